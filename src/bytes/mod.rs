@@ -1,0 +1,7 @@
+//! Floor 0: bytes and codecs. Nothing here knows a protocol or what a mail is.
+
+pub mod dot;
+pub mod escape;
+pub mod line;
+pub mod newline;
+pub mod secret;

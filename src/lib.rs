@@ -1,0 +1,33 @@
+//! Postroad: small Unix utilities for Internet mail over one library. This file is the map of its floors and holds no code.
+//!
+//! A file imports lower floors, and on its own floor only files that stand above it in this list. `tests/floors.rs` reads the
+//! list and the `use` lines and fails on a breach.
+//!
+//! ```text
+//! bytes   0   std and codecs only
+//!   bytes/escape.rs        bytes made harmless for a terminal or a log
+//!   bytes/line.rs          CRLF lines with a length cap; refuses bare CR and LF; knows no verb
+//!   bytes/dot.rs           streaming dot-stuffing and its removal; knows no reply
+//!   bytes/newline.rs       LF or CRLF in, CRLF out, and back
+//!   bytes/secret.rs        a value that never prints itself
+//! mail    1   parsed values; no I/O, no clock
+//!   mail/address.rs        local part, domain, mailbox, paths
+//!   mail/envelope.rs       reverse-path and recipients (never empty)
+//!   mail/reply.rs          reply code, enhanced status, reply
+//!   mail/outcome.rs        what became of one recipient
+//!   mail/queue_id.rs       the name of a queued message
+//!   mail/date.rs           RFC 5322 and RFC 3339 dates
+//! protocol 2  bytes in, steps out; no socket, file, clock, thread, log
+//!   protocol/engine.rs     the trait of every engine, and its steps
+//! net     3   the only place with sockets and TLS
+//! disk    3   the only place with mail on disk
+//! relay   4   one task in mail words; clock, dialer and spool are passed in
+//! cli     5   the only floor that prints, reads the environment, or picks a status
+//!   cli/exit.rs            the one table of exit statuses
+//! cmd     5   one file per tool: arguments and run()
+//! ```
+
+pub mod bytes;
+pub mod cli;
+pub mod mail;
+pub mod protocol;

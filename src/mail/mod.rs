@@ -1,0 +1,8 @@
+//! Floor 1: the words of mail as parsed values. No I/O and no clock.
+
+pub mod address;
+pub mod date;
+pub mod envelope;
+pub mod outcome;
+pub mod queue_id;
+pub mod reply;

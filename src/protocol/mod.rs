@@ -1,0 +1,3 @@
+//! Floor 2: protocol engines. Bytes in, steps out; no socket, file, clock, thread or log.
+
+pub mod engine;
