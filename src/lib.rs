@@ -23,7 +23,9 @@
 //! disk    3   the only place with mail on disk
 //! relay   4   one task in mail words; clock, dialer and spool are passed in
 //! cli     5   the only floor that prints, reads the environment, or picks a status
-//!   cli/exit.rs            the one table of exit statuses
+//!   cli/stdio.rs           stdout and stderr, which never panic; a closed stdout told apart
+//!   cli/exit.rs            the one table of exit statuses, and every tool's main
+//!   cli/args.rs            command lines parsed, with our statuses
 //! cmd     5   one file per tool: arguments and run()
 //! ```
 

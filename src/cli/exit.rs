@@ -1,7 +1,10 @@
-//! The one table of exit statuses (sysexits and three of our own), and how a failure carries its status to `main`.
+//! The one table of exit statuses (sysexits and three of our own), and how a failure carries its status through `main`.
 
+use super::stdio::{StdoutError, say};
 use anyhow::Error;
+use std::env::ArgsOs;
 use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 /// The statuses of every tool.
@@ -72,19 +75,89 @@ impl<T, E: Into<Error>> OrStatus<T> for Result<T, E> {
     }
 }
 
-/// Ends a tool: the failure's one line goes to stderr as `tool: what: why`. A closed pipe ends it quietly, as `| head` expects.
-pub fn finish(tool: &str, result: Result<Status, Failure>) -> ExitCode {
+/// Writing a result failed: status 74, unless the pipe was closed, which [`finish`] passes over.
+impl From<StdoutError> for Failure {
+    fn from(error: StdoutError) -> Failure {
+        Failure::new(Status::Io, error)
+    }
+}
+
+/// A command line that asks for what is not there. Shown as its line; the usage follows on lines of its own.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{line}")]
+pub struct UsageError {
+    pub line: String,
+    /// Tips and synopsis, several lines.
+    pub usage: String,
+}
+
+/// The whole of a tool's `main`: runs it with the process's arguments, turns what came of it into an exit status. A panic is a bug
+/// of ours, told on one line with its place, status 70.
+pub fn main(tool: &'static str, run: impl FnOnce(ArgsOs) -> Result<Status, Failure>) -> ExitCode {
+    panic::set_hook(Box::new(move |bug| say(&format!("{tool}: bug: {bug}"))));
+    match panic::catch_unwind(AssertUnwindSafe(|| run(std::env::args_os()))) {
+        Ok(result) => finish(tool, result),
+        Err(_) => Status::Software.into(),
+    }
+}
+
+/// Ends a tool: the failure's one line goes to stderr as `tool: what: why`. A closed stdout ends it quietly, as `| head` expects;
+/// any other broken pipe (a lost connection, a child) is a failure like others.
+fn finish(tool: &str, result: Result<Status, Failure>) -> ExitCode {
     match result {
         Ok(status) => status.into(),
-        Err(failure) if is_closed_pipe(&failure.error) => Status::Done.into(),
+        Err(failure) if is_closed_stdout(&failure.error) => Status::Done.into(),
         Err(failure) => {
-            let line = crate::bytes::escape::visible(format!("{:#}", failure.error).as_bytes());
-            eprintln!("{tool}: {line}");
+            say(&format!("{tool}: {}", without_os_code(format!("{:#}", failure.error))));
+            if let Some(error) = failure.error.downcast_ref::<UsageError>() {
+                error.usage.lines().for_each(say);
+            }
             failure.status.into()
         }
     }
 }
 
-fn is_closed_pipe(error: &Error) -> bool {
-    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+/// The text without the ` (os error 2)` that the standard library puts behind the system's own words.
+fn without_os_code(mut text: String) -> String {
+    const MARK: &str = " (os error ";
+    while let Some(start) = text.find(MARK) {
+        let digits = text[start + MARK.len()..].bytes().take_while(u8::is_ascii_digit).count();
+        let end = start + MARK.len() + digits;
+        if text.as_bytes().get(end) != Some(&b')') {
+            break;
+        }
+        text.replace_range(start..=end, "");
+    }
+    text
+}
+
+fn is_closed_stdout(error: &Error) -> bool {
+    let stdout_error = |cause: &'_ (dyn std::error::Error + 'static)| match cause.downcast_ref::<std::io::Error>() {
+        Some(error) => StdoutError::within(error).is_some_and(StdoutError::is_closed_pipe),
+        None => cause.downcast_ref::<StdoutError>().is_some_and(StdoutError::is_closed_pipe),
+    };
+    error.chain().any(stdout_error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn the_system_s_words_stand_without_their_number() {
+        let text = |code| without_os_code(format!("cannot open /x/y: {}", io::Error::from_raw_os_error(code)));
+        assert_eq!(text(2), "cannot open /x/y: No such file or directory");
+        assert_eq!(without_os_code("said (os error x".to_owned()), "said (os error x");
+    }
+
+    #[test]
+    fn a_closed_stdout_is_quiet_and_a_lost_connection_is_not() {
+        let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let stdout = Failure::from(StdoutError::from(broken()));
+        assert_eq!(stdout.status, Status::Io);
+        assert!(is_closed_stdout(&stdout.error.context("while listing")));
+        assert!(!is_closed_stdout(&Error::from(broken()).context("cannot send to mx.test")));
+        assert!(!is_closed_stdout(&Error::from(StdoutError::from(io::Error::from(io::ErrorKind::StorageFull)))));
+    }
 }
