@@ -2,7 +2,9 @@
 
 pub mod address;
 pub mod date;
+pub mod dsn;
 pub mod envelope;
 pub mod outcome;
 pub mod queue_id;
 pub mod reply;
+pub mod trace;
