@@ -21,6 +21,15 @@
 //!   mail/dsn.rs            the report that a message was not, or not yet, delivered
 //! protocol 2  bytes in, steps out; no socket, file, clock, thread, log
 //!   protocol/engine.rs     the trait of every engine, and its steps
+//!   protocol/smtp/reply.rs          replies on the wire, read and written
+//!   protocol/smtp/extensions.rs     what an EHLO reply offers
+//!   protocol/smtp/grammar.rs        commands as a server reads them
+//!   protocol/smtp/client/transaction.rs  MAIL, RCPT, DATA: replies matched with commands, one outcome a recipient
+//!   protocol/smtp/client.rs         the SMTP and LMTP client engine
+//!   protocol/smtp/server/replies.rs the server's fixed replies
+//!   protocol/smtp/server/data.rs    reading a message's data
+//!   protocol/smtp/server/session.rs which command may follow which
+//!   protocol/smtp/server.rs         the SMTP and LMTP server engine
 //! net     3   the only place with sockets and TLS
 //! disk    3   the only place with mail on disk
 //! relay   4   one task in mail words; clock, dialer and spool are passed in

@@ -80,7 +80,7 @@ pub struct Unstuffer {
 enum In {
     #[default]
     LineStart,
-    InLine,
+    Text,
     AfterCr,
     Dot,
     DotCr,
@@ -112,7 +112,7 @@ impl Unstuffer {
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> (usize, Found) {
         let mut at = 0;
         while at < bytes.len() {
-            if self.state == In::InLine && self.false_end == FalseEnd::Other {
+            if self.state == In::Text && self.false_end == FalseEnd::Other {
                 let run = memchr2(b'\r', b'\n', &bytes[at..]).unwrap_or(bytes.len() - at);
                 if run > 0 {
                     out.extend_from_slice(&bytes[at..at + run]);
@@ -158,14 +158,14 @@ impl Unstuffer {
             (In::AfterCr, b'\n') => In::LineStart,
             (In::AfterCr | In::DotCr, _) => {
                 self.bare = true;
-                if byte == b'\r' { In::AfterCr } else { In::InLine }
+                if byte == b'\r' { In::AfterCr } else { In::Text }
             }
             (_, b'\r') => In::AfterCr,
             (_, b'\n') => {
                 self.bare = true;
-                In::InLine
+                In::Text
             }
-            _ => In::InLine,
+            _ => In::Text,
         };
         out.push(byte);
         false

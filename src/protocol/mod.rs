@@ -1,3 +1,4 @@
 //! Floor 2: protocol engines. Bytes in, steps out; no socket, file, clock, thread or log.
 
 pub mod engine;
+pub mod smtp;

@@ -1,0 +1,467 @@
+//! The SMTP and LMTP client engine: greeting, EHLO, STARTTLS, then one transaction after another. What one transaction is made of
+//! stands in `client/transaction.rs`.
+
+mod transaction;
+
+use super::extensions::Extensions;
+use super::reply::{BadReply, ReplyReader};
+use crate::mail::envelope::Envelope;
+use crate::mail::outcome::{Diagnostic, Outcome};
+use crate::mail::reply::{Class, EnhancedStatus, Reply};
+use crate::protocol::engine::{End, Engine, OUTGOING_LIMIT, Step};
+use std::collections::VecDeque;
+use std::time::Duration;
+use transaction::{Progress, Running};
+
+/// The waits of RFC 5321 section 4.5.3.2.
+#[derive(Debug, Clone)]
+pub struct Timeouts {
+    pub greeting: Duration,
+    /// EHLO, MAIL, RCPT, RSET and STARTTLS.
+    pub command: Duration,
+    /// DATA until its 354.
+    pub data: Duration,
+    /// One block of the message.
+    pub block: Duration,
+    /// The final dot until its reply.
+    pub end: Duration,
+    pub quit: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        let minutes = |n: u64| Duration::from_secs(60 * n);
+        Timeouts {
+            greeting: minutes(5),
+            command: minutes(5),
+            data: minutes(2),
+            block: minutes(3),
+            end: minutes(10),
+            quit: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Timeouts {
+    /// No wait longer than `limit`.
+    pub fn capped(limit: Duration) -> Timeouts {
+        let all = Timeouts::default();
+        Timeouts {
+            greeting: all.greeting.min(limit),
+            command: all.command.min(limit),
+            data: all.data.min(limit),
+            block: all.block.min(limit),
+            end: all.end.min(limit),
+            quit: all.quit.min(limit),
+        }
+    }
+}
+
+/// When TLS starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartTls {
+    /// Not at all.
+    Never,
+    /// By STARTTLS, if it is offered.
+    IfOffered,
+    /// By STARTTLS, or no message goes.
+    Required,
+    /// Before the greeting (RFC 8314).
+    Implicit,
+}
+
+#[derive(Debug, Clone)]
+pub struct ClientConfig {
+    /// Our name, a domain or an address literal.
+    pub ehlo: String,
+    /// LMTP (RFC 2033): LHLO, and one reply per recipient after the data.
+    pub lmtp: bool,
+    pub tls: StartTls,
+    pub timeouts: Timeouts,
+}
+
+/// One message to send. Its body comes by [`Engine::body`], in wire form (CRLF), without dots added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transaction {
+    pub envelope: Envelope,
+    /// Octets of the body with CRLF, for SIZE (RFC 1870), where it is known.
+    pub size: Option<u64>,
+    /// The body holds octets over 127 (RFC 6152).
+    pub eight_bit: bool,
+}
+
+/// What the client wants of the work above it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ClientAsk {
+    /// The session stands: what next? Answered by [`ClientTell`]. Asked again after each transaction that leaves it usable.
+    Ready(Extensions),
+    /// A transaction is over. No answer.
+    Finished(Finished),
+    /// The session is over and no transaction was under way. No answer.
+    Failed(Failure),
+}
+
+#[derive(Debug)]
+pub enum ClientTell {
+    Send(Transaction),
+    Quit,
+}
+
+/// One outcome for each recipient of the envelope, in its order.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Finished {
+    pub outcomes: Vec<Outcome>,
+    /// Why the session can't be used any more, if it can't.
+    pub fault: Option<Fault>,
+}
+
+/// Why no message could be sent, and what that means for each recipient.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub fault: Fault,
+    pub outcome: Outcome,
+}
+
+/// What went wrong with a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The server said no: to the session as a whole, or by 421.
+    Reply,
+    /// The connection was lost, or the server fell silent.
+    Lost,
+    /// TLS could not be started.
+    Tls,
+    /// The server broke the protocol.
+    Protocol,
+    /// We gave up: the body's source failed or we were told to stop.
+    Cancelled,
+}
+
+/// The state of the session. Every reply gives the next one.
+#[derive(Debug)]
+enum State {
+    Secure(AfterTls),
+    /// TLS has started.
+    Secured(AfterTls),
+    Greeting,
+    Ehlo,
+    Helo,
+    StartTls,
+    /// [`ClientAsk::Ready`] waits for its answer.
+    Ready,
+    Transaction(Box<Running>),
+    Quit,
+    Over,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum AfterTls {
+    Greeting,
+    Ehlo,
+}
+
+/// One session with one server.
+#[derive(Debug)]
+pub struct Client {
+    config: ClientConfig,
+    state: State,
+    reader: ReplyReader,
+    extensions: Extensions,
+    secure: bool,
+    /// The server still holds a transaction that came to nothing.
+    unclean: bool,
+    asks: VecDeque<ClientAsk>,
+    out: Vec<u8>,
+    /// Counts what the peer achieved, for the deadline.
+    unit: u64,
+}
+
+impl Client {
+    pub fn new(config: ClientConfig) -> Client {
+        let state = if config.tls == StartTls::Implicit { State::Secure(AfterTls::Greeting) } else { State::Greeting };
+        Client {
+            config,
+            state,
+            reader: ReplyReader::default(),
+            extensions: Extensions::default(),
+            secure: false,
+            unclean: false,
+            asks: VecDeque::new(),
+            out: Vec::new(),
+            unit: 0,
+        }
+    }
+
+    fn command(&mut self, line: &str) {
+        debug_assert!(!line.contains(['\r', '\n']));
+        self.out.extend_from_slice(line.as_bytes());
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    fn say_ehlo(&mut self) -> State {
+        let verb = if self.config.lmtp { "LHLO" } else { "EHLO" };
+        self.command(&format!("{verb} {}", self.config.ehlo));
+        State::Ehlo
+    }
+
+    fn fail(&mut self, fault: Fault, outcome: Outcome) -> State {
+        self.asks.push_back(ClientAsk::Failed(Failure { fault, outcome }));
+        State::Over
+    }
+
+    fn refused(&mut self, reply: &Reply) -> State {
+        let state = self.fail(Fault::Reply, Outcome::from_reply(reply));
+        // RFC 5321 section 4.1.1.10: QUIT even where nothing was begun; a 421 has closed already.
+        if reply.code.value() == 421 { state } else { self.quit() }
+    }
+
+    fn quit(&mut self) -> State {
+        self.command("QUIT");
+        State::Quit
+    }
+
+    fn ready(&mut self) -> State {
+        self.asks.push_back(ClientAsk::Ready(self.extensions.clone()));
+        State::Ready
+    }
+
+    fn reply(&mut self, state: State, reply: Reply) -> State {
+        match state {
+            State::Greeting if reply.code.value() == 220 => self.say_ehlo(),
+            State::Greeting if reply.class() == Class::Transient || reply.class() == Class::Permanent => self.refused(&reply),
+            State::Ehlo => self.ehlo_reply(&reply),
+            State::Helo if reply.is_success() => self.greeted(),
+            State::Helo if reply.class() != Class::Intermediate => self.refused(&reply),
+            State::StartTls => self.starttls_reply(&reply),
+            State::Transaction(running) => self.transaction_reply(running, reply),
+            State::Quit => State::Over,
+            // RFC 5321 section 3.8: 421 may come at any time.
+            State::Ready if reply.code.value() == 421 => self.refused(&reply),
+            _ => self.unexpected(&reply),
+        }
+    }
+
+    fn ehlo_reply(&mut self, reply: &Reply) -> State {
+        match reply.class() {
+            Class::Completion => {
+                self.extensions = Extensions::from_ehlo(reply);
+                self.greeted()
+            }
+            // RFC 5321 section 4.1.4: a server without EHLO gets HELO.
+            Class::Permanent if !self.config.lmtp => {
+                self.extensions = Extensions::default();
+                self.command(&format!("HELO {}", self.config.ehlo));
+                State::Helo
+            }
+            Class::Intermediate => self.unexpected(reply),
+            _ => self.refused(reply),
+        }
+    }
+
+    fn greeted(&mut self) -> State {
+        match self.config.tls {
+            StartTls::IfOffered | StartTls::Required if self.secure => self.ready(),
+            StartTls::IfOffered | StartTls::Required if self.extensions.starttls => {
+                self.command("STARTTLS");
+                State::StartTls
+            }
+            StartTls::Required => {
+                let why =
+                    Diagnostic::local(EnhancedStatus::new(4, 7, 4), "the server does not offer STARTTLS and TLS is required");
+                self.fail(Fault::Tls, Outcome::Deferred(why));
+                self.quit()
+            }
+            _ => self.ready(),
+        }
+    }
+
+    fn starttls_reply(&mut self, reply: &Reply) -> State {
+        match reply.class() {
+            Class::Completion => State::Secure(AfterTls::Ehlo),
+            Class::Intermediate => self.unexpected(reply),
+            _ if self.config.tls == StartTls::IfOffered && reply.code.value() != 421 => self.ready(),
+            _ => {
+                let state = self.refused(reply);
+                if let Some(ClientAsk::Failed(failure)) = self.asks.back_mut() {
+                    failure.fault = Fault::Tls;
+                }
+                state
+            }
+        }
+    }
+
+    fn transaction_reply(&mut self, mut running: Box<Running>, reply: Reply) -> State {
+        let progress = running.reply(reply);
+        self.progressed(running, progress)
+    }
+
+    fn progressed(&mut self, running: Box<Running>, progress: Progress) -> State {
+        match progress {
+            Progress::More => State::Transaction(running),
+            Progress::Finished { clean } => {
+                self.unclean = !clean;
+                self.asks.push_back(ClientAsk::Finished(running.finish(None)));
+                self.ready()
+            }
+            Progress::Broken(fault) => {
+                self.asks.push_back(ClientAsk::Finished(running.finish(Some(fault))));
+                State::Over
+            }
+        }
+    }
+
+    fn unexpected(&mut self, reply: &Reply) -> State {
+        let why =
+            Diagnostic { text: format!("unexpected reply: {reply}"), ..Diagnostic::local(EnhancedStatus::new(4, 5, 0), "") };
+        self.fail(Fault::Protocol, Outcome::Deferred(why))
+    }
+
+    fn bad_reply(&mut self, state: State, bad: &BadReply) -> State {
+        let why = Diagnostic::local(EnhancedStatus::new(4, 5, 0), bad.to_string());
+        self.broken(state, Fault::Protocol, why)
+    }
+
+    /// The session can't go on: every recipient that has no outcome yet gets one.
+    fn broken(&mut self, state: State, fault: Fault, why: Diagnostic) -> State {
+        match state {
+            State::Over | State::Quit => State::Over,
+            State::Transaction(mut running) => {
+                running.lose(why, self.out.is_empty());
+                self.asks.push_back(ClientAsk::Finished(running.finish(Some(fault))));
+                State::Over
+            }
+            _ => self.fail(fault, Outcome::Deferred(why)),
+        }
+    }
+
+    fn begin(&mut self, transaction: Transaction) -> State {
+        let mut running = Box::new(Running::new(transaction, self.config.lmtp, &self.extensions));
+        if let Some(progress) = running.refuse_beforehand(&self.extensions) {
+            return self.progressed(running, progress);
+        }
+        if std::mem::take(&mut self.unclean) {
+            running.reset_first();
+        }
+        running.pump(&mut self.out);
+        State::Transaction(running)
+    }
+
+    fn within(&self) -> Duration {
+        let waits = &self.config.timeouts;
+        match &self.state {
+            State::Greeting => waits.greeting,
+            State::Transaction(running) => running.within(waits),
+            State::Quit => waits.quit,
+            _ => waits.command,
+        }
+    }
+}
+
+impl Engine for Client {
+    type Ask = ClientAsk;
+    type Tell = ClientTell;
+
+    fn receive(&mut self, bytes: &[u8]) -> usize {
+        let mut used = 0;
+        while used < bytes.len() && self.asks.is_empty() {
+            if matches!(self.state, State::Secure(_) | State::Secured(_)) {
+                break;
+            }
+            let (taken, reply) = self.reader.take(&bytes[used..]);
+            used += taken;
+            let Some(reply) = reply else { continue };
+            self.unit += 1;
+            let state = std::mem::replace(&mut self.state, State::Over);
+            self.state = match reply {
+                Ok(reply) => self.reply(state, reply),
+                Err(bad) => self.bad_reply(state, &bad),
+            };
+            if let State::Transaction(running) = &mut self.state {
+                running.pump(&mut self.out);
+            }
+        }
+        used
+    }
+
+    fn outgoing(&self) -> &[u8] {
+        &self.out
+    }
+
+    fn wrote(&mut self, n: usize) {
+        self.out.drain(..n.min(self.out.len()));
+        if let State::Transaction(running) = &mut self.state {
+            running.pump(&mut self.out);
+        }
+    }
+
+    fn body(&mut self, bytes: &[u8], last: bool) -> usize {
+        let mut state = std::mem::replace(&mut self.state, State::Over);
+        let mut used = 0;
+        if let State::Transaction(running) = &mut state {
+            used = bytes.len().min(Running::room(&self.out));
+            let sent = running.body(&bytes[..used], last && used == bytes.len(), &mut self.out);
+            self.unit += 1;
+            if let Err(bare) = sent {
+                let why = Diagnostic::local(EnhancedStatus::new(5, 6, 0), bare.to_string());
+                self.out.clear();
+                running.settle(&Outcome::Refused(why));
+                state = self.broken(state, Fault::Cancelled, Diagnostic::local(EnhancedStatus::new(4, 6, 0), "body broken off"));
+            }
+        }
+        self.state = state;
+        used
+    }
+
+    fn tell(&mut self, tell: ClientTell) {
+        self.unit += 1;
+        let state = std::mem::replace(&mut self.state, State::Over);
+        self.state = match (state, tell) {
+            (State::Ready, ClientTell::Send(transaction)) => self.begin(transaction),
+            (State::Ready, ClientTell::Quit) => self.quit(),
+            // A tell that nothing asked for changes nothing.
+            (state, _) => state,
+        };
+    }
+
+    fn ended(&mut self, why: End) {
+        let (fault, enhanced, text) = match why {
+            End::Eof => (Fault::Lost, (4, 4, 2), "the server closed the connection"),
+            End::TimedOut => (Fault::Lost, (4, 4, 2), "the server fell silent"),
+            End::Io => (Fault::Lost, (4, 4, 2), "the connection broke"),
+            End::Tls => (Fault::Tls, (4, 7, 5), "TLS failed"),
+            End::Injected => (Fault::Protocol, (4, 7, 5), "plaintext after the reply to STARTTLS"),
+            End::Cancelled => (Fault::Cancelled, (4, 3, 0), "given up"),
+        };
+        let state = std::mem::replace(&mut self.state, State::Over);
+        let why = Diagnostic::local(EnhancedStatus::new(enhanced.0, enhanced.1, enhanced.2), text);
+        self.state = self.broken(state, fault, why);
+        self.out.clear();
+    }
+
+    fn step(&mut self) -> Step<ClientAsk> {
+        if let Some(ask) = self.asks.pop_front() {
+            return Step::Ask(ask);
+        }
+        match &self.state {
+            State::Over => return Step::Done,
+            State::Ready => return Step::Wait,
+            State::Secure(after) => {
+                self.state = State::Secured(*after);
+                return Step::Secure;
+            }
+            State::Secured(after) => {
+                // RFC 3207 section 4.2: what was offered in clear is forgotten.
+                (self.secure, self.extensions, self.reader) = (true, Extensions::default(), ReplyReader::default());
+                self.state = match after {
+                    AfterTls::Greeting => State::Greeting,
+                    AfterTls::Ehlo => self.say_ehlo(),
+                };
+            }
+            State::Transaction(running) if running.wants_body() && self.out.len() < OUTGOING_LIMIT / 2 => {
+                return Step::NeedBody { room: Running::room(&self.out) };
+            }
+            _ => {}
+        }
+        Step::Io { read: true, within: self.within(), unit: self.unit }
+    }
+}

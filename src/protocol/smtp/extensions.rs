@@ -1,0 +1,52 @@
+//! What a server offers in its EHLO reply (RFC 5321 section 4.1.1.1).
+
+use crate::mail::reply::Reply;
+
+/// The extensions that this client can use, and every line as it came.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Extensions {
+    pub pipelining: bool,
+    /// `SIZE` was offered; the limit in octets if one was named (RFC 1870: absent or 0 is none).
+    pub size: Option<Option<u64>>,
+    pub eight_bit_mime: bool,
+    pub enhanced_status_codes: bool,
+    pub starttls: bool,
+    /// `keyword params` of every line after the first.
+    pub lines: Vec<String>,
+}
+
+impl Extensions {
+    /// `ehlo-line = ehlo-keyword *( SP ehlo-param )`, keywords in any case (RFC 5321 section 2.4).
+    pub fn from_ehlo(reply: &Reply) -> Extensions {
+        let mut offered = Extensions { lines: reply.lines.iter().skip(1).cloned().collect(), ..Extensions::default() };
+        for line in reply.lines.iter().skip(1) {
+            let mut words = line.split_ascii_whitespace();
+            let keyword = words.next().unwrap_or_default().to_ascii_uppercase();
+            match keyword.as_str() {
+                "PIPELINING" => offered.pipelining = true,
+                "8BITMIME" => offered.eight_bit_mime = true,
+                "ENHANCEDSTATUSCODES" => offered.enhanced_status_codes = true,
+                "STARTTLS" => offered.starttls = true,
+                "SIZE" => offered.size = Some(words.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0)),
+                _ => {}
+            }
+        }
+        offered
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keywords_count_in_any_case() {
+        let mut reply = Reply::new(250, None, "mx.test greets you PIPELINING");
+        assert!(!Extensions::from_ehlo(&reply).pipelining, "the first line is the greeting");
+        reply.lines.extend(["starttls", "Size 1000", "8bitMime", "X-UNKNOWN 1"].map(String::from));
+        let offered = Extensions::from_ehlo(&reply);
+        assert!(offered.starttls && offered.eight_bit_mime && !offered.pipelining);
+        assert_eq!(offered.size, Some(Some(1000)));
+        assert_eq!(offered.lines.len(), 4);
+    }
+}
