@@ -24,11 +24,13 @@
 //!   protocol/smtp/reply.rs          replies on the wire, read and written
 //!   protocol/smtp/extensions.rs     what an EHLO reply offers
 //!   protocol/smtp/grammar.rs        commands as a server reads them
+//!   protocol/smtp/client/words.rs   what the client engine is told and says
 //!   protocol/smtp/client/transaction.rs  MAIL, RCPT, DATA: replies matched with commands, one outcome a recipient
 //!   protocol/smtp/client.rs         the SMTP and LMTP client engine
+//!   protocol/smtp/server/config.rs  what does not change during a session
 //!   protocol/smtp/server/replies.rs the server's fixed replies
 //!   protocol/smtp/server/data.rs    reading a message's data
-//!   protocol/smtp/server/session.rs which command may follow which
+//!   protocol/smtp/server/session.rs what the server remembers between commands
 //!   protocol/smtp/server.rs         the SMTP and LMTP server engine
 //! net     3   the only place with sockets and TLS
 //! disk    3   the only place with mail on disk

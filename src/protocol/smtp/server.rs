@@ -1,56 +1,20 @@
 //! The SMTP and LMTP server engine: the session's states and what it asks of the work above. The text of its fixed replies is in
 //! `server/replies.rs`, the reading of a message's data in `server/data.rs`.
 
+pub mod config;
 mod data;
 mod replies;
 mod session;
 
+use super::grammar::{self, Command, Hello, MailParameters};
+use crate::bytes::line::Line;
 use crate::mail::address::{ForwardPath, ReversePath};
-use crate::mail::reply::Reply;
+use crate::mail::reply::{Class, Reply};
 use crate::protocol::engine::{End, Engine, OUTGOING_LIMIT, Step};
+use config::ServerConfig;
 use data::Data;
 use session::Session;
 use std::collections::VecDeque;
-use std::time::Duration;
-
-/// RFC 5321 section 4.5.3.2.7: the server waits at least five minutes for the next command.
-pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(300);
-
-/// What does not change during a session.
-#[derive(Debug, Clone)]
-pub struct ServerConfig {
-    /// Our name, in the greeting and the replies.
-    pub hostname: String,
-    /// LMTP (RFC 2033): LHLO, and one reply per recipient after the data.
-    pub lmtp: bool,
-    /// Largest message in octets; offered by SIZE (RFC 1870).
-    pub max_size: u64,
-    /// Most recipients of one message; RFC 5321 section 4.5.3.1.8 asks for 100 at least.
-    pub max_recipients: usize,
-    /// Offer STARTTLS.
-    pub starttls: bool,
-    /// The session begins inside TLS.
-    pub implicit_tls: bool,
-    /// How long to wait for a command or for data.
-    pub timeout: Duration,
-    /// After so many bad commands the session ends with 421.
-    pub max_errors: u32,
-}
-
-impl ServerConfig {
-    pub fn new(hostname: impl Into<String>) -> ServerConfig {
-        ServerConfig {
-            hostname: hostname.into(),
-            lmtp: false,
-            max_size: 50 * 1024 * 1024,
-            max_recipients: 1000,
-            starttls: false,
-            implicit_tls: false,
-            timeout: COMMAND_TIMEOUT,
-            max_errors: 20,
-        }
-    }
-}
 
 /// What the server wants of the work above it. Where it says so, nothing goes on before a [`ServerTell`] answers.
 #[derive(Debug, PartialEq, Eq)]
@@ -178,12 +142,12 @@ impl Server {
 
     /// RFC 2033 section 4.2: LMTP answers for every recipient taken; a missing verdict reads as a failure, never as success.
     fn committed(&mut self, mut verdicts: Vec<Reply>) -> State {
-        let wanted = if self.config.lmtp { self.session.recipients_taken() } else { 1 };
+        let wanted = if self.config.lmtp { self.session.recipients } else { 1 };
         verdicts.resize_with(wanted, replies::no_verdict);
         for verdict in &verdicts {
             self.say(verdict);
         }
-        self.session.transaction_done();
+        self.session.forget_transaction();
         State::Command
     }
 
@@ -193,8 +157,8 @@ impl Server {
         let state = match progress {
             data::Progress::More => State::Data(data),
             data::Progress::Refused(reply) => {
-                self.abort();
                 self.say_for_recipients(&reply);
+                self.abort();
                 State::Command
             }
             data::Progress::Hopeless(reply) => self.over(Some(reply)),
@@ -208,11 +172,130 @@ impl Server {
 
     /// A refusal of the data, once for each recipient that LMTP owes a reply.
     fn say_for_recipients(&mut self, reply: &Reply) {
-        let times = if self.config.lmtp { self.session.recipients_taken().max(1) } else { 1 };
+        let times = if self.config.lmtp { self.session.recipients } else { 1 };
         for _ in 0..times {
             self.say(reply);
         }
-        self.session.transaction_done();
+    }
+}
+
+/// Commands, and which may follow which (RFC 5321 section 4.1.4).
+impl Server {
+    fn take_command(&mut self, bytes: &[u8]) -> (usize, State) {
+        let (used, line) = self.session.line.take(bytes);
+        let Some(line) = line else { return (used, State::Command) };
+        self.unit += 1;
+        let state = match line {
+            Line::Whole(line) => match grammar::command(&line) {
+                Ok(command) => self.command(command),
+                Err(bad) => self.complain(replies::bad_command(&bad)),
+            },
+            Line::TooLong => self.complain(replies::line_too_long()),
+            Line::BareLf | Line::BareCr => self.complain(replies::bare_in_command()),
+        };
+        (used, state)
+    }
+
+    fn command(&mut self, command: Command) -> State {
+        match command {
+            Command::Hello(hello, name) => self.hello(hello, name),
+            Command::Mail(path, parameters) => self.mail(path, &parameters),
+            Command::Rcpt(path) => self.rcpt(path),
+            Command::Data => self.data(),
+            Command::Rset => {
+                self.abort();
+                self.answer(&replies::ok())
+            }
+            Command::Noop => self.answer(&replies::ok()),
+            Command::Help => self.answer(&replies::help(&self.config)),
+            Command::Vrfy => self.answer(&replies::cannot_verify()),
+            Command::StartTls => self.starttls(),
+            Command::Quit => self.over(Some(replies::bye(&self.config))),
+            Command::NotImplemented => self.complain(replies::not_implemented()),
+            Command::Http => self.over(Some(replies::not_http(&self.config))),
+        }
+    }
+
+    /// EHLO and HELO start afresh, as RSET does (RFC 5321 section 4.1.4).
+    fn hello(&mut self, hello: Hello, name: String) -> State {
+        if self.config.lmtp != (hello == Hello::Lhlo) {
+            return self.complain(replies::wrong_hello(&self.config));
+        }
+        self.abort();
+        self.session.hello = Some(hello);
+        let extended = hello != Hello::Helo;
+        self.asks.push_back(ServerAsk::Hello { name, extended });
+        let reply = if extended { replies::ehlo(&self.config, self.session.secure) } else { replies::helo(&self.config) };
+        self.answer(&reply)
+    }
+
+    fn mail(&mut self, reverse_path: ReversePath, parameters: &MailParameters) -> State {
+        let Some(hello) = self.session.hello else {
+            let verb = if self.config.lmtp { "Say LHLO first" } else { "Say HELO or EHLO first" };
+            return self.complain(replies::bad_sequence(verb));
+        };
+        if self.session.mail {
+            return self.complain(replies::bad_sequence("A message is begun already; RSET drops it"));
+        }
+        if hello == Hello::Helo && !parameters.is_empty() {
+            return self.complain(replies::bad_command(&grammar::BadCommand::Parameter));
+        }
+        if parameters.size.is_some_and(|size| size > self.config.max_size) {
+            return self.answer(&replies::too_big(self.config.max_size));
+        }
+        self.asks.push_back(ServerAsk::Mail { reverse_path, size: parameters.size });
+        State::Verdict(Pending::Mail)
+    }
+
+    fn rcpt(&mut self, path: ForwardPath) -> State {
+        if !self.session.mail {
+            return self.complain(replies::bad_sequence("MAIL FROM first"));
+        }
+        if self.session.recipients >= self.config.max_recipients {
+            return self.answer(&replies::too_many_recipients());
+        }
+        self.asks.push_back(ServerAsk::Rcpt(path));
+        State::Verdict(Pending::Rcpt)
+    }
+
+    fn data(&mut self) -> State {
+        if !self.session.mail {
+            return self.complain(replies::bad_sequence("MAIL FROM and RCPT TO first"));
+        }
+        if self.session.recipients == 0 {
+            // RFC 2033 section 4.2 wants 503 of LMTP; RFC 5321 section 3.3 allows either.
+            let reply = if self.config.lmtp { replies::bad_sequence("RCPT TO first") } else { replies::no_recipients() };
+            return self.answer(&reply);
+        }
+        self.asks.push_back(ServerAsk::Data);
+        State::Verdict(Pending::Data)
+    }
+
+    fn starttls(&mut self) -> State {
+        if !self.config.starttls {
+            return self.complain(replies::not_implemented());
+        }
+        if self.session.secure {
+            return self.complain(replies::bad_sequence("TLS is active already"));
+        }
+        self.abort();
+        self.say(&replies::ready_for_tls());
+        State::Secure
+    }
+
+    fn answer(&mut self, reply: &Reply) -> State {
+        self.say(reply);
+        State::Command
+    }
+
+    /// A reply to a command that should not have come. Too many of them end the session.
+    fn complain(&mut self, reply: Reply) -> State {
+        debug_assert_eq!(reply.class(), Class::Permanent);
+        self.session.errors += 1;
+        if self.session.errors > self.config.max_errors {
+            return self.over(Some(replies::too_many_errors(&self.config)));
+        }
+        self.answer(&reply)
     }
 }
 

@@ -1,7 +1,7 @@
 //! One mail transaction: MAIL, RCPT, DATA and the message, pipelined where that was offered (RFC 2920), every reply matched with its
 //! command, one outcome for every recipient.
 
-use super::{Fault, Finished, Timeouts, Transaction};
+use super::words::{Fault, Finished, Timeouts, Transaction};
 use crate::bytes::dot::{BareLineEnd, Stuffer};
 use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::{Class, EnhancedStatus, Reply};

@@ -1,6 +1,6 @@
 //! The fixed replies of the server.
 
-use super::ServerConfig;
+use super::config::ServerConfig;
 use crate::mail::reply::Reply;
 use crate::protocol::smtp::grammar::BadCommand;
 

@@ -1,0 +1,130 @@
+//! The words between the client engine and the work above it: its settings, what it asks, what it is told, how it reports.
+
+use crate::mail::envelope::Envelope;
+use crate::mail::outcome::Outcome;
+use crate::protocol::smtp::extensions::Extensions;
+use std::time::Duration;
+
+/// The waits of RFC 5321 section 4.5.3.2.
+#[derive(Debug, Clone)]
+pub struct Timeouts {
+    pub greeting: Duration,
+    /// EHLO, MAIL, RCPT, RSET and STARTTLS.
+    pub command: Duration,
+    /// DATA until its 354.
+    pub data: Duration,
+    /// One block of the message.
+    pub block: Duration,
+    /// The final dot until its reply.
+    pub end: Duration,
+    pub quit: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        let minutes = |n: u64| Duration::from_secs(60 * n);
+        Timeouts {
+            greeting: minutes(5),
+            command: minutes(5),
+            data: minutes(2),
+            block: minutes(3),
+            end: minutes(10),
+            quit: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Timeouts {
+    /// No wait longer than `limit`.
+    pub fn capped(limit: Duration) -> Timeouts {
+        let all = Timeouts::default();
+        Timeouts {
+            greeting: all.greeting.min(limit),
+            command: all.command.min(limit),
+            data: all.data.min(limit),
+            block: all.block.min(limit),
+            end: all.end.min(limit),
+            quit: all.quit.min(limit),
+        }
+    }
+}
+
+/// When TLS starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartTls {
+    /// Not at all.
+    Never,
+    /// By STARTTLS, if it is offered.
+    IfOffered,
+    /// By STARTTLS, or no message goes.
+    Required,
+    /// Before the greeting (RFC 8314).
+    Implicit,
+}
+
+#[derive(Debug, Clone)]
+pub struct ClientConfig {
+    /// Our name, a domain or an address literal.
+    pub ehlo: String,
+    /// LMTP (RFC 2033): LHLO, and one reply per recipient after the data.
+    pub lmtp: bool,
+    pub tls: StartTls,
+    pub timeouts: Timeouts,
+}
+
+/// One message to send. Its body comes by [`Engine::body`], in wire form (CRLF), without dots added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transaction {
+    pub envelope: Envelope,
+    /// Octets of the body with CRLF, for SIZE (RFC 1870), where it is known.
+    pub size: Option<u64>,
+    /// The body holds octets over 127 (RFC 6152).
+    pub eight_bit: bool,
+}
+
+/// What the client wants of the work above it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ClientAsk {
+    /// The session stands: what next? Answered by [`ClientTell`]. Asked again after each transaction that leaves it usable.
+    Ready(Extensions),
+    /// A transaction is over. No answer.
+    Finished(Finished),
+    /// The session is over and no transaction was under way. No answer.
+    Failed(Failure),
+}
+
+#[derive(Debug)]
+pub enum ClientTell {
+    Send(Transaction),
+    Quit,
+}
+
+/// One outcome for each recipient of the envelope, in its order.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Finished {
+    pub outcomes: Vec<Outcome>,
+    /// Why the session can't be used any more, if it can't.
+    pub fault: Option<Fault>,
+}
+
+/// Why no message could be sent, and what that means for each recipient.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub fault: Fault,
+    pub outcome: Outcome,
+}
+
+/// What went wrong with a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The server said no: to the session as a whole, or by 421.
+    Reply,
+    /// The connection was lost, or the server fell silent.
+    Lost,
+    /// TLS could not be started.
+    Tls,
+    /// The server broke the protocol.
+    Protocol,
+    /// We gave up: the body's source failed or we were told to stop.
+    Cancelled,
+}
