@@ -17,6 +17,7 @@
 //!   mail/outcome.rs        what became of one recipient
 //!   mail/queue_id.rs       the name of a queued message
 //!   mail/date.rs           RFC 5322 and RFC 3339 dates
+//!   mail/server.rs         a server as people write it: scheme, user, host and port, or socket
 //!   mail/trace.rs          Received, Return-Path and Delivered-To fields
 //!   mail/dsn.rs            the report that a message was not, or not yet, delivered
 //! protocol 2  bytes in, steps out; no socket, file, clock, thread, log

@@ -7,4 +7,5 @@ pub mod envelope;
 pub mod outcome;
 pub mod queue_id;
 pub mod reply;
+pub mod server;
 pub mod trace;
