@@ -36,6 +36,8 @@
 //! net     3   the only place with sockets and TLS
 //! disk    3   the only place with mail on disk
 //! relay   4   one task in mail words; clock, dialer and spool are passed in
+//!   relay/clock.rs         time and chance as values that are passed in
+//!   relay/event.rs         what a log is told: one event a session and a recipient
 //! cli     5   the only floor that prints, reads the environment, or picks a status
 //!   cli/stdio.rs           stdout and stderr, which never panic; a closed stdout told apart
 //!   cli/exit.rs            the one table of exit statuses, and every tool's main
@@ -47,3 +49,4 @@ pub mod bytes;
 pub mod cli;
 pub mod mail;
 pub mod protocol;
+pub mod relay;

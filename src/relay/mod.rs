@@ -1,0 +1,4 @@
+//! Floor 4: one task in mail words; clock, chance, dialer, spool and log are passed in.
+
+pub mod clock;
+pub mod event;
