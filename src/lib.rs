@@ -20,8 +20,10 @@
 //!   mail/server.rs         a server as people write it: scheme, user, host and port, or socket
 //!   mail/trace.rs          Received, Return-Path and Delivered-To fields
 //!   mail/dsn.rs            the report that a message was not, or not yet, delivered
+//!   mail/mx.rs             the hosts of a domain in order of trial; what delivery asks the DNS
 //! protocol 2  bytes in, steps out; no socket, file, clock, thread, log
 //!   protocol/engine.rs     the trait of every engine, and its steps
+//!   protocol/dns.rs        DNS responses read along their aliases
 //!   protocol/smtp/reply.rs          replies on the wire, read and written
 //!   protocol/smtp/extensions.rs     what an EHLO reply offers
 //!   protocol/smtp/grammar.rs        commands as a server reads them
@@ -34,6 +36,7 @@
 //!   protocol/smtp/server/session.rs what the server remembers between commands
 //!   protocol/smtp/server.rs         the SMTP and LMTP server engine
 //! net     3   the only place with sockets and TLS
+//!   net/dns.rs             the DNS as blocking calls; the only file with tokio
 //! disk    3   the only place with mail on disk
 //! relay   4   one task in mail words; clock, dialer and spool are passed in
 //!   relay/clock.rs         time and chance as values that are passed in
@@ -48,5 +51,6 @@
 pub mod bytes;
 pub mod cli;
 pub mod mail;
+pub mod net;
 pub mod protocol;
 pub mod relay;

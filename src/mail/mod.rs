@@ -4,6 +4,7 @@ pub mod address;
 pub mod date;
 pub mod dsn;
 pub mod envelope;
+pub mod mx;
 pub mod outcome;
 pub mod queue_id;
 pub mod reply;

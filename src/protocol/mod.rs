@@ -1,4 +1,5 @@
 //! Floor 2: protocol engines. Bytes in, steps out; no socket, file, clock, thread or log.
 
+pub mod dns;
 pub mod engine;
 pub mod smtp;
