@@ -17,6 +17,7 @@
 //!   mail/outcome.rs        what became of one recipient
 //!   mail/queue_id.rs       the name of a queued message
 //!   mail/date.rs           RFC 5322 and RFC 3339 dates
+//!   mail/network.rs        networks as configuration names them
 //!   mail/server.rs         a server as people write it: scheme, user, host and port, or socket
 //!   mail/trace.rs          Received, Return-Path and Delivered-To fields
 //!   mail/dsn.rs            the report that a message was not, or not yet, delivered
@@ -41,6 +42,8 @@
 //! relay   4   one task in mail words; clock, dialer and spool are passed in
 //!   relay/clock.rs         time and chance as values that are passed in
 //!   relay/event.rs         what a log is told: one event a session and a recipient
+//!   relay/policy.rs        who may send to whom through this host
+//!   relay/receive.rs       the work behind one session of our server
 //! cli     5   the only floor that prints, reads the environment, or picks a status
 //!   cli/stdio.rs           stdout and stderr, which never panic; a closed stdout told apart
 //!   cli/exit.rs            the one table of exit statuses, and every tool's main

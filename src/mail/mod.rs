@@ -5,6 +5,7 @@ pub mod date;
 pub mod dsn;
 pub mod envelope;
 pub mod mx;
+pub mod network;
 pub mod outcome;
 pub mod queue_id;
 pub mod reply;
