@@ -41,6 +41,10 @@
 //! disk    3   the only place with mail on disk
 //! relay   4   one task in mail words; clock, dialer and spool are passed in
 //!   relay/clock.rs         time and chance as values that are passed in
+//!   relay/alias.rs         sendmail's aliases, of addresses only
+//!   relay/retry.rs         when to try again and when to give up
+//!   relay/template.rs      paths with {user} and {domain} in them
+//!   relay/route.rs         the next hop of a recipient: alias, route, local, mx
 //!   relay/event.rs         what a log is told: one event a session and a recipient
 //!   relay/policy.rs        who may send to whom through this host
 //!   relay/receive.rs       the work behind one session of our server

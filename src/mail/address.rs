@@ -68,6 +68,11 @@ pub enum AddressError {
 }
 
 impl LocalPart {
+    /// The one that every host has (RFC 5321 section 4.5.1).
+    pub fn postmaster() -> LocalPart {
+        LocalPart("postmaster".to_owned())
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -94,6 +94,11 @@ impl Scheme {
         matches!(self, Scheme::Smtps | Scheme::Submissions | Scheme::Pop3s | Scheme::Imaps)
     }
 
+    /// Mail is handed over by it.
+    pub fn is_transport(self) -> bool {
+        matches!(self, Scheme::Smtp | Scheme::Smtps | Scheme::Submission | Scheme::Submissions | Scheme::Lmtp)
+    }
+
     /// The scheme of that name, in any case.
     pub fn named(word: &str) -> Option<Scheme> {
         SCHEMES.iter().find(|(_, name, _)| name.eq_ignore_ascii_case(word)).map(|(scheme, ..)| *scheme)
