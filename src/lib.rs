@@ -10,6 +10,11 @@
 //!   bytes/dot.rs           streaming dot-stuffing and its removal; knows no reply
 //!   bytes/newline.rs       LF or CRLF in, CRLF out, and back
 //!   bytes/secret.rs        a value that never prints itself
+//!   bytes/charset.rs       the character sets that need no table
+//!   bytes/transfer/base64.rs            base64 as a stream, 76-column lines out, anything in
+//!   bytes/transfer/quoted_printable.rs  quoted-printable as a stream
+//!   bytes/transfer.rs      content-transfer-encodings: chosen by content, written, read
+//!   bytes/encoded_word.rs  encoded words of header fields
 //! mail    1   parsed values; no I/O, no clock
 //!   mail/address.rs        local part, domain, mailbox, paths
 //!   mail/envelope.rs       reverse-path and recipients (never empty)
@@ -18,6 +23,9 @@
 //!   mail/queue_id.rs       the name of a queued message
 //!   mail/date.rs           RFC 5322 and RFC 3339 dates
 //!   mail/network.rs        networks as configuration names them
+//!   mail/address_list.rs   addresses of header fields: names, groups, comments
+//!   mail/header/fold.rs    header fields written: folded, encoded, never injected
+//!   mail/header.rs         header fields read over borrowed bytes
 //!   mail/server.rs         a server as people write it: scheme, user, host and port, or socket
 //!   mail/trace.rs          Received, Return-Path and Delivered-To fields
 //!   mail/dsn.rs            the report that a message was not, or not yet, delivered

@@ -1,7 +1,10 @@
 //! Floor 0: bytes and codecs. Nothing here knows a protocol or what a mail is.
 
+pub mod charset;
 pub mod dot;
+pub mod encoded_word;
 pub mod escape;
 pub mod line;
 pub mod newline;
 pub mod secret;
+pub mod transfer;

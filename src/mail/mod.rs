@@ -1,9 +1,11 @@
 //! Floor 1: the words of mail as parsed values. No I/O and no clock.
 
 pub mod address;
+pub mod address_list;
 pub mod date;
 pub mod dsn;
 pub mod envelope;
+pub mod header;
 pub mod mx;
 pub mod network;
 pub mod outcome;
