@@ -1,7 +1,7 @@
 //! Who may send to whom through this host. Nothing listed, nothing taken: no site is an open relay by omission.
 
 use crate::mail::address::{Domain, ForwardPath};
-use crate::mail::network::Cidr;
+use crate::mail::network::Network;
 use crate::mail::reply::Reply;
 use std::net::IpAddr;
 
@@ -30,7 +30,7 @@ pub struct HostPolicy<'a> {
     /// Is this recipient, in one of `local_domains`, a user or an alias of ours?
     pub knows: &'a (dyn Fn(&ForwardPath) -> bool + Sync),
     /// Clients that may send anywhere.
-    pub relay_from: Vec<Cidr>,
+    pub relay_from: Vec<Network>,
 }
 
 impl Policy for HostPolicy<'_> {
