@@ -1,7 +1,7 @@
 //! Postroad: small Unix utilities for Internet mail over one library. This file is the map of its floors and holds no code.
 //!
 //! A file imports lower floors, and on its own floor only files that stand above it in this list. `tests/floors.rs` reads the
-//! list and the `use` lines and fails on a breach.
+//! list and the `use` lines and fails on a breach. A `tests.rs` belongs to the file whose tests it holds.
 //!
 //! ```text
 //! bytes   0   std and codecs only
@@ -60,6 +60,14 @@
 //!   cli/stdio.rs           stdout and stderr, which never panic; a closed stdout told apart
 //!   cli/exit.rs            the one table of exit statuses, and every tool's main
 //!   cli/args.rs            command lines parsed, with our statuses
+//!   cli/opts/duration.rs   lengths of time as options and config write them
+//!   cli/opts/size.rs       sizes as options and config write them
+//!   cli/config/place.rs    errors of a config file, with their lines
+//!   cli/config/keys.rs     the keys of a config file as they stand there
+//!   cli/config/settings.rs what the config says, with its defaults
+//!   cli/config/layer.rs    one config file, checked
+//!   cli/config/router.rs   the config's routes, users and aliases as the relay floor wants them
+//!   cli/config.rs          where the config comes from
 //! cmd     5   one file per tool: arguments and run()
 //! ```
 

@@ -107,6 +107,8 @@ fn a_sound_tree_passes() {
         const B: char = '\"';\nconst C: &str = r#\"\" unsafe \"#;\nfn f<'a>(x: &'a str) -> bool { x != \"\" }
         #[cfg(test)]\nmod tests {\n use super::*;\n use std::fs;\n fn t() { println!(\"{}\", 'x'); super::super::low::f(\"\"); }\n}\n";
     assert_eq!(fixture(&[("bytes/low.rs", harmless)]), [""; 0]);
+    let with_tests = "//! Low.\n#[cfg(test)]\nmod tests;\n";
+    assert_eq!(fixture(&[("bytes/low.rs", with_tests), ("bytes/low/tests.rs", "//! Tests.\nuse std::fs;\n")]), [""; 0]);
 }
 
 /// Each breach alone: the file, what it holds, what the checker says of it.

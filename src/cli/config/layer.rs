@@ -1,0 +1,279 @@
+//! One config file, checked: every value parsed, every path made absolute from the file's own directory. Keys that are absent
+//! stay absent, so that one file can lie over another.
+
+use super::keys::{AccountKeys, Keys, ListenKeys, LocalKeys, Quantity, RouteKeys, UsersKey};
+use super::place::{ConfigError, Place, parse_error};
+use super::settings::{Account, CertFiles, Config, Listen, Local, SpoolDir, TlsMode, UserList};
+use crate::cli::opts::{duration, size};
+use crate::mail::address::{Domain, Mailbox};
+use crate::mail::network::Network;
+use crate::mail::server::{Scheme, Server};
+use crate::relay::route::Route;
+use crate::relay::template::Template;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use toml::Spanned;
+
+/// What one file says.
+#[derive(Debug, Default)]
+pub struct Layer {
+    hostname: Option<Domain>,
+    domains: Option<(Vec<Domain>, Place)>,
+    spool: Option<PathBuf>,
+    relay_domains: Option<Vec<Domain>>,
+    relay_from: Option<Vec<Network>>,
+    node: Option<String>,
+    maildir: Option<Template>,
+    users: Option<UserList>,
+    aliases: Option<PathBuf>,
+    tls: Option<CertFiles>,
+    max_size: Option<u64>,
+    max_rcpt: Option<usize>,
+    max_conn: Option<usize>,
+    timeout: Option<std::time::Duration>,
+    routes: Option<Vec<Route>>,
+    accounts: BTreeMap<String, Account>,
+}
+
+impl Layer {
+    /// Parses `text`, the text of `path`. The files that it names are not opened.
+    pub fn parse(path: &Path, text: &str) -> Result<Layer, ConfigError> {
+        let keys: Keys = toml::from_str(text).map_err(|e| parse_error(path, text, &e))?;
+        File { path, text }.layer(keys)
+    }
+
+    /// This file's values, and `lower`'s where it has none. Accounts of both count, routes of one.
+    pub fn over(mut self, lower: Layer) -> Layer {
+        let mut accounts = lower.accounts;
+        accounts.append(&mut self.accounts);
+        Layer {
+            hostname: self.hostname.or(lower.hostname),
+            domains: self.domains.or(lower.domains),
+            spool: self.spool.or(lower.spool),
+            relay_domains: self.relay_domains.or(lower.relay_domains),
+            relay_from: self.relay_from.or(lower.relay_from),
+            node: self.node.or(lower.node),
+            maildir: self.maildir.or(lower.maildir),
+            users: self.users.or(lower.users),
+            aliases: self.aliases.or(lower.aliases),
+            tls: self.tls.or(lower.tls),
+            max_size: self.max_size.or(lower.max_size),
+            max_rcpt: self.max_rcpt.or(lower.max_rcpt),
+            max_conn: self.max_conn.or(lower.max_conn),
+            timeout: self.timeout.or(lower.timeout),
+            routes: self.routes.or(lower.routes),
+            accounts,
+        }
+    }
+
+    /// With the defaults; what only the whole can be checked for is checked here.
+    pub fn finish(self) -> Result<Config, ConfigError> {
+        if let (Some((domains, place)), None) = (&self.domains, &self.users)
+            && !domains.is_empty()
+        {
+            return Err(place.wrong("domains without users: list them under [local], or say users = \"*\" there"));
+        }
+        let listen = Listen::default();
+        Ok(Config {
+            hostname: self.hostname,
+            domains: self.domains.map(|(domains, _)| domains).unwrap_or_default(),
+            relay_domains: self.relay_domains.unwrap_or_default(),
+            relay_from: self.relay_from.unwrap_or_default(),
+            spool: self.spool.map(SpoolDir).unwrap_or_default(),
+            node: self.node,
+            local: Local { maildir: self.maildir, users: self.users.unwrap_or_default(), aliases: self.aliases },
+            listen: Listen {
+                tls: self.tls,
+                max_size: self.max_size.unwrap_or(listen.max_size),
+                max_rcpt: self.max_rcpt.unwrap_or(listen.max_rcpt),
+                max_conn: self.max_conn.unwrap_or(listen.max_conn),
+                timeout: self.timeout.unwrap_or(listen.timeout),
+            },
+            routes: self.routes.unwrap_or_default(),
+            accounts: self.accounts,
+        })
+    }
+}
+
+/// The file that is being read, for places and relative paths.
+struct File<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl File<'_> {
+    fn layer(&self, keys: Keys) -> Result<Layer, ConfigError> {
+        let mut layer = Layer {
+            hostname: keys.hostname.map(|v| self.domain("hostname", &v)).transpose()?,
+            spool: keys.spool.map(|v| self.file("spool", &v)).transpose()?,
+            node: keys.node.map(|v| self.node(&v)).transpose()?,
+            ..Layer::default()
+        };
+        if let Some(words) = keys.domains {
+            layer.domains = Some((self.each(&words, |v| self.domain("domains", v))?, self.place(words.span())));
+        }
+        if let Some(words) = keys.relay_domains {
+            layer.relay_domains = Some(self.each(&words, |v| self.domain("relay-domains", v))?);
+        }
+        if let Some(words) = keys.relay_from {
+            layer.relay_from = Some(self.each(&words, |v| self.said("relay-from", v))?);
+        }
+        if let Some(keys) = keys.local {
+            self.local(keys, &mut layer)?;
+        }
+        if let Some(keys) = keys.listen {
+            self.listen(keys, &mut layer)?;
+        }
+        if let Some(routes) = keys.route {
+            layer.routes = Some(routes.into_iter().map(|route| self.route(route)).collect::<Result<_, _>>()?);
+        }
+        for (name, keys) in keys.account.unwrap_or_default() {
+            layer.accounts.insert(name, self.account(keys.into_inner())?);
+        }
+        Ok(layer)
+    }
+
+    fn local(&self, keys: LocalKeys, layer: &mut Layer) -> Result<(), ConfigError> {
+        layer.maildir = keys.maildir.map(|v| self.said("maildir", &v)).transpose()?;
+        layer.aliases = keys.aliases.map(|v| self.file("aliases", &v)).transpose()?;
+        layer.users = match (keys.users, keys.users_file) {
+            (Some(_), Some(file)) => return Err(self.wrong(file.span(), "users and users-file: give one of them")),
+            (Some(users), None) => Some(self.users(&users)?),
+            (None, Some(file)) => Some(UserList::File(self.file("users-file", &file)?)),
+            (None, None) => None,
+        };
+        Ok(())
+    }
+
+    fn listen(&self, keys: ListenKeys, layer: &mut Layer) -> Result<(), ConfigError> {
+        layer.tls = match (keys.tls_cert, keys.tls_key) {
+            (Some(cert), Some(key)) => Some(CertFiles { cert: self.file("tls-cert", &cert)?, key: self.file("tls-key", &key)? }),
+            (Some(cert), None) => return Err(self.wrong(cert.span(), "tls-cert without tls-key")),
+            (None, Some(key)) => return Err(self.wrong(key.span(), "tls-key without tls-cert")),
+            (None, None) => None,
+        };
+        layer.max_size = keys.max_size.map(|v| self.quantity("max-size", v, Ok, size::parse)).transpose()?;
+        layer.max_rcpt = keys.max_rcpt.map(|v| self.count("max-rcpt", v, 100)).transpose()?;
+        layer.max_conn = keys.max_conn.map(|v| self.count("max-conn", v, 1)).transpose()?;
+        let seconds = |n: u64| duration::timeout(&n.to_string());
+        layer.timeout = keys.timeout.map(|v| self.quantity("timeout", v, seconds, duration::timeout)).transpose()?;
+        Ok(())
+    }
+
+    fn route(&self, keys: Spanned<RouteKeys>) -> Result<Route, ConfigError> {
+        let route = keys.into_inner();
+        Ok(Route { pattern: self.said("match", &route.pattern)?, target: self.said("to", &route.to)? })
+    }
+
+    fn account(&self, keys: AccountKeys) -> Result<Account, ConfigError> {
+        let server = Server::parse(keys.server.as_ref(), Scheme::Submission);
+        let tls = |v: Spanned<String>| {
+            let mode = TlsMode::named(v.as_ref());
+            mode.ok_or_else(|| {
+                self.wrong(v.span(), format_args!("tls is require, opportunistic or never, not \"{}\"", v.as_ref()))
+            })
+        };
+        Ok(Account {
+            server: server.map_err(|e| self.wrong(keys.server.span(), format_args!("server: {e}")))?,
+            from: keys.from.map(|v| self.value::<Mailbox>("from", &v)).transpose()?,
+            password_command: keys.password_command.map(Spanned::into_inner),
+            tls: keys.tls.map(tls).transpose()?,
+            tls_ca: keys.tls_ca.map(|v| self.file("tls-ca", &v)).transpose()?,
+            tls_fingerprint: keys.tls_fingerprint.map(Spanned::into_inner),
+        })
+    }
+
+    fn place(&self, span: Range<usize>) -> Place {
+        Place::of(self.path, self.text, Some(span))
+    }
+
+    fn wrong(&self, span: Range<usize>, what: impl Display) -> ConfigError {
+        self.place(span).wrong(what)
+    }
+
+    fn each<T>(
+        &self,
+        words: &Spanned<Vec<Spanned<String>>>,
+        one: impl Fn(&Spanned<String>) -> Result<T, ConfigError>,
+    ) -> Result<Vec<T>, ConfigError> {
+        words.as_ref().iter().map(one).collect()
+    }
+
+    fn value<T: FromStr<Err: Display>>(&self, key: &str, value: &Spanned<String>) -> Result<T, ConfigError> {
+        let text = value.as_ref();
+        text.parse().map_err(|e| self.wrong(value.span(), format_args!("{key}: \"{text}\": {e}")))
+    }
+
+    /// As [`File::value`], for values whose errors quote them.
+    fn said<T: FromStr<Err: Display>>(&self, key: &str, value: &Spanned<String>) -> Result<T, ConfigError> {
+        value.as_ref().parse().map_err(|e| self.wrong(value.span(), format_args!("{key}: {e}")))
+    }
+
+    fn domain(&self, key: &str, value: &Spanned<String>) -> Result<Domain, ConfigError> {
+        match self.value(key, value)? {
+            Domain::Literal(_) => {
+                Err(self.wrong(value.span(), format_args!("{key}: \"{}\": a name, not an address", value.as_ref())))
+            }
+            name => Ok(name),
+        }
+    }
+
+    fn file(&self, key: &str, value: &Spanned<String>) -> Result<PathBuf, ConfigError> {
+        if value.as_ref().is_empty() {
+            return Err(self.wrong(value.span(), format_args!("{key}: empty path")));
+        }
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        Ok(std::path::absolute(folder.join(value.as_ref())).unwrap_or_else(|_| folder.join(value.as_ref())))
+    }
+
+    fn node(&self, value: &Spanned<String>) -> Result<String, ConfigError> {
+        let name = value.as_ref();
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            return Err(self.wrong(value.span(), format_args!("node: \"{name}\": only letters, digits and -")));
+        }
+        Ok(name.clone())
+    }
+
+    fn users(&self, value: &Spanned<UsersKey>) -> Result<UserList, ConfigError> {
+        let wrong = |what: String| self.wrong(value.span(), what);
+        match value.as_ref() {
+            UsersKey::Word(word) if word == "*" => Ok(UserList::Any),
+            UsersKey::Word(word) => Err(wrong(format!("users: \"{word}\": a list of names, or \"*\""))),
+            UsersKey::Listed(names) => match names.iter().find(|name| !is_user(name)) {
+                Some(name) => Err(wrong(format!("users: \"{name}\": no user name"))),
+                None => Ok(UserList::Listed(names.clone())),
+            },
+        }
+    }
+
+    fn quantity<T, E: Display>(
+        &self,
+        key: &str,
+        value: Spanned<Quantity>,
+        number: impl Fn(u64) -> Result<T, E>,
+        text: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<T, ConfigError> {
+        let span = value.span();
+        let parsed = match value.into_inner() {
+            Quantity::Number(n) => number(n),
+            Quantity::Text(t) => text(&t),
+        };
+        parsed.map_err(|e| self.wrong(span, format_args!("{key}: {e}")))
+    }
+
+    fn count(&self, key: &str, value: Spanned<u64>, least: usize) -> Result<usize, ConfigError> {
+        let count = usize::try_from(*value.as_ref()).unwrap_or(usize::MAX);
+        if count < least {
+            return Err(self.wrong(value.span(), format_args!("{key}: {least} at least")));
+        }
+        Ok(count)
+    }
+}
+
+/// A local part that may stand for `{user}` in a path.
+pub fn is_user(name: &str) -> bool {
+    !name.starts_with('.') && !name.contains(['/', '\0']) && format!("{name}@localhost").parse::<Mailbox>().is_ok()
+}
