@@ -47,6 +47,24 @@
 //! net     3   the only place with sockets and TLS
 //!   net/dns.rs             the DNS as blocking calls; the only file with tokio
 //! disk    3   the only place with mail on disk
+//!   disk/fs.rs             the trait of every file operation, so that a model can stand in
+//!   disk/real.rs           the operating system behind that trait
+//!   disk/lock.rs           locks that die with their holder
+//!   disk/atomic.rs         small files replaced as a whole
+//!   disk/group.rs          one directory sync for all who wait for one
+//!   disk/maildir.rs        delivery into a Maildir
+//!   disk/spool/mark.rs     what is settled about a recipient
+//!   disk/spool/format.rs   the file of one message, and how it vouches for itself
+//!   disk/spool/history.rs  the records behind it
+//!   disk/spool/layout.rs   directories and names; making and opening a spool
+//!   disk/spool/accept.rs   a message on its way in
+//!   disk/spool/control.rs  orders by hand for a message in flight
+//!   disk/spool/slots.rs    how many runners there may be
+//!   disk/spool/facts.rs    what a message's file says
+//!   disk/spool/message.rs  a claimed message, its body, and the steps that settle it
+//!   disk/spool/queue.rs    what is due, and claiming it
+//!   disk/spool/list.rs     every message, for showing
+//!   disk/spool/staged.rs   children of a message
 //! relay   4   one task in mail words; clock, dialer and spool are passed in
 //!   relay/clock.rs         time and chance as values that are passed in
 //!   relay/alias.rs         sendmail's aliases, of addresses only
@@ -73,6 +91,7 @@
 
 pub mod bytes;
 pub mod cli;
+pub mod disk;
 pub mod mail;
 pub mod net;
 pub mod protocol;

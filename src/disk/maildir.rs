@@ -1,0 +1,164 @@
+//! Delivery into a Maildir: tmp, sync, link, sync. Stores LF line ends. Adds no line of its own and never replaces a file.
+
+use super::fs::{At, Fs, FsError};
+use crate::bytes::newline::ToLf;
+use jiff::Timestamp;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const CHUNK: usize = 64 * 1024;
+
+/// A directory with `cur`, `new` and `tmp` in it.
+#[derive(Debug, Clone)]
+pub struct Maildir {
+    fs: Arc<dyn Fs>,
+    dir: PathBuf,
+}
+
+/// What makes a file's name its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    pub at: Timestamp,
+    /// Of this host; `/` and `:` are replaced, as the convention has it.
+    pub host: String,
+    /// Names this delivery and no other, as a queue id and a recipient's place; a second delivery under it is recognized as long as
+    /// the first stands in `new/`. None: a process id and random bits.
+    pub token: Option<String>,
+}
+
+/// A message that stands in `new/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    pub path: PathBuf,
+    /// It stood there already: the same token was delivered before.
+    pub again: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum MaildirError {
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    /// The message could not be read to its end.
+    #[error("cannot read the message: {0}")]
+    Body(io::Error),
+}
+
+impl MaildirError {
+    /// The disk or a quota is full.
+    pub fn is_full(&self) -> bool {
+        matches!(self, MaildirError::Fs(error) if error.is_full())
+    }
+}
+
+impl Maildir {
+    pub fn new(fs: Arc<dyn Fs>, dir: impl Into<PathBuf>) -> Maildir {
+        Maildir { fs, dir: dir.into() }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Makes what is missing of it, mode 0700. The directory that it stands in has to be there.
+    pub fn create(&self) -> Result<(), FsError> {
+        let mut made = self.make(&self.dir)?;
+        if made {
+            let above = super::fs::parent(&self.dir);
+            self.fs.sync_dir(above).at("sync", above)?;
+        }
+        for name in ["cur", "new", "tmp"] {
+            made |= self.make(&self.dir.join(name))?;
+        }
+        if made { self.fs.sync_dir(&self.dir).at("sync", &self.dir) } else { Ok(()) }
+    }
+
+    /// Stores `prefix` and then `body`, durably. On an error nothing of it stays.
+    pub fn deliver(&self, name: &Name, prefix: &[u8], body: &mut dyn Read) -> Result<Delivered, MaildirError> {
+        let random = getrandom::u64().map_err(io::Error::from).at("name a file in", &self.dir)?;
+        let path = self.dir.join("new").join(name.render(random));
+        if name.token.is_some() && self.fs.stat(&path).is_ok() {
+            self.sync_new()?;
+            return Ok(Delivered { path, again: true });
+        }
+        let tmp = self.dir.join("tmp").join(Name { token: None, ..name.clone() }.render(random));
+        let result = self.write(&tmp, prefix, body).and_then(|()| Ok(self.publish(&tmp, &path, name.token.is_some())?));
+        // Linked, the file has its name in new/; failed, it is rubbish.
+        let _ = self.fs.unlink(&tmp);
+        result.map(|again| Delivered { path, again })
+    }
+
+    fn write(&self, tmp: &Path, prefix: &[u8], body: &mut dyn Read) -> Result<(), MaildirError> {
+        let file = self.fs.create_new(tmp).at("create", tmp)?;
+        let (mut newline, mut out, mut at) = (ToLf::default(), Vec::with_capacity(CHUNK + 1), 0);
+        let mut chunk = vec![0; CHUNK];
+        newline.push(prefix, &mut out);
+        loop {
+            file.write_at(&out, at).at("write", tmp)?;
+            at += out.len() as u64;
+            out.clear();
+            let n = match body.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(n) => n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => 0,
+                Err(e) => return Err(MaildirError::Body(e)),
+            };
+            newline.push(&chunk[..n], &mut out);
+        }
+        newline.finish(&mut out);
+        file.write_at(&out, at).at("write", tmp)?;
+        Ok(file.sync_all().at("sync", tmp)?)
+    }
+
+    /// Whether the name stood there already, which only a token's may.
+    fn publish(&self, tmp: &Path, path: &Path, token: bool) -> Result<bool, FsError> {
+        let again = match self.fs.link(tmp, path) {
+            Ok(()) => false,
+            // A delivery that was cut off after its link, or that ran beside us.
+            Err(e) if token && e.kind() == io::ErrorKind::AlreadyExists => true,
+            Err(e) if has_no_links(&e) => {
+                self.fs.rename(tmp, path).at("name", path)?;
+                false
+            }
+            Err(e) => return Err(e).at("name", path),
+        };
+        let synced = self.sync_new();
+        if synced.is_err() && !again {
+            let _ = self.fs.unlink(path);
+        }
+        synced.map(|()| again)
+    }
+
+    fn sync_new(&self) -> Result<(), FsError> {
+        let new = self.dir.join("new");
+        self.fs.sync_dir(&new).at("sync", &new)
+    }
+
+    /// Whether it was missing.
+    fn make(&self, dir: &Path) -> Result<bool, FsError> {
+        match self.fs.make_dir(dir) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            made => made.at("make directory", dir).map(|()| true),
+        }
+    }
+}
+
+impl Name {
+    /// `seconds.unique.host`
+    fn render(&self, random: u64) -> String {
+        let host = self.host.replace('/', "\\057").replace(':', "\\072");
+        let seconds = self.at.as_second();
+        match &self.token {
+            Some(token) => format!("{seconds}.Q{token}.{host}"),
+            None => {
+                let micros = self.at.subsec_microsecond();
+                format!("{seconds}.M{micros}P{}R{random:016x}.{host}", std::process::id())
+            }
+        }
+    }
+}
+
+/// A file system without hard links. The name is then taken by a rename: it holds 64 random bits, or a token that is its own.
+fn has_no_links(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EPERM | libc::EOPNOTSUPP | libc::ENOSYS | libc::EMLINK))
+}

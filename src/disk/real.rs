@@ -1,0 +1,200 @@
+//! The operating system's files behind the trait of `fs`. No policy: one method, one or two system calls.
+
+use super::fs::{Access, File, Fs, Kind, Names, Room, Stat};
+use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg};
+use nix::sys::statvfs::statvfs;
+use nix::unistd::linkat;
+use std::fs::{DirBuilder, OpenOptions, Permissions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+
+const FILE_MODE: u32 = 0o600;
+const DIR_MODE: u32 = 0o700;
+/// Of std's own accord descriptors are closed on exec.
+const OPEN_FLAGS: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+
+/// The operating system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Real;
+
+impl Real {
+    pub fn shared() -> Arc<dyn Fs> {
+        Arc::new(Real)
+    }
+}
+
+#[derive(Debug)]
+enum Handle {
+    Free(std::fs::File),
+    Locked(Flock<std::fs::File>),
+}
+
+impl Handle {
+    fn file(&self) -> &std::fs::File {
+        match self {
+            Handle::Free(file) => file,
+            Handle::Locked(file) => file,
+        }
+    }
+}
+
+impl Fs for Real {
+    #[cfg(target_os = "linux")]
+    fn create_unnamed(&self, dir: &Path) -> io::Result<Box<dyn File>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).mode(FILE_MODE).custom_flags(libc::O_TMPFILE);
+        let file = match options.open(dir) {
+            Ok(file) => file,
+            // A file system without O_TMPFILE, or a kernel that takes it for the opening of a directory.
+            Err(e) if matches!(e.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR | libc::EINVAL)) => {
+                return Err(io::ErrorKind::Unsupported.into());
+            }
+            Err(e) => return Err(e),
+        };
+        // Naming it later goes through /proc, which a chroot may lack.
+        if std::fs::symlink_metadata(proc_path(&file)).is_err() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        private(file)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn create_unnamed(&self, _: &Path) -> io::Result<Box<dyn File>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true).mode(FILE_MODE).custom_flags(OPEN_FLAGS);
+        private(options.open(path)?)
+    }
+
+    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(access == Access::ReadWrite).custom_flags(OPEN_FLAGS);
+        Ok(Box::new(Handle::Free(options.open(path)?)))
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        Ok(stat(&std::fs::symlink_metadata(path)?))
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        Ok(linkat(AT_FDCWD, from, AT_FDCWD, to, AtFlags::empty())?)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn unlink(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn make_dir(&self, path: &Path) -> io::Result<()> {
+        DirBuilder::new().mode(DIR_MODE).create(path)?;
+        if std::fs::symlink_metadata(path)?.mode() & 0o777 == DIR_MODE {
+            return Ok(());
+        }
+        std::fs::set_permissions(path, Permissions::from_mode(DIR_MODE))
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_dir(path)
+    }
+
+    fn names(&self, path: &Path) -> io::Result<Names> {
+        Ok(Box::new(std::fs::read_dir(path)?.map(|entry| entry.map(|e| e.file_name()))))
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(path)?.sync_all()
+    }
+
+    fn room(&self, path: &Path) -> io::Result<Room> {
+        let found = statvfs(path)?;
+        let bytes = u64::from(found.blocks_available()).saturating_mul(u64::from(found.fragment_size()));
+        let files = (found.files() > 0).then(|| u64::from(found.files_available()));
+        Ok(Room { bytes, files })
+    }
+}
+
+impl File for Handle {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        loop {
+            match self.file().read_at(buffer, offset) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                done => return done,
+            }
+        }
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file().write_all_at(bytes, offset)
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        self.file().set_len(length)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.file().sync_data()
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.file().sync_all()
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        Ok(stat(&self.file().metadata()?))
+    }
+
+    fn try_lock(self: Box<Self>) -> io::Result<Option<Box<dyn File>>> {
+        let file = match *self {
+            Handle::Locked(file) => return Ok(Some(Box::new(Handle::Locked(file)))),
+            Handle::Free(file) => file,
+        };
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(locked) => Ok(Some(Box::new(Handle::Locked(locked)))),
+            Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
+            Err((_, errno)) => Err(errno.into()),
+        }
+    }
+
+    fn name(&self, path: &Path) -> io::Result<()> {
+        let from = proc_path(self.file());
+        Ok(linkat(AT_FDCWD, from.as_str(), AT_FDCWD, path, AtFlags::AT_SYMLINK_FOLLOW)?)
+    }
+}
+
+fn proc_path(file: &std::fs::File) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
+}
+
+/// Undoes what a umask or a default ACL made of the mode.
+fn private(file: std::fs::File) -> io::Result<Box<dyn File>> {
+    if file.metadata()?.mode() & 0o777 != FILE_MODE {
+        file.set_permissions(Permissions::from_mode(FILE_MODE))?;
+    }
+    Ok(Box::new(Handle::Free(file)))
+}
+
+fn stat(found: &std::fs::Metadata) -> Stat {
+    let kind = match found.file_type() {
+        t if t.is_file() => Kind::Regular,
+        t if t.is_dir() => Kind::Directory,
+        _ => Kind::Other,
+    };
+    Stat {
+        kind,
+        uid: found.uid(),
+        links: found.nlink(),
+        device: found.dev(),
+        inode: found.ino(),
+        size: found.size(),
+        modified: found.mtime(),
+    }
+}

@@ -1,0 +1,258 @@
+//! A message on its way in: written where no reader looks, then named and made durable in one step. Nothing of one that is
+//! not committed stays.
+
+use super::format::{Arrival, Header, MAX_BODY, MAX_HEAD, MAX_RECIPIENTS, Parent, Preamble, Sort, UNFINISHED, head_crc, trailer};
+use super::layout::{NEW, Spool, SpoolError};
+use super::mark::Mark;
+use crate::disk::fs::{At, File, parent};
+use crate::disk::lock::present;
+use crate::mail::envelope::Envelope;
+use crate::mail::queue_id::QueueId;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Bytes that are collected before they are written.
+const BUFFER: usize = 64 * 1024;
+
+/// A message being written. Dropped before [`Incoming::commit`], it leaves nothing behind.
+#[derive(Debug)]
+#[must_use]
+pub struct Incoming {
+    spool: Spool,
+    id: QueueId,
+    file: Arc<dyn File>,
+    /// The name the file has now, where it has one.
+    name: Option<PathBuf>,
+    target: PathBuf,
+    preamble: Preamble,
+    head: Vec<u8>,
+    body_crc: u32,
+    buffer: Vec<u8>,
+    /// Where in the file the buffer belongs.
+    at: u64,
+    failed: bool,
+    keep: bool,
+}
+
+/// A message that is durable. Its lock is held, so that nobody delivers it before the reply is decided: drop it then.
+#[derive(Debug)]
+#[must_use]
+pub struct Committed {
+    spool: Spool,
+    id: QueueId,
+    path: PathBuf,
+    /// Body length in bytes.
+    size: u64,
+    _lock: Arc<dyn File>,
+}
+
+impl Spool {
+    /// Begins a message that will stand in `new/`. `id` must be fresh: see [`QueueId::new`].
+    pub fn begin(&self, id: QueueId, envelope: &Envelope, arrival: &Arrival) -> Result<Incoming, SpoolError> {
+        self.begin_sort(id, envelope, arrival, Sort::Message)
+    }
+
+    /// As [`Spool::begin`], for a DSN that no recipient's mark hangs on, as a notice of delay.
+    pub fn begin_sort(&self, id: QueueId, envelope: &Envelope, arrival: &Arrival, sort: Sort) -> Result<Incoming, SpoolError> {
+        let target = self.dir(NEW).join(id.as_str());
+        let header = Header { id, sort, arrival: arrival.clone(), envelope: envelope.clone(), parent: None };
+        Incoming::start(self, target, &header)
+    }
+
+    pub(super) fn begin_child(
+        &self,
+        target: PathBuf,
+        id: QueueId,
+        envelope: &Envelope,
+        arrival: &Arrival,
+        sort: Sort,
+        parent: Parent,
+    ) -> Result<Incoming, SpoolError> {
+        let header = Header { id, sort, arrival: arrival.clone(), envelope: envelope.clone(), parent: Some(parent) };
+        Incoming::start(self, target, &header)
+    }
+}
+
+impl Incoming {
+    pub fn id(&self) -> &QueueId {
+        &self.id
+    }
+
+    /// Body bytes so far.
+    pub fn size(&self) -> u64 {
+        self.preamble.body
+    }
+
+    /// Appends to the body, which is stored as it comes, with CRLF line ends. After an error nothing can be committed any more.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), SpoolError> {
+        self.body_crc = crc32c::crc32c_append(self.body_crc, bytes);
+        self.preamble.body += bytes.len() as u64;
+        self.preamble.eight_bit |= !bytes.is_ascii();
+        let result = self.append(bytes);
+        self.failed |= result.is_err();
+        result
+    }
+
+    /// Makes the message durable under its name. On an error nothing of it stays, and the client is to hear 452 if
+    /// [`SpoolError::is_full`], else 451.
+    pub fn commit(mut self) -> Result<Committed, SpoolError> {
+        self.publish()?;
+        self.keep = true;
+        Ok(Committed {
+            spool: self.spool.clone(),
+            id: self.id.clone(),
+            path: self.target.clone(),
+            size: self.preamble.body,
+            _lock: self.file.clone(),
+        })
+    }
+
+    fn start(spool: &Spool, target: PathBuf, header: &Header) -> Result<Incoming, SpoolError> {
+        let misuse = |why| SpoolError::Misuse { id: header.id.clone(), why };
+        let head = header.line();
+        let count = header.envelope.recipients().len();
+        let recipients = u32::try_from(count).ok().filter(|&n| n <= MAX_RECIPIENTS).ok_or(misuse("too many recipients"))?;
+        let length = u32::try_from(head.len()).ok().filter(|&n| n <= MAX_HEAD).ok_or(misuse("envelope too long"))?;
+        let (file, name) = create(spool, &target)?;
+        let mut incoming = Incoming {
+            spool: spool.clone(),
+            id: header.id.clone(),
+            file,
+            name,
+            target,
+            preamble: Preamble { head: length, recipients, body: 0, eight_bit: false },
+            head,
+            body_crc: 0,
+            buffer: Vec::with_capacity(BUFFER),
+            at: 0,
+            failed: false,
+            keep: false,
+        };
+        let found = incoming.file.stat().at("look at", incoming.shown())?;
+        if found.uid != spool.owner() {
+            return Err(SpoolError::Owner { path: spool.root().to_owned(), owner: spool.owner(), us: found.uid });
+        }
+        incoming.append(UNFINISHED)?;
+        incoming.append(&vec![Mark::Pending.byte(); count])?;
+        incoming.append(b"\n")?;
+        let head = std::mem::take(&mut incoming.head);
+        incoming.append(&head)?;
+        incoming.head = head;
+        Ok(incoming)
+    }
+
+    fn append(&mut self, mut bytes: &[u8]) -> Result<(), SpoolError> {
+        if bytes.len() + self.buffer.len() >= BUFFER {
+            let fits = BUFFER - self.buffer.len();
+            self.buffer.extend_from_slice(&bytes[..fits.min(bytes.len())]);
+            bytes = &bytes[fits.min(bytes.len())..];
+            self.flush()?;
+        }
+        if bytes.len() >= BUFFER {
+            self.put(bytes)?;
+            self.at += bytes.len() as u64;
+        } else {
+            self.buffer.extend_from_slice(bytes);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), SpoolError> {
+        self.put(&self.buffer)?;
+        self.at += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    fn put(&self, bytes: &[u8]) -> Result<(), SpoolError> {
+        Ok(self.file.write_at(bytes, self.at).at("write", self.shown())?)
+    }
+
+    fn publish(&mut self) -> Result<(), SpoolError> {
+        if self.failed || self.preamble.body > MAX_BODY {
+            return Err(SpoolError::Misuse { id: self.id.clone(), why: "writing it failed" });
+        }
+        let trailer = trailer(head_crc(&self.preamble, &self.head), self.body_crc);
+        self.append(trailer.as_bytes())?;
+        self.flush()?;
+        self.file.write_at(self.preamble.line().as_bytes(), 0).at("write", self.shown())?;
+        match &self.name {
+            None => self.file.name(&self.target).at("name", &self.target)?,
+            Some(name) => self.spool.rename_free(name, &self.target)?,
+        }
+        self.name = Some(self.target.clone());
+        self.file.sync_all().at("sync", &self.target)?;
+        self.spool.sync_names(parent(&self.target))
+    }
+
+    /// The path to tell in an error.
+    fn shown(&self) -> &Path {
+        self.name.as_deref().unwrap_or(&self.target)
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        if let Some(name) = self.name.as_deref().filter(|_| !self.keep) {
+            let _ = withdraw(&self.spool, self.file.as_ref(), name);
+        }
+    }
+}
+
+impl Committed {
+    pub fn id(&self) -> &QueueId {
+        &self.id
+    }
+
+    /// Body length in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Takes the message back: the client never heard that it was accepted.
+    pub fn undo(self) -> Result<(), SpoolError> {
+        withdraw(&self.spool, self._lock.as_ref(), &self.path)?;
+        self.spool.sync_names(parent(&self.path))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// A new locked file in the directory of `target`: without a name, or where that cannot be had with one that no reader takes.
+fn create(spool: &Spool, target: &Path) -> Result<(Arc<dyn File>, Option<PathBuf>), SpoolError> {
+    let dir = parent(target);
+    let (file, name) = match spool.fs.create_unnamed(dir) {
+        Ok(file) => (file, None),
+        Err(e) if e.kind() == io::ErrorKind::Unsupported => {
+            let name = format!(".{}", target.file_name().unwrap_or_default().to_string_lossy());
+            let path = dir.join(name);
+            (spool.fs.create_new(&path).at("create", &path)?, Some(path))
+        }
+        Err(e) => return Err(e).at("create a file in", dir).map_err(SpoolError::from),
+    };
+    let locked = match file.try_lock() {
+        Ok(Some(file)) => Ok(file),
+        Ok(None) => Err(io::ErrorKind::WouldBlock.into()),
+        Err(e) => Err(e),
+    };
+    match locked {
+        Ok(file) => Ok((Arc::from(file), name)),
+        Err(e) => {
+            if let Some(path) = &name {
+                let _ = spool.fs.unlink(path);
+            }
+            Err(e).at("lock", target).map_err(SpoolError::from)
+        }
+    }
+}
+
+/// Takes a file out of the spool; where its name cannot be removed, its content is, so that it is never delivered.
+fn withdraw(spool: &Spool, file: &dyn File, path: &Path) -> Result<(), SpoolError> {
+    match present(spool.fs.unlink(path)) {
+        Ok(_) => Ok(()),
+        Err(_) => Ok(file.truncate(0).at("withdraw", path)?),
+    }
+}

@@ -1,0 +1,310 @@
+//! The file of one message up to its history: preamble, marks, header, body, trailer, and how they vouch for each other. The
+//! format is that of spool(5). Names and directories are not here.
+
+use super::mark::Mark;
+use crate::disk::fs::{File, read_full_at};
+use crate::mail::address::{ForwardPath, ReversePath};
+use crate::mail::envelope::Envelope;
+use crate::mail::queue_id::QueueId;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::io;
+
+/// Length of the preamble and of the trailer, in bytes.
+pub const PREAMBLE: usize = 64;
+pub const TRAILER: usize = 64;
+/// Longest header line, in bytes.
+pub const MAX_HEAD: u32 = 16 * 1024 * 1024;
+/// Most recipients of one message.
+pub const MAX_RECIPIENTS: u32 = 999_999;
+/// Longest body that the preamble can tell, in bytes.
+pub const MAX_BODY: u64 = 999_999_999_999_999;
+
+/// Stands where the preamble will be until the message is whole.
+pub const UNFINISHED: &[u8; PREAMBLE] = b"postroad1 unfinished ------------------------------------------\n";
+
+/// The facts that place everything else in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preamble {
+    /// Length of the header with its LF, in bytes.
+    pub head: u32,
+    pub recipients: u32,
+    /// Length of the body, in bytes.
+    pub body: u64,
+    /// The body holds bytes above 127.
+    pub eight_bit: bool,
+}
+
+/// Where and from whom a message came. What is absent was not so or is not known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Arrival {
+    pub at: Timestamp,
+    /// The client's address, as in an address literal without brackets, or `local`.
+    pub client: Option<String>,
+    pub helo: Option<String>,
+    /// As in `TLSv1.3 TLS_AES_256_GCM_SHA384`.
+    pub tls: Option<String>,
+    /// Whom the client authenticated as.
+    pub user: Option<String>,
+    /// As in `ESMTPSA` (RFC 3848).
+    pub protocol: Option<String>,
+}
+
+/// What a file in the spool is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sort {
+    #[default]
+    Message,
+    /// A delivery status notification of ours.
+    Dsn,
+    /// A message's copy for what its recipient stands for.
+    Expansion,
+    #[serde(other)]
+    Other,
+}
+
+/// Which message a child came of, and which of its recipients the child settles, the lowest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    #[serde(with = "queue_id")]
+    pub id: QueueId,
+    pub covers: Vec<usize>,
+}
+
+/// The header of a message's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    pub id: QueueId,
+    pub sort: Sort,
+    pub arrival: Arrival,
+    pub envelope: Envelope,
+    pub parent: Option<Parent>,
+}
+
+/// A file that vouches for itself, apart from its body, whose checksum is told while it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed {
+    pub header: Header,
+    pub marks: Vec<Mark>,
+    pub preamble: Preamble,
+    pub body_crc: u32,
+}
+
+/// Why a file is no message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Defect {
+    /// Cut short, or never finished: perhaps the rest of an accept that died.
+    #[error("unfinished")]
+    Unfinished,
+    #[error("bad preamble")]
+    Preamble,
+    #[error("bad trailer")]
+    Trailer,
+    #[error("header checksum does not match")]
+    Checksum,
+    #[error("body checksum does not match")]
+    Body,
+    #[error("bad header")]
+    Header,
+    #[error("named for another message")]
+    Name,
+    #[error("not a regular file")]
+    NotRegular,
+    #[error("has another name, too")]
+    Linked,
+    #[error("belongs to another user")]
+    Owner,
+}
+
+/// Reading failed, or showed that there is no message.
+#[derive(Debug)]
+pub enum Unreadable {
+    Io(io::Error),
+    Defect(Defect),
+}
+
+impl Preamble {
+    /// Offset of the first mark; the marks end with a LF.
+    pub const MARKS: u64 = PREAMBLE as u64;
+
+    pub fn head_at(&self) -> u64 {
+        Self::MARKS + u64::from(self.recipients) + 1
+    }
+
+    pub fn body_at(&self) -> u64 {
+        self.head_at() + u64::from(self.head)
+    }
+
+    pub fn trailer_at(&self) -> u64 {
+        self.body_at() + self.body
+    }
+
+    pub fn history_at(&self) -> u64 {
+        self.trailer_at() + TRAILER as u64
+    }
+
+    pub fn line(&self) -> String {
+        let bits = if self.eight_bit { 8 } else { 7 };
+        format!("postroad1 head={:08} rcpt={:06} body={:015} bits={bits}\n", self.head, self.recipients, self.body)
+    }
+
+    fn parse(line: &[u8; PREAMBLE]) -> Result<Preamble, Defect> {
+        if line == UNFINISHED || line.iter().all(|&b| b == 0) {
+            return Err(Defect::Unfinished);
+        }
+        let number = |from: usize, to: usize| -> Option<u64> { std::str::from_utf8(line.get(from..to)?).ok()?.parse().ok() };
+        let read = || -> Option<Preamble> {
+            Some(Preamble {
+                head: number(15, 23)?.try_into().ok()?,
+                recipients: number(29, 35)?.try_into().ok()?,
+                body: number(41, 56)?,
+                eight_bit: line[62] == b'8',
+            })
+        };
+        let preamble = read().ok_or(Defect::Preamble)?;
+        let sound = preamble.line().as_bytes() == line && preamble.head <= MAX_HEAD && preamble.recipients > 0;
+        if sound { Ok(preamble) } else { Err(Defect::Preamble) }
+    }
+}
+
+/// The trailer of a file: checksums of preamble and header, and of the body.
+pub fn trailer(head_crc: u32, body_crc: u32) -> String {
+    format!("trailer head={head_crc:08x} body={body_crc:08x} {:-<13} postroad1-end\n", "")
+}
+
+/// CRC32C of what the trailer's first checksum covers. The marks between the two are left out, since they change.
+pub fn head_crc(preamble: &Preamble, head: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(preamble.line().as_bytes()), head)
+}
+
+impl Header {
+    /// One line of JSON with its LF.
+    pub fn line(&self) -> Vec<u8> {
+        let text = |value: &Option<String>| value.clone();
+        let line = Line {
+            id: self.id.to_string(),
+            sort: self.sort,
+            arrival: self.arrival.at.to_string(),
+            arrival_ms: self.arrival.at.as_millisecond(),
+            reverse_path: self.envelope.reverse_path.to_string(),
+            recipients: self.envelope.recipients().iter().map(ToString::to_string).collect(),
+            client: text(&self.arrival.client),
+            helo: text(&self.arrival.helo),
+            tls: text(&self.arrival.tls),
+            user: text(&self.arrival.user),
+            protocol: text(&self.arrival.protocol),
+            parent: self.parent.clone(),
+        };
+        // Strings and numbers alone: there is nothing in it that JSON cannot say.
+        let mut bytes = serde_json::to_vec(&line).unwrap_or_default();
+        bytes.push(b'\n');
+        bytes
+    }
+
+    fn parse(line: &[u8]) -> Option<Header> {
+        let line: Line = serde_json::from_slice(line.strip_suffix(b"\n")?).ok()?;
+        let reverse_path: ReversePath = line.reverse_path.parse().ok()?;
+        let count = line.recipients.len();
+        let recipients = line.recipients.iter().map(|r| r.parse().ok()).collect::<Option<Vec<ForwardPath>>>()?;
+        let envelope = Envelope::new(reverse_path, recipients).ok()?;
+        let arrival = Arrival {
+            at: Timestamp::from_millisecond(line.arrival_ms).ok()?,
+            client: line.client,
+            helo: line.helo,
+            tls: line.tls,
+            user: line.user,
+            protocol: line.protocol,
+        };
+        // A mark belongs to a recipient by its place, so a repeated recipient is no good header.
+        let sound = envelope.recipients().len() == count && line.parent.as_ref().is_none_or(|p| !p.covers.is_empty());
+        sound.then_some(Header { id: line.id.parse().ok()?, sort: line.sort, arrival, envelope, parent: line.parent })
+    }
+}
+
+/// Reads and checks all but the body and the history.
+pub fn read(file: &dyn File, size: u64) -> Result<Parsed, Unreadable> {
+    let mut line = [0; PREAMBLE];
+    read_part(file, &mut line, 0)?;
+    let preamble = Preamble::parse(&line)?;
+    if size < preamble.history_at() {
+        return Err(Defect::Unfinished.into());
+    }
+    let mut found = [0; TRAILER];
+    read_part(file, &mut found, preamble.trailer_at())?;
+    let (head_sum, body_crc) = parse_trailer(&found)?;
+    let mut marks_and_head = vec![0; (preamble.body_at() - Preamble::MARKS) as usize];
+    read_part(file, &mut marks_and_head, Preamble::MARKS)?;
+    let (marks, head) = marks_and_head.split_at((preamble.head_at() - Preamble::MARKS) as usize);
+    if head_crc(&preamble, head) != head_sum {
+        return Err(Defect::Checksum.into());
+    }
+    let header = Header::parse(head).ok_or(Defect::Header)?;
+    if header.envelope.recipients().len() != preamble.recipients as usize {
+        return Err(Defect::Header.into());
+    }
+    let marks = marks.iter().take(preamble.recipients as usize).map(|&byte| Mark::from_byte(byte)).collect();
+    Ok(Parsed { header, marks, preamble, body_crc })
+}
+
+fn read_part(file: &dyn File, buffer: &mut [u8], at: u64) -> Result<(), Unreadable> {
+    match read_full_at(file, buffer, at) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Defect::Unfinished.into()),
+        Err(e) => Err(Unreadable::Io(e)),
+    }
+}
+
+fn parse_trailer(line: &[u8; TRAILER]) -> Result<(u32, u32), Defect> {
+    if line.iter().all(|&b| b == 0) {
+        return Err(Defect::Unfinished);
+    }
+    let sum = |from: usize, to: usize| u32::from_str_radix(std::str::from_utf8(line.get(from..to)?).ok()?, 16).ok();
+    let (head, body) = sum(13, 21).zip(sum(27, 35)).ok_or(Defect::Trailer)?;
+    if trailer(head, body).as_bytes() == line { Ok((head, body)) } else { Err(Defect::Trailer) }
+}
+
+/// The header as it stands on disk. Fields that are not known are passed over.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    id: String,
+    #[serde(default, rename = "kind")]
+    sort: Sort,
+    /// RFC 3339, for people; `arrival_ms`, in Unix milliseconds, is what is read.
+    #[serde(default)]
+    arrival: String,
+    arrival_ms: i64,
+    reverse_path: String,
+    recipients: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    helo: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tls: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    protocol: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parent: Option<Parent>,
+}
+
+mod queue_id {
+    use super::QueueId;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(id: &QueueId, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(id.as_str())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<QueueId, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}
+
+impl From<Defect> for Unreadable {
+    fn from(defect: Defect) -> Unreadable {
+        Unreadable::Defect(defect)
+    }
+}

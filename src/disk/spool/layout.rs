@@ -1,0 +1,316 @@
+//! The directories of a spool and the names in them; making and opening a spool. What is in a file is `format`'s.
+
+use super::format::Defect;
+use crate::disk::fs::{At, Fs, FsError, Kind, parent};
+use crate::disk::group::GroupSync;
+use crate::disk::lock::present;
+use crate::disk::real::Real;
+use crate::mail::queue_id::QueueId;
+use jiff::Timestamp;
+use std::collections::{BTreeSet, HashSet};
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How many seconds of due times share a directory.
+pub const SLICE: i64 = 256;
+/// How many removals, and for how long, may stay unsynced.
+const REMOVALS: u32 = 256;
+const REMOVALS_WAIT: Duration = Duration::from_secs(1);
+/// How many slices a process remembers.
+const MAX_SLICES: usize = 4096;
+/// Left free for outcomes and bounces when new mail is let in: bytes and files.
+const RESERVE: u64 = 1024 * 1024;
+const RESERVE_FILES: u64 = 16;
+
+/// An opened spool. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Spool {
+    pub(super) fs: Arc<dyn Fs>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    root: PathBuf,
+    owner: u32,
+    new_sync: GroupSync,
+    staged_sync: GroupSync,
+    /// Slices whose name in `due/` is known to be durable.
+    slices: Mutex<HashSet<i64>>,
+    removals: Mutex<Removals>,
+}
+
+/// Directories with unsynced removals.
+#[derive(Debug, Default)]
+struct Removals {
+    dirs: BTreeSet<PathBuf>,
+    count: u32,
+    since: Option<Instant>,
+}
+
+/// A state that a message is in, which is the directory its file stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// Accepted, never tried.
+    New,
+    /// To be tried again from this time on, in Unix seconds.
+    Due(i64),
+    /// Put aside by hand.
+    Hold,
+    /// Failed, with nobody to tell.
+    Failed,
+}
+
+/// A message by its name, not yet opened.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    pub place: Place,
+    pub id: QueueId,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    #[error("{}: not a spool (no new/ in it)", .0.display())]
+    NotASpool(PathBuf),
+    #[error("{}: the spool belongs to uid {owner}, not to uid {us}", path.display())]
+    Owner { path: PathBuf, owner: u32, us: u32 },
+    #[error("{}: {why}", path.display())]
+    Damaged { path: PathBuf, why: Defect },
+    #[error("{id}: {why}")]
+    Misuse { id: QueueId, why: &'static str },
+}
+
+impl SpoolError {
+    /// The disk or a quota is full: 452, not 451.
+    pub fn is_full(&self) -> bool {
+        matches!(self, SpoolError::Fs(error) if error.is_full())
+    }
+}
+
+impl Spool {
+    /// Makes what is missing of a spool at `root` and opens it. The directory that `root` stands in has to be there.
+    pub fn create(root: &Path) -> Result<Spool, SpoolError> {
+        Spool::create_on(Real::shared(), root)
+    }
+
+    /// Opens the spool at `root`.
+    pub fn open(root: &Path) -> Result<Spool, SpoolError> {
+        Spool::open_on(Real::shared(), root)
+    }
+
+    /// As [`Spool::create`], on any file system.
+    pub fn create_on(fs: Arc<dyn Fs>, root: &Path) -> Result<Spool, SpoolError> {
+        let ensure = |dir: &Path| match fs.make_dir(dir) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            made => made.at("make directory", dir),
+        };
+        ensure(root)?;
+        for dir in [NEW, DUE, STAGED, HOLD, FAILED, CORRUPT, STATE, CTL] {
+            ensure(&root.join(dir))?;
+        }
+        for dir in [&root.join(STATE), root, parent(root)] {
+            fs.sync_dir(dir).at("sync", dir)?;
+        }
+        Spool::open_on(fs, root)
+    }
+
+    /// As [`Spool::open`], on any file system.
+    pub fn open_on(fs: Arc<dyn Fs>, root: &Path) -> Result<Spool, SpoolError> {
+        let found = fs.stat(&root.join(".")).at("open", root)?;
+        let new = root.join(NEW);
+        match present(fs.stat(&new)).at("open", &new)? {
+            Some(stat) if stat.kind == Kind::Directory => {}
+            _ => return Err(SpoolError::NotASpool(root.to_owned())),
+        }
+        let shared = Shared {
+            root: root.to_owned(),
+            owner: found.uid,
+            new_sync: GroupSync::default(),
+            staged_sync: GroupSync::default(),
+            slices: Mutex::default(),
+            removals: Mutex::default(),
+        };
+        Ok(Spool { fs, shared: Arc::new(shared) })
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.shared.root
+    }
+
+    /// The user whose files count as ours.
+    pub fn owner(&self) -> u32 {
+        self.shared.owner
+    }
+
+    /// Whether a message of `bytes` fits, with a little left for what follows from it. A guess: only the accept itself tells.
+    pub fn room_for(&self, bytes: u64) -> Result<bool, SpoolError> {
+        let new = self.dir(NEW);
+        let room = self.fs.room(&new).at("ask for the room in", &new)?;
+        Ok(room.bytes >= bytes.saturating_add(RESERVE) && room.files.is_none_or(|files| files >= RESERVE_FILES))
+    }
+
+    /// Makes the removals so far durable. Without it a power cut repeats deliveries; nothing is ever lost. Called of itself after
+    /// 256 removals, or by a removal a second after the first; call it at the end of a pass and when idle.
+    pub fn sync_removals(&self) -> Result<(), SpoolError> {
+        let dirs = std::mem::take(&mut *self.removals()).dirs;
+        for dir in dirs {
+            // A slice may have been removed, and with it what was to be synced.
+            present(self.fs.sync_dir(&dir)).at("sync", &dir)?;
+        }
+        Ok(())
+    }
+
+    /// Where a message of that name stands in that place.
+    pub fn path(&self, entry: &Entry) -> PathBuf {
+        match entry.place {
+            Place::New => self.dir(NEW).join(entry.id.as_str()),
+            Place::Hold => self.dir(HOLD).join(entry.id.as_str()),
+            Place::Failed => self.dir(FAILED).join(entry.id.as_str()),
+            Place::Due(due) => self.slice_dir(slice_of(due)).join(due_name(due, &entry.id)),
+        }
+    }
+
+    pub(super) fn dir(&self, name: &str) -> PathBuf {
+        self.root().join(name)
+    }
+
+    pub(super) fn slice_dir(&self, slice: i64) -> PathBuf {
+        self.dir(DUE).join(format!("{slice:010}"))
+    }
+
+    /// Notes that a name was removed from `dir`, and syncs when enough has come together.
+    pub(super) fn removed_from(&self, dir: &Path) -> Result<(), SpoolError> {
+        let mut removals = self.removals();
+        removals.dirs.insert(dir.to_owned());
+        removals.count += 1;
+        let since = *removals.since.get_or_insert_with(Instant::now);
+        let enough = removals.count >= REMOVALS || since.elapsed() >= REMOVALS_WAIT;
+        drop(removals);
+        if enough { self.sync_removals() } else { Ok(()) }
+    }
+
+    /// Syncs `new/` or `staged/`, together with whoever else is waiting for it.
+    pub(super) fn sync_names(&self, dir: &Path) -> Result<(), SpoolError> {
+        let sync = || self.fs.sync_dir(dir);
+        let result = match dir.file_name().and_then(|name| name.to_str()) {
+            Some(NEW) => self.shared.new_sync.sync(sync),
+            Some(STAGED) => self.shared.staged_sync.sync(sync),
+            _ => sync(),
+        };
+        Ok(result.at("sync", dir)?)
+    }
+
+    /// Moves a message's file to where `to` says, making the slice if need be. Not synced.
+    pub(super) fn move_file(&self, from: &Path, to: &Entry) -> Result<PathBuf, SpoolError> {
+        let path = self.path(to);
+        let Place::Due(due) = to.place else {
+            self.rename_free(from, &path)?;
+            return Ok(path);
+        };
+        let slice = slice_of(due);
+        // Another process may remove the slice between our making and our using it, while it is empty.
+        for _ in 0..8 {
+            self.ensure_slice(slice)?;
+            match self.fs.rename(from, &path) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => self.forget_slice(slice),
+                moved => {
+                    moved.at("move a message to", &path)?;
+                    return Ok(path);
+                }
+            }
+        }
+        Err(io::Error::from(io::ErrorKind::NotFound)).at("move a message to", &path).map_err(SpoolError::from)
+    }
+
+    /// A rename that replaces nothing: whoever moves a message holds its lock, so a name that stands there is another file.
+    pub(super) fn rename_free(&self, from: &Path, to: &Path) -> Result<(), SpoolError> {
+        if present(self.fs.stat(to)).at("look at", to)?.is_some() {
+            return Err(io::Error::from(io::ErrorKind::AlreadyExists)).at("move a message to", to).map_err(SpoolError::from);
+        }
+        Ok(self.fs.rename(from, to).at("move a message to", to)?)
+    }
+
+    pub(super) fn forget_slice(&self, slice: i64) {
+        self.known_slices().remove(&slice);
+    }
+
+    /// A rename into a slice whose own name is not durable could lose the message in a power cut, so the first use in each
+    /// process syncs `due/`, whoever made the slice.
+    fn ensure_slice(&self, slice: i64) -> Result<(), SpoolError> {
+        if self.known_slices().contains(&slice) {
+            return Ok(());
+        }
+        let (dir, due) = (self.slice_dir(slice), self.dir(DUE));
+        match self.fs.make_dir(&dir) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made.at("make directory", &dir)?,
+        }
+        self.fs.sync_dir(&due).at("sync", &due)?;
+        let mut known = self.known_slices();
+        if known.len() >= MAX_SLICES {
+            known.clear();
+        }
+        known.insert(slice);
+        Ok(())
+    }
+
+    fn known_slices(&self) -> std::sync::MutexGuard<'_, HashSet<i64>> {
+        self.shared.slices.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn removals(&self) -> std::sync::MutexGuard<'_, Removals> {
+        self.shared.removals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) const NEW: &str = "new";
+pub(super) const DUE: &str = "due";
+pub(super) const STAGED: &str = "staged";
+pub(super) const HOLD: &str = "hold";
+pub(super) const FAILED: &str = "failed";
+pub(super) const CORRUPT: &str = "corrupt";
+pub(super) const STATE: &str = "state";
+pub(super) const CTL: &str = "state/ctl";
+
+/// The slice that a due time falls into, named by its first second.
+pub(super) fn slice_of(due: i64) -> i64 {
+    due.max(0) / SLICE * SLICE
+}
+
+fn due_name(due: i64, id: &QueueId) -> String {
+    format!("{:010}.{id}", due.max(0))
+}
+
+/// `<due>.<id>`
+pub(super) fn parse_due_name(name: &str) -> Option<(i64, QueueId)> {
+    let (due, id) = name.split_once('.')?;
+    Some((parse_seconds(due)?, id.parse().ok()?))
+}
+
+/// Ten digits or more, as names of slices and due times have.
+pub(super) fn parse_seconds(text: &str) -> Option<i64> {
+    (text.len() >= 10 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
+}
+
+/// The first whole second at which `due` has come.
+pub(super) fn due_second(due: Timestamp) -> i64 {
+    let seconds = due.as_second();
+    if due > Timestamp::from_second(seconds).unwrap_or(due) { seconds + 1 } else { seconds }
+}
+
+/// `new`, `due`, `hold`, `failed`
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Place::New => NEW,
+            Place::Due(_) => DUE,
+            Place::Hold => HOLD,
+            Place::Failed => FAILED,
+        })
+    }
+}

@@ -1,0 +1,81 @@
+//! The mark: one byte per recipient that says what is settled. No I/O.
+
+/// What is settled about a recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Mark {
+    /// To be tried, for the first time or again.
+    Pending,
+    /// The next host took it, or it was stored.
+    Accepted,
+    /// Refused for good; the sender is still to be told.
+    Refused,
+    /// Refused for good, and a DSN that says so stands on disk.
+    Bounced,
+    /// Replaced by the recipients of a child that stands on disk (an alias, a forward).
+    Expanded,
+    /// Refused for good, and nobody can be told.
+    Failed,
+    /// Dropped by a route or by hand.
+    Discarded,
+}
+
+impl Mark {
+    pub fn byte(self) -> u8 {
+        match self {
+            Mark::Pending => b'.',
+            Mark::Accepted => b'A',
+            Mark::Refused => b'R',
+            Mark::Bounced => b'B',
+            Mark::Expanded => b'X',
+            Mark::Failed => b'F',
+            Mark::Discarded => b'D',
+        }
+    }
+
+    /// A byte that nobody wrote counts as pending: a repeat is better than a loss.
+    pub fn from_byte(byte: u8) -> Mark {
+        match byte {
+            b'A' => Mark::Accepted,
+            b'R' => Mark::Refused,
+            b'B' => Mark::Bounced,
+            b'X' => Mark::Expanded,
+            b'F' => Mark::Failed,
+            b'D' => Mark::Discarded,
+            _ => Mark::Pending,
+        }
+    }
+
+    /// Nothing is left to do for the recipient.
+    pub fn is_settled(self) -> bool {
+        !matches!(self, Mark::Pending | Mark::Refused)
+    }
+
+    /// As `mailq-run list` shows it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Mark::Pending => "pending",
+            Mark::Accepted => "accepted",
+            Mark::Refused => "refused",
+            Mark::Bounced => "bounced",
+            Mark::Expanded => "expanded",
+            Mark::Failed => "failed",
+            Mark::Discarded => "discarded",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Mark;
+
+    #[test]
+    fn every_mark_reads_back_and_a_strange_byte_is_pending() {
+        for byte in 0..=255u8 {
+            let mark = Mark::from_byte(byte);
+            assert!(mark.byte() == byte || mark == Mark::Pending, "{byte}");
+        }
+        for mark in [Mark::Accepted, Mark::Refused, Mark::Bounced, Mark::Expanded, Mark::Failed, Mark::Discarded] {
+            assert_eq!(Mark::from_byte(mark.byte()), mark);
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Children of a message: a DSN, or its copy for what a recipient stands for. A child is durable before its parent's marks say
+//! so, and is let go only after, so a crash can neither lose nor repeat it.
+
+use super::accept::{Committed, Incoming};
+use super::format::{self, Arrival, Defect, Parent, Sort, Unreadable};
+use super::layout::{Entry, NEW, Place, STAGED, Spool, SpoolError};
+use super::mark::Mark;
+use super::message::Message;
+use super::queue::Claim;
+use crate::disk::fs::{At, File};
+use crate::disk::lock::{Attempt, present, try_lock};
+use crate::mail::envelope::Envelope;
+use crate::mail::queue_id::QueueId;
+use jiff::Timestamp;
+use std::path::{Path, PathBuf};
+
+/// A child being written.
+#[derive(Debug)]
+#[must_use]
+pub struct Draft {
+    incoming: Incoming,
+    parent: Parent,
+}
+
+/// A child that is durable in `staged/`, and locked. Dropped without [`Message::let_go`], it is removed by the next pass.
+#[derive(Debug)]
+#[must_use]
+pub struct Child {
+    committed: Committed,
+    parent: Parent,
+}
+
+/// What became of a child that a dead process left in `staged/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    pub parent: QueueId,
+    /// Its place in the parent's envelope.
+    pub number: usize,
+    /// The child's id where it was let go; none where it was removed, since its parent will make it again.
+    pub released: Option<QueueId>,
+}
+
+impl Message {
+    /// Begins a child that settles the recipients at the places `covers`, for which no other child may be on its way.
+    pub fn stage_child(
+        &self,
+        covers: &[usize],
+        id: QueueId,
+        envelope: &Envelope,
+        arrival: &Arrival,
+        sort: Sort,
+    ) -> Result<Draft, SpoolError> {
+        let mut covers = covers.to_vec();
+        covers.sort_unstable();
+        covers.dedup();
+        let Some(&first) = covers.first() else { return Err(self.misuse("a child for no recipient")) };
+        for &recipient in &covers {
+            match self.mark(recipient) {
+                Some(mark) if !mark.is_settled() => {}
+                _ => return Err(self.misuse("a child for a recipient that is settled")),
+            }
+            // What a crash left would be taken for the child that the marks are going to speak of.
+            let stale = self.spool.staged_path(self.id(), recipient);
+            present(self.spool.fs.unlink(&stale)).at("remove", &stale)?;
+        }
+        let parent = Parent { id: self.id().clone(), covers };
+        let target = self.spool.staged_path(self.id(), first);
+        let incoming = self.spool.begin_child(target, id, envelope, arrival, sort, parent.clone())?;
+        Ok(Draft { incoming, parent })
+    }
+
+    /// Marks what the child covers and puts it into `new/`, all durably. `mark` is [`Mark::Bounced`] or [`Mark::Expanded`].
+    pub fn let_go(&mut self, child: Child, mark: Mark) -> Result<QueueId, SpoolError> {
+        if child.parent.id != *self.id() || !speaks_of_child(mark) {
+            return Err(self.misuse("no child of it, or no mark for one"));
+        }
+        self.mark_covered(&child.parent.covers, mark)?;
+        self.spool.release_child(child.committed.path(), child.committed.id())?;
+        Ok(child.committed.id().clone())
+    }
+
+    /// The first place's mark decides about the child, so it is durable before any other: marks on different pages may reach the
+    /// disk in any order.
+    fn mark_covered(&mut self, covers: &[usize], mark: Mark) -> Result<(), SpoolError> {
+        let Some((&first, others)) = covers.split_first() else { return Ok(()) };
+        if self.mark(first) != Some(mark) {
+            self.set_marks(&[(first, mark)])?;
+        }
+        let others: Vec<_> = others.iter().filter(|&&place| self.mark(place) != Some(mark)).map(|&place| (place, mark)).collect();
+        if others.is_empty() { Ok(()) } else { self.set_marks(&others) }
+    }
+}
+
+impl Draft {
+    pub fn id(&self) -> &QueueId {
+        self.incoming.id()
+    }
+
+    /// As [`Incoming::write`].
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), SpoolError> {
+        self.incoming.write(bytes)
+    }
+
+    /// As [`Incoming::commit`], in `staged/`.
+    pub fn commit(self) -> Result<Child, SpoolError> {
+        Ok(Child { committed: self.incoming.commit()?, parent: self.parent })
+    }
+}
+
+impl Spool {
+    /// Settles what dead processes left in `staged/`: a child is let go if its parent is gone or its marks speak of it, else
+    /// removed. Those that somebody is at are left alone. An error is one file's.
+    pub fn settle_staged(&self, now: Timestamp) -> Result<Vec<Result<Settled, SpoolError>>, SpoolError> {
+        let dir = self.dir(STAGED);
+        let mut settled = Vec::new();
+        for name in self.fs.names(&dir).at("read", &dir)? {
+            let name = name.at("read", &dir)?;
+            let Some((parent, number)) = name.to_str().and_then(parse_staged_name) else { continue };
+            settled.extend(self.settle(&dir.join(&name), parent, number, now).transpose());
+        }
+        Ok(settled)
+    }
+
+    fn settle(&self, path: &Path, parent: QueueId, number: usize, now: Timestamp) -> Result<Option<Settled>, SpoolError> {
+        let (file, stat) = match try_lock(self.fs.as_ref(), path).at("lock", path)? {
+            Attempt::Held(file, stat) => (file, stat),
+            Attempt::Busy | Attempt::Gone => return Ok(None),
+            Attempt::NotRegular => return self.set_aside(path, Defect::NotRegular),
+        };
+        let child = self.is_ours(&stat).map_err(Unreadable::from);
+        let child = match child.and_then(|()| read_child(file.as_ref(), stat.size, &parent, number)) {
+            Ok((child, covers)) => Ok((child, covers)),
+            Err(Unreadable::Defect(why)) => Err(why),
+            Err(Unreadable::Io(e)) => return Err(e).at("read", path).map_err(SpoolError::from),
+        };
+        let claimed = match self.claim_parent(&parent, now)? {
+            Claim::Gone => None,
+            Claim::Message(message) => Some(message),
+            Claim::Busy | Claim::Unfinished | Claim::Corrupt { .. } => return Ok(None),
+        };
+        match (child, claimed) {
+            (Ok((child, covers)), Some(mut message)) => {
+                let Some(mark) = message.mark(number).filter(|&mark| speaks_of_child(mark)) else {
+                    return self.remove_child(path, parent, number);
+                };
+                message.mark_covered(&covers, mark)?;
+                self.release_child(path, &child)?;
+                Ok(Some(Settled { parent, number, released: Some(child) }))
+            }
+            (Ok((child, _)), None) => {
+                self.release_child(path, &child)?;
+                Ok(Some(Settled { parent, number, released: Some(child) }))
+            }
+            (Err(Defect::Unfinished), Some(message)) if !message.mark(number).is_some_and(speaks_of_child) => {
+                self.remove_child(path, parent, number)
+            }
+            (Err(why), _) => self.set_aside(path, why),
+        }
+    }
+
+    /// Takes the parent's lock. A message on its way from one directory to another may be missed, so a miss counts the second time.
+    fn claim_parent(&self, parent: &QueueId, now: Timestamp) -> Result<Claim, SpoolError> {
+        for _ in 0..2 {
+            if let Some(entry) = self.find(parent)? {
+                match self.claim(&entry, now)? {
+                    // It was there a moment ago: whoever moved or finished it is at work.
+                    Claim::Gone => return Ok(Claim::Busy),
+                    claim => return Ok(claim),
+                }
+            }
+        }
+        Ok(Claim::Gone)
+    }
+
+    /// Durable before the child's lock goes: once it can be delivered, its staged name cannot come back.
+    fn release_child(&self, path: &Path, id: &QueueId) -> Result<(), SpoolError> {
+        let to = Entry { place: Place::New, id: id.clone() };
+        self.move_file(path, &to)?;
+        self.sync_names(&self.dir(NEW))?;
+        self.sync_names(&self.dir(STAGED))
+    }
+
+    fn remove_child(&self, path: &Path, parent: QueueId, number: usize) -> Result<Option<Settled>, SpoolError> {
+        self.fs.unlink(path).at("remove", path)?;
+        self.removed_from(&self.dir(STAGED))?;
+        Ok(Some(Settled { parent, number, released: None }))
+    }
+
+    fn set_aside(&self, path: &Path, why: Defect) -> Result<Option<Settled>, SpoolError> {
+        match self.put_aside(path, why)? {
+            Claim::Corrupt { path, why } => Err(SpoolError::Damaged { path, why }),
+            _ => Ok(None),
+        }
+    }
+
+    fn staged_path(&self, parent: &QueueId, number: usize) -> PathBuf {
+        self.dir(STAGED).join(format!("{parent}.{number}"))
+    }
+}
+
+fn speaks_of_child(mark: Mark) -> bool {
+    matches!(mark, Mark::Bounced | Mark::Expanded)
+}
+
+/// The id of a whole child, and the places that it covers.
+fn read_child(file: &dyn File, size: u64, parent: &QueueId, number: usize) -> Result<(QueueId, Vec<usize>), Unreadable> {
+    let header = format::read(file, size)?.header;
+    match header.parent {
+        Some(named) if named.id == *parent && named.covers.first() == Some(&number) => Ok((header.id, named.covers)),
+        _ => Err(Defect::Name.into()),
+    }
+}
+
+/// `<parent>.<n>`
+fn parse_staged_name(name: &str) -> Option<(QueueId, usize)> {
+    let (parent, number) = name.split_once('.')?;
+    Some((parent.parse().ok()?, number.parse().ok()?))
+}
