@@ -1,0 +1,200 @@
+//! The transcripts of `tests/smtp_send` against the bare client engine, each turn of the server cut at every byte.
+
+#[path = "support/bare.rs"]
+mod bare;
+#[path = "support/transcript.rs"]
+mod transcript;
+
+use bare::{Answers, Bare};
+use postroad::mail::address::ForwardPath;
+use postroad::mail::envelope::Envelope;
+use postroad::mail::outcome::Outcome;
+use postroad::protocol::engine::{End, Engine, Step};
+use postroad::protocol::smtp::client::Client;
+use postroad::protocol::smtp::client::words::{ClientAsk, ClientConfig, ClientTell, StartTls, Timeouts, Transaction};
+use transcript::{Line, Transcript};
+
+/// Sends one message and keeps what came of it.
+struct Sender {
+    transaction: Option<Transaction>,
+    recipients: Vec<ForwardPath>,
+    rows: Vec<String>,
+}
+
+impl Sender {
+    fn row(&mut self, recipient: &ForwardPath, outcome: &Outcome) {
+        let why = outcome.diagnostic();
+        let code = why.code.map_or("-".into(), |code| code.to_string());
+        let enhanced = why.enhanced.map_or("-".into(), |status| status.to_string());
+        self.rows.push(format!("{} {recipient} {code} {enhanced} {}", outcome.word(), why.text).trim_end().to_owned());
+    }
+}
+
+impl Answers<Client> for Sender {
+    fn answer(&mut self, ask: ClientAsk) -> Option<ClientTell> {
+        match ask {
+            ClientAsk::Ready(_) => Some(self.transaction.take().map_or(ClientTell::Quit, ClientTell::Send)),
+            ClientAsk::Finished(finished) => {
+                for (recipient, outcome) in self.recipients.clone().iter().zip(&finished.outcomes) {
+                    self.row(recipient, outcome);
+                }
+                None
+            }
+            ClientAsk::Failed(failure) => {
+                for recipient in &self.recipients.clone() {
+                    self.row(recipient, &failure.outcome);
+                }
+                None
+            }
+        }
+    }
+}
+
+fn config(lmtp: bool) -> ClientConfig {
+    ClientConfig { ehlo: "client.test".into(), lmtp, tls: StartTls::Never, timeouts: Timeouts::default() }
+}
+
+fn body(transcript: &Transcript) -> Vec<u8> {
+    String::from_utf8(transcript.stdin.clone()).unwrap().replace('\n', "\r\n").into_bytes()
+}
+
+fn session(transcript: &Transcript) -> Bare<Client, Sender> {
+    let body = body(transcript);
+    let reverse_path = transcript.value("-f").unwrap().parse().unwrap();
+    let after = transcript.args.iter().position(|arg| arg == "-f").unwrap() + 2;
+    let recipients: Vec<ForwardPath> = transcript.args[after..].iter().map(|arg| arg.parse().unwrap()).collect();
+    let transaction = Transaction {
+        envelope: Envelope::new(reverse_path, recipients.clone()).unwrap(),
+        size: Some(body.len() as u64),
+        eight_bit: !body.is_ascii(),
+    };
+    let sender = Sender { transaction: Some(transaction), recipients, rows: Vec::new() };
+    let lmtp = transcript.value("-s").is_some_and(|server| server.starts_with("lmtp"));
+    Bare::new(Client::new(config(lmtp)), sender, body)
+}
+
+/// Runs the dialogue with the turn number `cut_turn` of the server cut at byte `at`.
+fn run(transcript: &Transcript, cut_turn: usize, at: usize) {
+    let place = format!("{}, server turn {cut_turn} cut at {at}", transcript.path.display());
+    let mut bare = session(transcript);
+    let mut server_turn = 0;
+    for turn in transcript.turns() {
+        match &turn[0] {
+            Line::Server(_) => {
+                let bytes = transcript::server_bytes(turn);
+                let at = if server_turn == cut_turn { at } else { 0 };
+                bare.feed(&bytes[..at]);
+                bare.feed(&bytes[at..]);
+                server_turn += 1;
+            }
+            Line::Client(_) => {
+                let (said, wanted) = (std::mem::take(&mut bare.said), transcript::client_bytes(turn));
+                assert!(
+                    said == wanted,
+                    "{place}: wanted\n{}said\n{}",
+                    String::from_utf8_lossy(&wanted),
+                    String::from_utf8_lossy(&said)
+                );
+            }
+            Line::Close => bare.end(End::Eof),
+        }
+    }
+    assert!(bare.said.is_empty(), "{place}: said {} too much", String::from_utf8_lossy(&bare.said));
+    assert!(bare.over, "{place}: not over");
+    assert_eq!(bare.work.rows, transcript.outcomes, "{place}");
+}
+
+#[test]
+fn every_transcript_passes_cut_at_every_byte() {
+    for transcript in transcript::all("smtp_send") {
+        let turns: Vec<usize> = transcript
+            .turns()
+            .iter()
+            .filter(|turn| matches!(turn[0], Line::Server(_)))
+            .map(|turn| transcript::server_bytes(turn).len())
+            .collect();
+        for (turn, length) in turns.iter().enumerate() {
+            for at in 0..=*length {
+                run(&transcript, turn, at);
+            }
+        }
+    }
+}
+
+/// A client that stands after the 354 of one recipient.
+fn sending() -> (Client, Sender) {
+    let mut client = Client::new(config(false));
+    let recipient: ForwardPath = "b@y.test".parse().unwrap();
+    let envelope = Envelope::new("a@x.test".parse().unwrap(), [recipient.clone()]).unwrap();
+    let transaction = Transaction { envelope, size: None, eight_bit: false };
+    let mut sender = Sender { transaction: Some(transaction), recipients: vec![recipient], rows: Vec::new() };
+    for reply in ["220 mx.test\r\n", "250 mx.test\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n"] {
+        client.receive(reply.as_bytes());
+        while let Step::Ask(ask) = client.step() {
+            if let Some(tell) = sender.answer(ask) {
+                client.tell(tell);
+            }
+        }
+        client.wrote(client.outgoing().len());
+    }
+    (client, sender)
+}
+
+fn rest(mut client: Client, mut sender: Sender) -> Vec<String> {
+    while let Step::Ask(ask) = client.step() {
+        assert!(sender.answer(ask).is_none());
+    }
+    assert_eq!(client.step(), Step::Done);
+    sender.rows
+}
+
+#[test]
+fn a_refusal_in_mid_body_ends_the_session_with_that_answer() {
+    let (mut client, sender) = sending();
+    assert!(matches!(client.step(), Step::NeedBody { .. }));
+    client.body(b"half of it\r\n", false);
+    client.receive(b"552 5.3.4 too much\r\n");
+    assert_eq!(rest(client, sender), ["refused b@y.test 552 5.3.4 too much"]);
+}
+
+#[test]
+fn a_positive_reply_before_the_final_dot_accepts_nothing() {
+    let (mut client, sender) = sending();
+    client.body(b"half of it\r\n", false);
+    client.receive(b"250 2.0.0 queued\r\n");
+    assert_eq!(rest(client, sender), ["deferred b@y.test - 4.5.0 unexpected reply: 250 2.0.0 queued"]);
+}
+
+#[test]
+fn it_is_in_doubt_only_where_the_final_dot_went_out_whole() {
+    for (left, word) in [(0, "indoubt"), (1, "deferred"), (5, "deferred")] {
+        let (mut client, sender) = sending();
+        client.body(b"all of it\r\n", true);
+        client.wrote(client.outgoing().len() - left);
+        client.ended(End::Io);
+        assert_eq!(rest(client, sender), [format!("{word} b@y.test - 4.4.2 the connection broke")]);
+    }
+}
+
+#[test]
+fn a_body_with_a_bare_line_end_is_never_completed() {
+    for bad in ["a\n.\nMAIL FROM:<evil@x.test>\r\n", "a\r.\r\n", "a\r\n.\n"] {
+        let (mut client, sender) = sending();
+        client.body(bad.as_bytes(), true);
+        assert!(client.outgoing().is_empty(), "{bad:?}");
+        let rows = rest(client, sender);
+        assert!(rows[0].starts_with("refused b@y.test - 5.6.0 bare CR or LF"), "{rows:?}");
+    }
+}
+
+#[test]
+fn outgoing_stays_bounded_however_much_body_there_is() {
+    let (mut client, _sender) = sending();
+    let dots = b".\r\n".repeat(100_000);
+    let mut given = 0;
+    while let Step::NeedBody { room } = client.step() {
+        given += client.body(&dots[given..][..room.min(dots.len() - given)], false);
+        assert!(client.outgoing().len() <= postroad::protocol::engine::OUTGOING_LIMIT);
+    }
+    assert!(matches!(client.step(), Step::Io { read: true, .. }) && given < dots.len());
+}
