@@ -46,6 +46,13 @@
 //!   protocol/smtp/server.rs         the SMTP and LMTP server engine
 //! net     3   the only place with sockets and TLS
 //!   net/dns.rs             the DNS as blocking calls; the only file with tokio
+//!   net/peer.rs            who is at the other end of a descriptor
+//!   net/wire.rs            descriptors read and written without blocking or flags
+//!   net/tls/layer.rs       what the others know of TLS; names no library
+//!   net/connection.rs      a wire, in clear or inside TLS, and its peer
+//!   net/mailbox.rs         words from other threads for a conversation that waits
+//!   net/drive.rs           runs an engine over a connection
+//!   net/dial.rs            connects to the addresses of a host, or to a UNIX socket
 //! disk    3   the only place with mail on disk
 //!   disk/fs.rs             the trait of every file operation, so that a model can stand in
 //!   disk/real.rs           the operating system behind that trait

@@ -20,15 +20,16 @@ pub trait Engine {
     /// step. An engine that takes none while [`Step::Io`] reads is broken; one that waits for an answer may.
     fn receive(&mut self, bytes: &[u8]) -> usize;
 
-    /// What is ready to be written to the peer, at most about [`OUTGOING_LIMIT`].
+    /// What is ready to be written to the peer, at most about [`OUTGOING_LIMIT`]. More may be added behind it, but what was shown
+    /// once stays until [`Engine::wrote`]: a part of it may sit in a TLS record already.
     fn outgoing(&self) -> &[u8];
 
     /// The first `n` bytes of [`Engine::outgoing`] were written.
     fn wrote(&mut self, n: usize);
 
     /// Takes bytes of the body that [`Step::NeedBody`] asked for, raw: the engine frames them (dots, a literal's length). Gives
-    /// how many it took, at most the `room` it asked for. `last` says that nothing follows `bytes`; it counts only when all
-    /// of them were taken.
+    /// how many it took: all of them, up to the `room` it asked for, so that nobody has to guess what becomes of the rest of a
+    /// body that is given up. `last` says that nothing follows `bytes`; it counts only when all of them were taken.
     fn body(&mut self, bytes: &[u8], last: bool) -> usize;
 
     /// An answer to an ask, or word from outside while the engine reads or waits.

@@ -1,0 +1,141 @@
+//! A connection: a wire, in clear or inside TLS, and who is at its other end.
+
+use super::peer::Peer;
+use super::tls::layer::{Facts, Handshake, Secured, TlsError};
+use super::wire::{Directions, Ready, Wire};
+use std::io::{self, Read, Write};
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+/// The most bytes a server reads and forgets after its last reply.
+const LINGER_LIMIT: usize = 1024 * 1024;
+
+/// One connection.
+pub struct Connection {
+    layer: Layer,
+    peer: Peer,
+}
+
+enum Layer {
+    Clear(Wire),
+    Secure(Box<dyn Secured>),
+    /// A handshake failed; the wire is gone.
+    Lost,
+}
+
+impl Connection {
+    pub fn new(wire: Wire, peer: Peer) -> Connection {
+        Connection { layer: Layer::Clear(wire), peer }
+    }
+
+    /// Over a connected socket; asks the kernel who is there.
+    pub fn over(socket: impl Into<std::os::fd::OwnedFd>) -> io::Result<Connection> {
+        let wire = Wire::new(socket);
+        let peer = Peer::of(wire.input())?;
+        Ok(Connection::new(wire, peer))
+    }
+
+    pub fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// What is known of TLS, once it runs.
+    pub fn facts(&self) -> Option<&Facts> {
+        match &self.layer {
+            Layer::Secure(tls) => Some(tls.facts()),
+            Layer::Clear(_) | Layer::Lost => None,
+        }
+    }
+
+    /// Starts TLS at once, as implicit TLS (RFC 8314) and the driver do. After a failure the connection is closed.
+    pub fn secure(&mut self, tls: &dyn Handshake, within: Duration) -> Result<(), TlsError> {
+        let Layer::Clear(wire) = std::mem::replace(&mut self.layer, Layer::Lost) else {
+            return Err(TlsError::Handshake { peer: self.peer.to_string(), why: "started twice".into() });
+        };
+        self.layer = Layer::Secure(tls.shake(wire, Instant::now() + within)?);
+        Ok(())
+    }
+
+    pub(super) fn is_secure(&self) -> bool {
+        matches!(self.layer, Layer::Secure(_))
+    }
+
+    /// What the last reads and writes waited for.
+    pub(super) fn take_blocked(&mut self) -> Directions {
+        self.wire().map(Wire::take_blocked).unwrap_or_default()
+    }
+
+    pub(super) fn wait(
+        &mut self,
+        wanted: Directions,
+        other: Option<BorrowedFd<'_>>,
+        until: Option<Instant>,
+    ) -> io::Result<Ready> {
+        self.wire()?.wait(wanted, other, until)
+    }
+
+    /// Ends what we say: close_notify inside TLS, then the end of the stream. `linger` is how long the peer's rest is read and
+    /// forgotten, so that unread bytes don't turn the close into a reset that eats our last reply (RFC 1122 section 4.2.2.13).
+    pub(super) fn close(&mut self, linger: Option<Duration>) {
+        if let Layer::Secure(tls) = &mut self.layer {
+            tls.close();
+        }
+        let Ok(wire) = self.wire() else { return };
+        wire.shut_output();
+        if let Some(linger) = linger {
+            drain(wire, Instant::now() + linger);
+        }
+    }
+
+    fn wire(&mut self) -> io::Result<&mut Wire> {
+        match &mut self.layer {
+            Layer::Clear(wire) => Ok(wire),
+            Layer::Secure(tls) => Ok(tls.wire()),
+            Layer::Lost => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+}
+
+/// Gives `WouldBlock` instead of waiting.
+impl Read for Connection {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match &mut self.layer {
+            Layer::Clear(wire) => wire.read(buf),
+            Layer::Secure(tls) => tls.read(buf),
+            Layer::Lost => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+}
+
+/// Gives `WouldBlock` instead of waiting.
+impl Write for Connection {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match &mut self.layer {
+            Layer::Clear(wire) => wire.write(buf),
+            Layer::Secure(tls) => tls.write(buf),
+            Layer::Lost => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn drain(wire: &mut Wire, until: Instant) {
+    let mut buf = [0; 4096];
+    let mut left = LINGER_LIMIT;
+    while left > 0 && Instant::now() < until {
+        match wire.read(&mut buf) {
+            Ok(0) => return,
+            Ok(n) => left = left.saturating_sub(n),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                match wire.wait(Directions { read: true, write: false }, None, Some(until)) {
+                    Ok(ready) if ready.wire.read => {}
+                    Ok(_) | Err(_) => return,
+                }
+            }
+            Err(_) => return,
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What the tests share. Each test program uses a part of it.
+
+#![allow(dead_code)]
+
+pub mod engines;
+pub mod script;
