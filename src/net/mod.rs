@@ -1,10 +1,8 @@
-//! Floor 3: the only place with sockets and TLS.
-
-pub mod dns;
 //! Floor 3: the only place with sockets and TLS. Knows no protocol and no mail.
 
 pub mod connection;
 pub mod dial;
+pub mod dns;
 pub mod drive;
 pub mod mailbox;
 pub mod peer;
