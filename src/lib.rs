@@ -85,6 +85,8 @@
 //!   cli/stdio.rs           stdout and stderr, which never panic; a closed stdout told apart
 //!   cli/exit.rs            the one table of exit statuses, and every tool's main
 //!   cli/args.rs            command lines parsed, with our statuses
+//!   cli/report.rs          result rows, for people and as JSON
+//!   cli/log.rs             the log: stderr, file or syslog
 //!   cli/opts/duration.rs   lengths of time as options and config write them
 //!   cli/opts/size.rs       sizes as options and config write them
 //!   cli/config/place.rs    errors of a config file, with their lines

@@ -3,5 +3,7 @@
 pub mod args;
 pub mod config;
 pub mod exit;
+pub mod log;
 pub mod opts;
+pub mod report;
 pub mod stdio;
