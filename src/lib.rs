@@ -58,6 +58,7 @@
 //!   disk/real.rs           the operating system behind that trait
 //!   disk/lock.rs           locks that die with their holder
 //!   disk/atomic.rs         small files replaced as a whole
+//!   disk/scratch.rs        a message held in an unlinked temporary file
 //!   disk/group.rs          one directory sync for all who wait for one
 //!   disk/maildir.rs        delivery into a Maildir
 //!   disk/spool/mark.rs     what is settled about a recipient
@@ -81,6 +82,7 @@
 //!   relay/event.rs         what a log is told: one event a session and a recipient
 //!   relay/policy.rs        who may send to whom through this host
 //!   relay/receive.rs       the work behind one session of our server
+//!   relay/sink.rs          where received messages go: spool, Maildir, nowhere
 //! cli     5   the only floor that prints, reads the environment, or picks a status
 //!   cli/stdio.rs           stdout and stderr, which never panic; a closed stdout told apart
 //!   cli/exit.rs            the one table of exit statuses, and every tool's main

@@ -6,4 +6,5 @@ pub mod group;
 pub mod lock;
 pub mod maildir;
 pub mod real;
+pub mod scratch;
 pub mod spool;

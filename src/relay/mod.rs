@@ -7,4 +7,5 @@ pub mod policy;
 pub mod receive;
 pub mod retry;
 pub mod route;
+pub mod sink;
 pub mod template;

@@ -1,0 +1,67 @@
+//! A message that has to be read twice or held until it is whole: an unlinked temporary file, gone when it is dropped, and never a
+//! promise to anybody.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+/// Written first, then read from the start, as often as wanted. Costs constant memory.
+#[derive(Debug)]
+pub struct Scratch {
+    file: io::BufWriter<File>,
+    size: u64,
+}
+
+impl Scratch {
+    /// In `$TMPDIR`, else `/tmp`. No name points to it.
+    pub fn new() -> io::Result<Scratch> {
+        Ok(Scratch { file: io::BufWriter::with_capacity(64 * 1024, tempfile::tempfile()?), size: 0 })
+    }
+
+    /// Octets so far.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// What was written, from its start.
+    pub fn into_file(self) -> io::Result<File> {
+        let mut file = self.file.into_inner().map_err(|error| error.into_error())?;
+        file.seek(SeekFrom::Start(0))?;
+        Ok(file)
+    }
+
+    /// What was written, as a reader from its start; more can be written after it is dropped.
+    pub fn reader(&mut self) -> io::Result<impl Read + '_> {
+        self.file.flush()?;
+        let file = self.file.get_mut();
+        file.seek(SeekFrom::Start(0))?;
+        Ok(file.take(self.size))
+    }
+}
+
+impl Write for Scratch {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.size += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_back_from_the_start_as_often_as_wanted() {
+        let mut scratch = Scratch::new().unwrap();
+        scratch.write_all(b"once").unwrap();
+        for _ in 0..2 {
+            let mut read = String::new();
+            scratch.reader().unwrap().read_to_string(&mut read).unwrap();
+            assert_eq!((read.as_str(), scratch.size()), ("once", 4));
+        }
+    }
+}
