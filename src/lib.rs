@@ -51,6 +51,9 @@
 //!   net/tls/layer.rs       what the others know of TLS; names no library
 //!   net/connection.rs      a wire, in clear or inside TLS, and its peer
 //!   net/mailbox.rs         words from other threads for a conversation that waits
+//!   net/drive/held.rs      bytes of the peer between the wire and the engine
+//!   net/drive/fault.rs     what cuts a conversation short
+//!   net/drive/work.rs      what stands above an engine while it is driven
 //!   net/drive.rs           runs an engine over a connection
 //!   net/dial.rs            connects to the addresses of a host, or to a UNIX socket
 //! disk    3   the only place with mail on disk

@@ -1,11 +1,18 @@
 //! Runs an engine over a connection, blocking: one poll for both directions, deadlines by the monotonic clock, constant memory.
 //! Knows no protocol; what the engine asks goes to the [`Work`] above.
 
+pub mod fault;
+mod held;
+pub mod work;
+
+use self::fault::Fault;
+use self::held::Held;
+use self::work::{Direction, Options, Traffic, Work};
 use super::connection::Connection;
 use super::mailbox::{Found, Mailbox};
-use super::tls::layer::{Facts, Handshake, TlsError};
-use super::wire::{Directions, reason};
-use crate::protocol::engine::{End, Engine, Step};
+use super::tls::layer::TlsError;
+use super::wire::Directions;
+use crate::protocol::engine::{Engine, Step};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -14,106 +21,6 @@ use std::time::{Duration, Instant};
 const HELD: usize = 32 * 1024;
 /// Steps in a row in which nothing moved before an engine counts as broken.
 const STUCK_AFTER: u32 = 1 << 20;
-
-/// Which way bytes crossed the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    Sent,
-    Received,
-}
-
-/// What stands above an engine while it is driven.
-pub trait Work<E: Engine> {
-    /// Carries out what the engine asks. `None`: the answer comes later, through the mailbox.
-    fn ask(&mut self, ask: E::Ask) -> Option<E::Tell>;
-
-    /// Fills `buf` with the next bytes of the body that is being sent; 0 is its end, after which the next call is for the next
-    /// body. An error cancels the conversation.
-    fn body(&mut self, buf: &mut [u8]) -> io::Result<usize>;
-
-    /// Sees the bytes that cross the wire, in order, as they were before or after encryption.
-    fn crossed(&mut self, _direction: Direction, _secure: bool, _bytes: &[u8]) {}
-
-    /// TLS was started.
-    fn secured(&mut self, _facts: &Facts) {}
-}
-
-/// How a conversation is driven.
-pub struct Options<'a, T> {
-    /// Starts TLS when the engine wants it.
-    pub tls: Option<&'a dyn Handshake>,
-    /// The most time for flushing and shaking hands.
-    pub secure_within: Duration,
-    /// The most time for the whole conversation.
-    pub session_within: Option<Duration>,
-    /// The most time for writing what is left at the end.
-    pub close_within: Duration,
-    /// A server reads on for this long after its last reply, so that the reply is not lost to a reset.
-    pub linger: Option<Duration>,
-    /// Words from outside.
-    pub mailbox: Option<Mailbox<T>>,
-}
-
-impl<T> Default for Options<'_, T> {
-    fn default() -> Self {
-        Options {
-            tls: None,
-            secure_within: Duration::from_secs(60),
-            session_within: None,
-            close_within: Duration::from_secs(10),
-            linger: None,
-            mailbox: None,
-        }
-    }
-}
-
-/// How many bytes of the conversation went each way, encryption not counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Traffic {
-    pub sent: u64,
-    pub received: u64,
-}
-
-/// What cut a conversation short; the engine was told the matching [`End`] and came to its end.
-#[derive(Debug, thiserror::Error)]
-pub enum Fault {
-    #[error("the peer closed the connection")]
-    Closed,
-    #[error("no answer within {0:?}")]
-    Silent(Duration),
-    #[error("the session lasted longer than {0:?}")]
-    SessionLimit(Duration),
-    #[error("connection lost: {}", reason(.0))]
-    Broken(#[source] io::Error),
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    #[error("plain text behind the command that starts TLS: somebody put it there")]
-    Injected,
-    #[error("stopped")]
-    Stopped,
-    #[error("nobody is left who could answer")]
-    Deserted,
-    #[error("cannot read the message: {}", reason(.0))]
-    Body(#[source] io::Error),
-    #[error("compression was agreed on, but there is no compressor")]
-    NoCompressor,
-    /// A bug of ours: the engine was left as it stood.
-    #[error("the protocol engine is broken: {0}")]
-    Engine(&'static str),
-}
-
-impl Fault {
-    fn end(&self) -> End {
-        match self {
-            Fault::Closed => End::Eof,
-            Fault::Silent(_) | Fault::SessionLimit(_) => End::TimedOut,
-            Fault::Broken(_) | Fault::NoCompressor => End::Io,
-            Fault::Tls(_) => End::Tls,
-            Fault::Injected => End::Injected,
-            Fault::Stopped | Fault::Deserted | Fault::Body(_) | Fault::Engine(_) => End::Cancelled,
-        }
-    }
-}
 
 /// Drives an engine to its end and closes the connection. Gives the first thing that went wrong; what became of the work, the
 /// engine and `work` know.
@@ -130,7 +37,7 @@ pub fn drive<E: Engine, W: Work<E>>(
         work,
         options,
         session_ends,
-        held: Held::new(),
+        held: Held::new(HELD),
         buf: Vec::new(),
         readable: true,
         read_needs: Directions::default(),
@@ -426,7 +333,7 @@ impl<E: Engine, W: Work<E>> Driver<'_, E, W> {
                 }
                 Err(error) => {
                     self.input_over = true;
-                    self.end(broken(error));
+                    self.end(Fault::broken(error));
                     return Attempt::Ended;
                 }
             }
@@ -444,7 +351,7 @@ impl<E: Engine, W: Work<E>> Driver<'_, E, W> {
     fn give_up_if_broken(&mut self) -> bool {
         let Some(error) = self.broken.as_ref() else { return false };
         let copy = error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
-        self.end(broken(copy));
+        self.end(Fault::broken(copy));
         true
     }
 
@@ -529,48 +436,5 @@ impl<E: Engine, W: Work<E>> Driver<'_, E, W> {
     fn end(&mut self, fault: Fault) {
         self.engine.ended(fault.end());
         self.fault.get_or_insert(fault);
-    }
-}
-
-/// A TLS record that could not be read is told by its own fault.
-fn broken(error: io::Error) -> Fault {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
-        Some(tls) => Fault::Tls(tls.clone()),
-        None => Fault::Broken(error),
-    }
-}
-
-/// Bytes of the peer that wait for the engine.
-struct Held {
-    buf: Vec<u8>,
-    start: usize,
-    end: usize,
-}
-
-impl Held {
-    fn new() -> Held {
-        Held { buf: vec![0; HELD], start: 0, end: 0 }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.start == self.end
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.buf[self.start..self.end]
-    }
-
-    /// Room for the next read; nothing may be held.
-    fn space(&mut self) -> &mut [u8] {
-        (self.start, self.end) = (0, 0);
-        &mut self.buf
-    }
-
-    fn filled(&mut self, n: usize) {
-        self.end = n.min(self.buf.len());
-    }
-
-    fn consume(&mut self, n: usize) {
-        self.start = (self.start + n).min(self.end);
     }
 }

@@ -79,11 +79,9 @@ impl Wire {
         Wire { input: End::new(input.into()), output: Some(End::new(output.into())), blocked: Directions::default() }
     }
 
-    /// The process's own stdin and stdout, whatever they are: copies, so that the originals stay open.
-    pub fn inherited() -> io::Result<Wire> {
-        let input = io::stdin().as_fd().try_clone_to_owned()?;
-        let output = io::stdout().as_fd().try_clone_to_owned()?;
-        Ok(Wire::pair(input, output))
+    /// Copies of two descriptors that stay open, as the process's stdin and stdout.
+    pub fn copies(input: impl AsFd, output: impl AsFd) -> io::Result<Wire> {
+        Ok(Wire::pair(input.as_fd().try_clone_to_owned()?, output.as_fd().try_clone_to_owned()?))
     }
 
     /// The descriptor that is read.

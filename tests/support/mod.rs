@@ -2,5 +2,6 @@
 
 #![allow(dead_code)]
 
+pub mod drive;
 pub mod engines;
 pub mod script;
