@@ -100,12 +100,16 @@
 //!   cli/config/layer.rs    one config file, checked
 //!   cli/config/router.rs   the config's routes, users and aliases as the relay floor wants them
 //!   cli/config.rs          where the config comes from
+//!   cli/duration.rs        lengths of time as options give them
 //! cmd     5   one file per tool: arguments and run()
+//!   cmd/mx_lookup/report.rs what mx-lookup finds out about one domain
+//!   cmd/mx_lookup.rs       where a domain's mail goes
 //! ```
 
 pub mod bytes;
 pub mod cli;
 pub mod disk;
+pub mod cmd;
 pub mod mail;
 pub mod net;
 pub mod protocol;

@@ -5,3 +5,6 @@
 pub mod drive;
 pub mod engines;
 pub mod script;
+//! What tests share. Each test program uses its part.
+
+pub mod dns;
