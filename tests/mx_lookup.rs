@@ -4,6 +4,7 @@ mod support;
 
 use serde_json::{Value, json};
 use std::io::Write;
+use std::net::SocketAddr;
 use std::process::Output;
 use support::dns::Dns;
 
@@ -25,16 +26,16 @@ const ZONE: &str = "
     lame.test           ANY    LAME
 ";
 
-/// Runs mx-lookup against the server with these words and this stdin.
-fn run_with(dns: &Dns, words: &str, stdin: &[u8]) -> Output {
+/// Runs mx-lookup against a server with these words and this stdin.
+fn run_at(server: SocketAddr, words: &str, stdin: &[u8]) -> Output {
     let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_mx-lookup"));
-    command.args(["--server", &dns.address.to_string()]).args(words.split(' ').filter(|word| !word.is_empty()));
+    command.args(["--server", &server.to_string()]).args(words.split(' ').filter(|word| !word.is_empty()));
     command.write_stdin(stdin).output().unwrap()
 }
 
 /// Exit status, stdout, stderr.
 fn run(dns: &Dns, words: &str) -> (i32, String, String) {
-    let output = run_with(dns, words, b"");
+    let output = run_at(dns.address, words, b"");
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
@@ -89,7 +90,7 @@ fn each_status_has_its_exit_status_and_its_line() {
         ("broken.test", 75, "tempfail", format!("MX lookup failed: {address}: Server Failure")),
         ("refusing.test", 75, "tempfail", format!("MX lookup failed: {address}: Query Refused")),
         ("lame.test", 75, "tempfail", format!("MX lookup failed: {address}: does no recursion")),
-        ("a..b", 65, "invalid", "bad domain".to_owned()),
+        ("a..b", 65, "invalid", "not a domain name".to_owned()),
         ("192.0.2.1", 65, "invalid", "an address; as a mail domain it is written [192.0.2.1]".to_owned()),
     ] {
         assert_eq!(status_of(&dns, asked), (exit, word.to_owned()), "{asked}");
@@ -106,9 +107,12 @@ fn a_server_that_does_not_answer_or_talks_rubbish_is_a_temporary_failure() {
     for asked in ["silent.test", "garbage.test"] {
         assert_eq!(status_of(&dns, &format!("--timeout 600ms {asked}")), (75, "tempfail".to_owned()), "{asked}");
     }
-    let closed = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (status, _, stderr) = run(&Dns::serve(""), &format!("--timeout 300ms --server {closed} crepes.test"));
-    assert_eq!(status, 64, "--server is given twice: {stderr}");
+    // Bound and never read: nobody else gets the port meanwhile.
+    let deaf = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = deaf.local_addr().unwrap();
+    let output = run_at(address, "--timeout 400ms crepes.test", b"");
+    let line = format!("mx-lookup: crepes.test: MX lookup failed: {address}: no answer\n");
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(75), line));
 }
 
 #[test]
@@ -301,13 +305,16 @@ fn bulk_output_keeps_the_order_of_its_input() {
     (1..60).for_each(|n| zone += &format!("d{n}.test MX 10 mx.test\n"));
     let dns = Dns::serve(&zone);
     let input: String = (0..60).map(|n| format!("  someone@d{n}.test \r\n\n")).collect();
-    let output = run_with(&dns, "-q -j 5 --timeout 700ms", input.as_bytes());
+    let output = run_at(dns.address, "-q -j 5 --timeout 700ms", input.as_bytes());
     assert_eq!(output.status.code(), Some(0));
     let stdout = String::from_utf8(output.stdout).unwrap();
     let mut expected = String::from("d0.test\t10\tslow.test\t-\nd0.test\t20\tmx.test\t192.0.2.1\n");
     (1..60).for_each(|n| expected += &format!("d{n}.test\t10\tmx.test\t192.0.2.1\n"));
     assert_eq!(stdout, expected);
-    assert!(dns.asked().iter().take(6).any(|question| question == "MX d4.test udp"), "five at a time: {:?}", dns.asked());
+    let asked = dns.asked();
+    let other = asked.iter().position(|question| question == "MX d1.test udp");
+    let last_try = asked.iter().rposition(|question| question.contains("slow.test"));
+    assert!(other < last_try, "others are looked up meanwhile: {asked:?}");
 }
 
 #[test]
@@ -316,13 +323,13 @@ fn bad_lines_cost_only_themselves() {
     let mut input = b"\xff\xfe.test\n".to_vec();
     input.extend(b"x".repeat(100_000));
     input.extend(b"\nnot a domain\n\x1b[31m.test\ncrepes.test\n");
-    let output = run_with(&dns, "--json", &input);
+    let output = run_at(dns.address, "--json", &input);
     let objects: Vec<Value> =
         output.stdout.split(|b| *b == b'\n').filter(|l| !l.is_empty()).map(|l| serde_json::from_slice(l).unwrap()).collect();
     let statuses: Vec<&str> = objects.iter().map(|object| object["status"].as_str().unwrap()).collect();
     assert_eq!((output.status.code(), statuses), (Some(1), vec!["invalid", "invalid", "invalid", "invalid", "ok"]));
-    let output = run_with(&dns, "", b"\x1b[31m.test\n");
-    assert_eq!(output.stderr, b"mx-lookup: \\x1b[31m.test: bad domain\n", "and no terminal is driven");
+    let output = run_at(dns.address, "", b"\x1b[31m.test\n");
+    assert_eq!(output.stderr, b"mx-lookup: \\x1b[31m.test: not a domain name\n", "and no terminal is driven");
 }
 
 #[test]
@@ -345,6 +352,16 @@ fn no_input_is_no_failure_and_a_closed_stdout_is_quiet() {
     let mut said = String::new();
     std::io::Read::read_to_string(&mut stderr, &mut said).unwrap();
     assert_eq!((child.wait().unwrap().code(), said.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn without_a_domain_on_a_terminal_is_64() {
+    let terminal = nix::pty::openpty(None, None).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mx-lookup"));
+    let output = command.stdin(terminal.slave).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    assert!(said.starts_with("mx-lookup: no domain given\nUsage: mx-lookup"), "{said}");
 }
 
 #[test]

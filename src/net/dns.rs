@@ -4,6 +4,8 @@
 use crate::mail::address::Domain;
 use crate::mail::mx::{Addresses, DnsError, Host, Lookup, MailHosts, Mx, MxAnswer, host};
 use crate::protocol::dns::{Answer, Chain, Data, Record, Response};
+use nix::errno::Errno;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,6 +24,8 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// What resolv.conf(5) has for `timeout` and `attempts` where nothing is said.
 const TRY: Duration = Duration::from_secs(5);
 const ATTEMPTS: usize = 2;
+/// `options timeout:0` is taken for this.
+const SHORTEST_TRY: Duration = Duration::from_secs(1);
 
 /// Which servers to ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,13 +165,12 @@ impl Options {
         let mut asker = match &self.servers {
             Servers::At(servers) => Asker { servers: servers.clone(), attempts: ATTEMPTS, patience: TRY },
             Servers::File(path) => {
-                let failed =
-                    |error: &dyn std::fmt::Display| DnsError::Temporary(format!("cannot read {}: {error}", path.display()));
-                let text = std::fs::read(path).map_err(|error| failed(&error))?;
-                let (config, options) = parse_resolv_conf(text).map_err(|error| failed(&error))?;
+                let failed = |Trouble(why)| DnsError::Temporary(format!("cannot use {}: {why}", path.display()));
+                let text = std::fs::read(path).map_err(|error| failed(Trouble(in_words(&error))))?;
+                let (config, options) = parse_resolv_conf(text).map_err(|error| failed(error.into()))?;
                 let servers = config.name_servers().iter();
                 let servers = servers.flat_map(|s| s.connections.first().map(|c| SocketAddr::new(s.ip, c.port))).collect();
-                Asker { servers, attempts: options.attempts.max(1), patience: options.timeout }
+                Asker { servers, attempts: options.attempts.max(1), patience: options.timeout.max(SHORTEST_TRY) }
             }
         };
         if asker.servers.is_empty() {
@@ -205,8 +208,8 @@ impl Asker {
             for &server in &self.servers {
                 match tokio::time::timeout(self.patience, exchange(server, &query, self.patience)).await {
                     Ok(Ok(response)) => return Ok(response),
-                    Ok(Err(Trouble(error))) => trouble = format!("{server}: {error}"),
-                    Err(_) => trouble = format!("no answer from {server}"),
+                    Ok(Err(Trouble(why))) => trouble = format!("{server}: {why}"),
+                    Err(_) => trouble = format!("{server}: no answer"),
                 }
             }
         }
@@ -217,13 +220,19 @@ impl Asker {
 /// Why one server gave no answer.
 struct Trouble(String);
 
-impl<E: Into<NetError>> From<E> for Trouble {
-    fn from(error: E) -> Self {
-        match error.into() {
+impl From<NetError> for Trouble {
+    fn from(error: NetError) -> Self {
+        match error {
             NetError::Timeout => Trouble("no answer".to_owned()),
+            NetError::Io(error) => Trouble(in_words(&error)),
             error => Trouble(error.to_string()),
         }
     }
+}
+
+/// The system's own words, without the number that the standard library puts behind them.
+fn in_words(error: &io::Error) -> String {
+    error.raw_os_error().map_or_else(|| error.to_string(), |code| Errno::from_raw(code).desc().to_owned())
 }
 
 /// One question to one server: with EDNS, and without where the server chokes on it (RFC 6891 section 7).
@@ -324,5 +333,60 @@ fn merge(first: Result<Addresses, DnsError>, second: Result<Addresses, DnsError>
         }
         (Ok(found), Err(_)) | (Err(_), Ok(found)) => Ok(found),
         (Err(first), Err(second)) => Err(if hope(&second) < hope(&first) { second } else { first }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    fn asker(resolv_conf: &str, timeout: Option<Duration>) -> Result<Asker, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("resolv.conf");
+        std::fs::write(&path, resolv_conf).unwrap();
+        let options = Options { servers: Servers::File(path), timeout, ..Options::default() };
+        options.asker().map_err(|error| error.to_string().replace(dir.path().to_str().unwrap(), ""))
+    }
+
+    #[test]
+    fn resolv_conf_names_the_servers_and_the_patience() {
+        let text = "# ours\nnameserver 192.0.2.1\nnameserver 2001:db8::1\nsearch crepes.test\noptions timeout:3 attempts:4\n";
+        let found = asker(text, None).unwrap();
+        assert_eq!(found.servers, ["192.0.2.1:53".parse().unwrap(), "[2001:db8::1]:53".parse().unwrap()]);
+        assert_eq!((found.attempts, found.patience), (4, Duration::from_secs(3)));
+        let found = asker(text, Some(Duration::from_secs(10))).unwrap();
+        assert_eq!((found.attempts, found.patience), (1, Duration::from_secs(5)), "both servers fit into the time");
+        let found = asker("nameserver 192.0.2.1\noptions timeout:0 attempts:0\n", None).unwrap();
+        assert_eq!((found.attempts, found.patience), (1, Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn without_a_server_to_ask_a_retry_may_help() {
+        assert_eq!(asker("search crepes.test\n", None).unwrap_err(), "cannot use /resolv.conf: no nameservers found in config");
+        let resolver = Resolver::new(Options { servers: Servers::File("/nonexistent".into()), ..Options::default() });
+        let error = DnsError::Temporary("cannot use /nonexistent: No such file or directory".to_owned());
+        assert_eq!(resolver.mx("crepes.test"), Err(error.clone()));
+        assert_eq!(resolver.addresses("crepes.test"), Err(error));
+        assert!(Options { servers: Servers::At(vec![]), ..Options::default() }.asker().unwrap_err().is_temporary());
+    }
+
+    #[test]
+    fn what_needs_no_question_is_answered_without_a_server() {
+        let resolver = Resolver::new(Options { servers: Servers::File("/nonexistent".into()), ..Options::default() });
+        assert_eq!(resolver.addresses("[192.0.2.1]").unwrap().list, [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))]);
+        assert!(matches!(resolver.addresses("192.0.2.1"), Err(DnsError::Invalid(_))));
+        assert!(matches!(resolver.mx("a b"), Err(DnsError::Invalid(_))));
+        let literal = "[IPv6:2001:db8::1]".parse().unwrap();
+        assert_eq!(resolver.mail_hosts(&literal), Ok(MailHosts::literal("2001:db8::1".parse().unwrap())));
+    }
+
+    #[test]
+    fn of_two_errors_the_one_with_more_hope_stands() {
+        let temporary = || Err(DnsError::Temporary("t".to_owned()));
+        let (none, gone) = (|| Err(DnsError::NoData("n".to_owned())), || Err(DnsError::NoDomain("n".to_owned())));
+        assert_eq!(merge(none(), temporary()), temporary());
+        assert_eq!(merge(temporary(), gone()), temporary());
+        assert_eq!(merge(gone(), none()), none());
     }
 }

@@ -161,7 +161,8 @@ impl Zone {
         for _ in 0..8 {
             let here: Vec<_> = self.lines.iter().filter(|[owner, ..]| *owner == name).collect();
             let alias = here.iter().find(|[_, k, _]| k == "CNAME").map(|[_, _, to]| to.to_lowercase());
-            let records = here.iter().filter(|[_, k, _]| k == kind).map(|[_, k, data]| record(&name, k, data));
+            let records =
+                here.iter().filter(|[_, k, data]| k == kind && !is_behaviour(data)).map(|[_, k, data]| record(&name, k, data));
             let records: Vec<_> = records.collect();
             match alias {
                 Some(to) if records.is_empty() => {
@@ -179,6 +180,11 @@ impl Zone {
         }
         (NOERROR, answers)
     }
+}
+
+/// A word for what the server does, not a record's data.
+fn is_behaviour(data: &str) -> bool {
+    data.len() > 1 && data.bytes().all(|b| b.is_ascii_uppercase())
 }
 
 impl<'a> Question<'a> {

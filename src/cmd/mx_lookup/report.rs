@@ -85,7 +85,7 @@ fn read_domain(text: &str) -> Result<Domain, String> {
         return Err(format!("an address; as a mail domain it is written {}", Domain::Literal(address)));
     }
     let text = if text.is_ascii() { text.to_owned() } else { idna::domain_to_ascii(text).map_err(|_| "not a domain name")? };
-    text.parse::<Domain>().map_err(|error| error.to_string())
+    text.parse::<Domain>().map_err(|_| "not a domain name".to_owned())
 }
 
 /// Looks up one domain: its mail hosts, and the addresses of each.
@@ -117,7 +117,8 @@ impl Report {
             Err(_) => question.given.clone(),
         };
         let (unicode, sound) = idna::domain_to_unicode(&domain);
-        let unicode = (question.domain.is_ok() && sound.is_ok() && unicode != domain).then_some(unicode);
+        let is_name = matches!(question.domain, Ok(Domain::Name(_)));
+        let unicode = (is_name && sound.is_ok() && unicode != domain).then_some(unicode);
         Report { domain, unicode, status: Word::Ok, canonical: None, ad: None, mx: Vec::new(), error: None, exit: Status::Done }
     }
 
