@@ -45,7 +45,6 @@
 //!   protocol/smtp/server/session.rs what the server remembers between commands
 //!   protocol/smtp/server.rs         the SMTP and LMTP server engine
 //! net     3   the only place with sockets and TLS
-//!   net/dns.rs             the DNS as blocking calls; the only file with tokio
 //!   net/peer.rs            who is at the other end of a descriptor
 //!   net/wire.rs            descriptors read and written without blocking or flags
 //!   net/tls/layer.rs       what the others know of TLS; names no library
@@ -56,6 +55,7 @@
 //!   net/drive/work.rs      what stands above an engine while it is driven
 //!   net/drive.rs           runs an engine over a connection
 //!   net/dial.rs            connects to the addresses of a host, or to a UNIX socket
+//!   net/dns.rs             the DNS as blocking calls; the only file with tokio
 //! disk    3   the only place with mail on disk
 //!   disk/fs.rs             the trait of every file operation, so that a model can stand in
 //!   disk/real.rs           the operating system behind that trait
@@ -100,7 +100,6 @@
 //!   cli/config/layer.rs    one config file, checked
 //!   cli/config/router.rs   the config's routes, users and aliases as the relay floor wants them
 //!   cli/config.rs          where the config comes from
-//!   cli/duration.rs        lengths of time as options give them
 //! cmd     5   one file per tool: arguments and run()
 //!   cmd/mx_lookup/report.rs what mx-lookup finds out about one domain
 //!   cmd/mx_lookup.rs       where a domain's mail goes
@@ -108,8 +107,8 @@
 
 pub mod bytes;
 pub mod cli;
-pub mod disk;
 pub mod cmd;
+pub mod disk;
 pub mod mail;
 pub mod net;
 pub mod protocol;

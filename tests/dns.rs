@@ -3,7 +3,8 @@
 mod support;
 
 use postroad::mail::mx::{DnsError, Kind, Lookup, MailHosts};
-use postroad::net::dns::{Families, Options, Resolver, Servers};
+use postroad::net::dial::Family;
+use postroad::net::dns::{Options, Resolver, Servers};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::thread;
@@ -13,7 +14,7 @@ use support::dns::Dns;
 const ZONE: &str = "crepes.test MX 10 us.test\ncrepes.test MX 5 best.test\ncrepes.test MX 20 worse.test\nbest.test A 192.0.2.1";
 
 fn resolver(servers: &[SocketAddr], timeout: Option<Duration>) -> Resolver {
-    Resolver::new(Options { servers: Servers::At(servers.to_vec()), timeout, families: Families::Both })
+    Resolver::new(Options { servers: Servers::At(servers.to_vec()), timeout, family: Family::Any })
 }
 
 fn names(hosts: MailHosts) -> Vec<String> {

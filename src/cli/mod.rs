@@ -2,7 +2,6 @@
 
 pub mod args;
 pub mod config;
-pub mod duration;
 pub mod exit;
 pub mod log;
 pub mod opts;

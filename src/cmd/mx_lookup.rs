@@ -3,10 +3,12 @@
 mod report;
 
 use crate::cli::args::{Parsed, parse};
-use crate::cli::duration::duration;
 use crate::cli::exit::{Failure, OrStatus, Status, UsageError};
+use crate::cli::opts::duration::timeout;
+use crate::cli::report::json_line;
 use crate::cli::stdio::{Stdout, StdoutError, say};
-use crate::net::dns::{Families, Options, Resolver, Servers};
+use crate::net::dial::Family;
+use crate::net::dns::{Options, Resolver, Servers};
 use clap::{CommandFactory, Parser};
 use report::{Question, Report};
 use std::ffi::OsString;
@@ -69,7 +71,7 @@ struct Args {
     #[arg(long, value_name = "ADDR[:PORT]", value_parser = server)]
     server: Option<SocketAddr>,
     /// Longest wait for the answer to one question [default: as /etc/resolv.conf says]
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = timeout)]
     timeout: Option<Duration>,
     /// Domains that are looked up at a time; the output stays in order
     #[arg(short, long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -140,12 +142,12 @@ type Order = Result<Receiver<Report>, io::Error>;
 
 impl Pool {
     fn start(args: &Args) -> Pool {
-        let families = match (args.ipv4, args.ipv6) {
-            (true, _) => Families::V4,
-            (_, true) => Families::V6,
-            _ => Families::Both,
+        let family = match (args.ipv4, args.ipv6) {
+            (true, _) => Family::V4,
+            (_, true) => Family::V6,
+            _ => Family::Any,
         };
-        let mut options = Options { timeout: args.timeout, families, ..Options::default() };
+        let mut options = Options { timeout: args.timeout, family, ..Options::default() };
         if let Some(server) = args.server {
             options.servers = Servers::At(vec![server]);
         }
@@ -222,7 +224,7 @@ impl Printer {
 
     fn write(&mut self, report: &Report) -> io::Result<()> {
         if self.json {
-            return writeln!(self.out, "{}", serde_json::to_string(report)?);
+            return writeln!(self.out, "{}", json_line(report));
         }
         for row in report.rows() {
             let domain = if self.several { format!("{}\t", report.domain()) } else { String::new() };

@@ -1,11 +1,11 @@
 //! The DNS as blocking calls. The only file that knows of tokio and the resolver crate: they send the packets and take them
 //! apart; what an answer means is `protocol::dns`'s and `mail::mx`'s.
 
+use super::dial::Family;
+use super::wire::reason;
 use crate::mail::address::Domain;
 use crate::mail::mx::{Addresses, DnsError, Host, Lookup, MailHosts, Mx, MxAnswer, host};
 use crate::protocol::dns::{Answer, Chain, Data, Record, Response};
-use nix::errno::Errno;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,27 +35,19 @@ pub enum Servers {
     At(Vec<SocketAddr>),
 }
 
-/// Which addresses of a host count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Families {
-    #[default]
-    Both,
-    V4,
-    V6,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     pub servers: Servers,
     /// The longest wait for the answer to one question, all servers together. None: as the servers' file says, else 5 s and two
     /// attempts a server.
     pub timeout: Option<Duration>,
-    pub families: Families,
+    /// Which addresses of a host count.
+    pub family: Family,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { servers: Servers::File(RESOLV_CONF.into()), timeout: None, families: Families::default() }
+        Options { servers: Servers::File(RESOLV_CONF.into()), timeout: None, family: Family::Any }
     }
 }
 
@@ -101,17 +93,17 @@ impl Resolver {
     pub fn addresses(&self, name: &str) -> Result<Addresses, DnsError> {
         let name = match host(name)? {
             Host::Name(name) => name,
-            Host::Literal(address) if self.options.families.take(address) => {
+            Host::Literal(address) if is_of(self.options.family, address) => {
                 return Ok(Addresses { list: vec![address], canonical: name.to_owned(), authentic: false });
             }
             Host::Literal(_) => return Err(DnsError::NoData(name.to_owned())),
         };
         let client = self.client()?;
         let asker = &client.asker;
-        match self.options.families {
-            Families::V4 => in_one_family(&name, client.runtime.block_on(asker.clone().resolve(name.clone(), RecordType::A))),
-            Families::V6 => in_one_family(&name, client.runtime.block_on(asker.clone().resolve(name.clone(), RecordType::AAAA))),
-            Families::Both => client.runtime.block_on(async {
+        match self.options.family {
+            Family::V4 => in_one_family(&name, client.runtime.block_on(asker.clone().resolve(name.clone(), RecordType::A))),
+            Family::V6 => in_one_family(&name, client.runtime.block_on(asker.clone().resolve(name.clone(), RecordType::AAAA))),
+            Family::Any => client.runtime.block_on(async {
                 let v4 = tokio::spawn(asker.clone().resolve(name.clone(), RecordType::A));
                 let v6 = asker.clone().resolve(name.clone(), RecordType::AAAA).await;
                 let v4 = v4.await.unwrap_or_else(|error| Err(DnsError::Temporary(format!("{name}: {error}"))));
@@ -150,23 +142,13 @@ pub fn random_below(n: usize) -> usize {
     getrandom::u32().map_or(0, |random| random as usize % n.max(1))
 }
 
-impl Families {
-    pub fn take(self, address: IpAddr) -> bool {
-        match self {
-            Families::Both => true,
-            Families::V4 => address.is_ipv4(),
-            Families::V6 => address.is_ipv6(),
-        }
-    }
-}
-
 impl Options {
     fn asker(&self) -> Result<Asker, DnsError> {
         let mut asker = match &self.servers {
             Servers::At(servers) => Asker { servers: servers.clone(), attempts: ATTEMPTS, patience: TRY },
             Servers::File(path) => {
                 let failed = |Trouble(why)| DnsError::Temporary(format!("cannot use {}: {why}", path.display()));
-                let text = std::fs::read(path).map_err(|error| failed(Trouble(in_words(&error))))?;
+                let text = std::fs::read(path).map_err(|error| failed(Trouble(reason(&error))))?;
                 let (config, options) = parse_resolv_conf(text).map_err(|error| failed(error.into()))?;
                 let servers = config.name_servers().iter();
                 let servers = servers.flat_map(|s| s.connections.first().map(|c| SocketAddr::new(s.ip, c.port))).collect();
@@ -224,15 +206,10 @@ impl From<NetError> for Trouble {
     fn from(error: NetError) -> Self {
         match error {
             NetError::Timeout => Trouble("no answer".to_owned()),
-            NetError::Io(error) => Trouble(in_words(&error)),
+            NetError::Io(error) => Trouble(reason(&error)),
             error => Trouble(error.to_string()),
         }
     }
-}
-
-/// The system's own words, without the number that the standard library puts behind them.
-fn in_words(error: &io::Error) -> String {
-    error.raw_os_error().map_or_else(|| error.to_string(), |code| Errno::from_raw(code).desc().to_owned())
 }
 
 /// One question to one server: with EDNS, and without where the server chokes on it (RFC 6891 section 7).
@@ -298,6 +275,14 @@ fn text(name: &Name) -> String {
         text.pop();
     }
     text
+}
+
+fn is_of(family: Family, address: IpAddr) -> bool {
+    match family {
+        Family::Any => true,
+        Family::V4 => address.is_ipv4(),
+        Family::V6 => address.is_ipv6(),
+    }
 }
 
 fn is_mx(data: &Data) -> bool {

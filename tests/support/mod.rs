@@ -3,8 +3,6 @@
 #![allow(dead_code)]
 
 pub mod drive;
+pub mod dns;
 pub mod engines;
 pub mod script;
-//! What tests share. Each test program uses its part.
-
-pub mod dns;
