@@ -2,7 +2,7 @@
 
 #![allow(dead_code)]
 
-pub mod drive;
 pub mod dns;
+pub mod drive;
 pub mod engines;
 pub mod script;
