@@ -94,12 +94,17 @@
 //!   cli/log.rs             the log: stderr, file or syslog
 //!   cli/opts/duration.rs   lengths of time as options and config write them
 //!   cli/opts/size.rs       sizes as options and config write them
+//!   cli/opts/fingerprint.rs  fingerprints of certificates
 //!   cli/config/place.rs    errors of a config file, with their lines
 //!   cli/config/keys.rs     the keys of a config file as they stand there
 //!   cli/config/settings.rs what the config says, with its defaults
 //!   cli/config/layer.rs    one config file, checked
 //!   cli/config/router.rs   the config's routes, users and aliases as the relay floor wants them
 //!   cli/config.rs          where the config comes from
+//!   cli/opts/log.rs        options: where the log goes
+//!   cli/opts/server.rs     options: which server, and how to get there
+//!   cli/opts/spool.rs      options: which spool
+//!   cli/opts/tls.rs        options: TLS, of clients and of the server
 //! cmd     5   one file per tool: arguments and run()
 //!   cmd/mx_lookup/report.rs what mx-lookup finds out about one domain
 //!   cmd/mx_lookup.rs       where a domain's mail goes

@@ -3,14 +3,18 @@
 use super::source::{self, Named, Source};
 use std::collections::BTreeMap;
 
-/// Longest file, in lines.
+/// Longest file, in lines; what only tests may be longer, as sessions and tables are.
 const MAX_LINES: usize = 500;
+const MAX_TEST_LINES: usize = 700;
 
 /// The one small file per floor that may hold `unsafe`.
 const UNSAFE: &[&str] = &[];
 
 /// What may break a ban: file, start of the path, the reason.
-const EXEMPT: &[(&str, &str, &str)] = &[("cli/log.rs", "std::os::unix::net", "a log line to /dev/log is output, not mail")];
+const EXEMPT: &[(&str, &str, &str)] = &[
+    ("cli/log.rs", "std::os::unix::net", "a log line to /dev/log is output, not mail"),
+    ("net/wire.rs", "io::stdout", "under inetd the client is behind fd 1"),
+];
 
 /// Values, not sockets, though the standard library keeps them in `std::net`.
 const ADDRESSES: &[&str] = &["IpAddr", "Ipv4Addr", "Ipv6Addr", "SocketAddr", "SocketAddrV4", "SocketAddrV6", "AddrParseError"];
@@ -143,8 +147,9 @@ fn module(file: &str) -> Vec<String> {
 /// What holds for every file of the tree, tests included.
 pub fn furniture(file: &str, text: &str, source: &Source, out: &mut Vec<String>) {
     let lines = text.lines().count();
-    if lines > MAX_LINES {
-        out.push(format!("src/{file}: {lines} lines, {MAX_LINES} at most"));
+    let most = if file.starts_with("../tests/") || file.ends_with("/tests.rs") { MAX_TEST_LINES } else { MAX_LINES };
+    if lines > most {
+        out.push(format!("src/{file}: {lines} lines, {most} at most"));
     }
     if !text.starts_with("//! ") {
         out.push(format!("src/{file}:1: no //! line that says what lives here"));

@@ -4,7 +4,7 @@
 use super::keys::{AccountKeys, Keys, ListenKeys, LocalKeys, Quantity, RouteKeys, UsersKey};
 use super::place::{ConfigError, Place, parse_error};
 use super::settings::{Account, CertFiles, Config, Listen, Local, SpoolDir, TlsMode, UserList};
-use crate::cli::opts::{duration, size};
+use crate::cli::opts::{duration, fingerprint, size};
 use crate::mail::address::{Domain, Mailbox};
 use crate::mail::network::Network;
 use crate::mail::server::{Scheme, Server};
@@ -176,13 +176,16 @@ impl File<'_> {
                 self.wrong(v.span(), format_args!("tls is require, opportunistic or never, not \"{}\"", v.as_ref()))
             })
         };
+        let print = |v: Spanned<String>| {
+            fingerprint::parse(v.as_ref()).map_err(|e| self.wrong(v.span(), format_args!("tls-fingerprint: {e}")))
+        };
         Ok(Account {
             server: server.map_err(|e| self.wrong(keys.server.span(), format_args!("server: {e}")))?,
             from: keys.from.map(|v| self.value::<Mailbox>("from", &v)).transpose()?,
             password_command: keys.password_command.map(Spanned::into_inner),
             tls: keys.tls.map(tls).transpose()?,
             tls_ca: keys.tls_ca.map(|v| self.file("tls-ca", &v)).transpose()?,
-            tls_fingerprint: keys.tls_fingerprint.map(Spanned::into_inner),
+            tls_fingerprint: keys.tls_fingerprint.map(print).transpose()?,
         })
     }
 

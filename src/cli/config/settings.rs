@@ -1,5 +1,6 @@
 //! What the config says, checked and with its defaults. The reference for people is `postroad.toml(5)`.
 
+use crate::cli::opts::fingerprint::Fingerprint;
 use crate::mail::address::{Domain, Mailbox};
 use crate::mail::network::Network;
 use crate::mail::server::Server;
@@ -114,7 +115,7 @@ pub struct Account {
     /// `tls-ca`: a PEM file of the authorities to trust in place of the system's.
     pub tls_ca: Option<PathBuf>,
     /// `tls-fingerprint`: SHA-256 of the certificate, in hex.
-    pub tls_fingerprint: Option<String>,
+    pub tls_fingerprint: Option<Fingerprint>,
 }
 
 /// Whether a session is encrypted.

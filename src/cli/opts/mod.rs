@@ -1,4 +1,9 @@
-//! Option groups: one file per group with its flags, help, errors and `resolve()`.
+//! Option groups: one file per group with its flags, help, errors and `resolve()`; and the forms that their values have.
 
 pub mod duration;
+pub mod fingerprint;
+pub mod log;
+pub mod server;
 pub mod size;
+pub mod spool;
+pub mod tls;

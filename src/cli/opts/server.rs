@@ -1,0 +1,141 @@
+//! Which server a client speaks to, and how it gets there.
+
+use super::duration;
+use crate::cli::config::settings::{Account, Config};
+use crate::cli::exit::{Failure, Status};
+use crate::mail::server::{Scheme, Server};
+use crate::net::dial::{Dialer, Family};
+use clap::Args;
+use std::net::IpAddr;
+use std::time::Duration;
+
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Server options")]
+pub struct ServerOptions {
+    /// The server: host[:port], URL, mx:DOMAIN, or a socket as unix:/PATH or lmtp:/PATH
+    ///
+    /// URLs are smtp://, smtps://, submission://, submissions:// or lmtp://, then [user@]host[:port]. Brackets hold an IPv6
+    /// address. The host is never MX-resolved; mx:DOMAIN always is.
+    #[arg(short, long, value_name = "SERVER", conflicts_with = "account")]
+    server: Option<String>,
+    /// Take the server and what belongs to it from [account.NAME] of the config
+    #[arg(short, long, value_name = "NAME")]
+    account: Option<String>,
+}
+
+/// The server that was asked for, with the account it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    pub server: Server,
+    pub account: Option<Account>,
+}
+
+impl ServerOptions {
+    /// None: neither a server nor an account was named. What names no scheme has `default`. A server that cannot be read is
+    /// status 64, an account that is not there 78.
+    pub fn resolve(&self, config: &Config, default: Scheme) -> Result<Option<Chosen>, Failure> {
+        if let Some(text) = &self.server {
+            let server = Server::parse(text, default);
+            let server = server.map_err(|e| Failure::text(Status::Usage, format_args!("server {text}: {e}")))?;
+            return Ok(Some(Chosen { server, account: None }));
+        }
+        let Some(name) = &self.account else { return Ok(None) };
+        match config.accounts.get(name) {
+            Some(account) => Ok(Some(Chosen { server: account.server.clone(), account: Some(account.clone()) })),
+            None => Err(Failure::text(Status::Config, unknown_account(name, config))),
+        }
+    }
+}
+
+fn unknown_account(name: &str, config: &Config) -> String {
+    let there: Vec<&str> = config.accounts.keys().map(String::as_str).collect();
+    if there.is_empty() {
+        return format!("account {name}: the config has no accounts");
+    }
+    format!("account {name}: not in the config, which has {}", there.join(", "))
+}
+
+/// How a connection is made.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Network options")]
+pub struct NetworkOptions {
+    /// IPv4 only
+    #[arg(short = '4', conflicts_with = "ipv6")]
+    ipv4: bool,
+    /// IPv6 only
+    #[arg(short = '6')]
+    ipv6: bool,
+    /// Connect from this address
+    #[arg(long, value_name = "ADDRESS")]
+    source: Option<IpAddr>,
+    /// Longest wait for the peer, in seconds or as 30s, 5m [default: as RFC 5321 says for each step]
+    #[arg(long, value_name = "TIME", value_parser = duration::timeout)]
+    timeout: Option<Duration>,
+}
+
+impl NetworkOptions {
+    /// Connects as asked for. `--timeout` is for each address of a host.
+    pub fn dialer(&self) -> Dialer {
+        let usual = Dialer::default();
+        let family = match (self.ipv4, self.ipv6) {
+            (true, _) => Family::V4,
+            (_, true) => Family::V6,
+            _ => Family::Any,
+        };
+        let address_within = self.timeout.unwrap_or(usual.address_within);
+        Dialer { address_within, within: usual.within.max(address_within), source: self.source, family }
+    }
+
+    /// What takes the place of every time-out of a session, if that was said.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Client {
+        #[command(flatten)]
+        server: ServerOptions,
+        #[command(flatten)]
+        network: NetworkOptions,
+    }
+
+    fn client(flags: &str) -> Result<Client, clap::Error> {
+        Client::try_parse_from(std::iter::once("x").chain(flags.split_whitespace()))
+    }
+
+    fn config() -> Config {
+        let server = Server::parse("submission://alice@mail.test", Scheme::Smtp).unwrap();
+        let work = Account { server, from: None, password_command: None, tls: None, tls_ca: None, tls_fingerprint: None };
+        Config { accounts: [("work".to_owned(), work)].into(), ..Config::default() }
+    }
+
+    #[test]
+    fn a_server_or_an_account_never_both() {
+        let of = |flags: &str| {
+            let chosen = client(flags).unwrap().server.resolve(&config(), Scheme::Smtp);
+            chosen.map(|c| c.map(|c| (c.server.to_string(), c.account.is_some()))).map_err(|f| (f.status, f.error.to_string()))
+        };
+        assert_eq!(of(""), Ok(None));
+        assert_eq!(of("-s mx.test:26"), Ok(Some(("smtp://mx.test:26".to_owned(), false))));
+        assert_eq!(of("-a work"), Ok(Some(("submission://mail.test:587".to_owned(), true))));
+        assert_eq!(of("-s mx.test:0"), Err((Status::Usage, "server mx.test:0: bad port 0".to_owned())));
+        assert_eq!(of("-a play"), Err((Status::Config, "account play: not in the config, which has work".to_owned())));
+        assert!(client("-a work -s mx.test").is_err(), "an account's secrets are for its own server");
+    }
+
+    #[test]
+    fn the_network_is_used_as_asked_for() {
+        let dialer = client("-6 --source ::1 --timeout 10m").unwrap().network.dialer();
+        assert_eq!((dialer.family, dialer.source), (Family::V6, Some("::1".parse().unwrap())));
+        assert_eq!((dialer.address_within, dialer.within), (Duration::from_secs(600), Duration::from_secs(600)));
+        let usual = client("").unwrap().network;
+        assert_eq!((usual.dialer().family, usual.timeout()), (Family::Any, None));
+        assert!(client("-4 -6").is_err() && client("--timeout 0").is_err());
+    }
+}

@@ -1,0 +1,45 @@
+//! Which spool.
+
+use crate::cli::config::settings::Config;
+use clap::Args;
+use std::path::PathBuf;
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct SpoolOptions {
+    /// The spool's directory [default: the config's, else /var/spool/postroad]
+    #[arg(long, value_name = "DIR", env = "POSTROAD_SPOOL", hide_env_values = true)]
+    spool: Option<PathBuf>,
+}
+
+impl SpoolOptions {
+    /// The directory of the spool: as the flag or `$POSTROAD_SPOOL` says, else the config's with its node's own tree.
+    pub fn resolve(&self, config: &Config) -> PathBuf {
+        let named = self.spool.clone().filter(|dir| !dir.as_os_str().is_empty());
+        let of_config = || match &config.node {
+            Some(node) => config.spool.0.join(node),
+            None => config.spool.0.clone(),
+        };
+        named.unwrap_or_else(of_config)
+    }
+
+    /// Whether a spool was named outside the config.
+    pub fn is_named(&self) -> bool {
+        self.spool.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn a_node_has_its_own_tree_unless_a_directory_was_named() {
+        let mut config = Config::default();
+        let (unsaid, named) = (SpoolOptions::default(), SpoolOptions { spool: Some("/s".into()) });
+        assert_eq!(unsaid.resolve(&config), Path::new("/var/spool/postroad"));
+        config.node = Some("mx1".to_owned());
+        assert_eq!(unsaid.resolve(&config), Path::new("/var/spool/postroad/mx1"));
+        assert_eq!(named.resolve(&config), Path::new("/s"));
+    }
+}
