@@ -86,6 +86,16 @@
 //!   relay/policy.rs        who may send to whom through this host
 //!   relay/receive.rs       the work behind one session of our server
 //!   relay/sink.rs          where received messages go: spool, Maildir, nowhere
+//!   relay/session.rs       one session as a client: transactions from an outbox
+//!   relay/deliver.rs       a destination's hosts in turn, until one serves
+//!   relay/child.rs         programs that take a message on stdin
+//!   relay/local.rs         final delivery: Maildir and pipe
+//!   relay/desk.rs          what settling a message needs around it
+//!   relay/bounce.rs        a message's children: reports and expansions
+//!   relay/settle.rs        from outcomes to marks, the next try, or the end
+//!   relay/consign.rs       a message in its turn, its jobs on many threads
+//!   relay/board.rs         jobs by next hop
+//!   relay/pass.rs          one pass over the spool
 //! cli     5   the only floor that prints, reads the environment, or picks a status
 //!   cli/stdio.rs           stdout and stderr, which never panic; a closed stdout told apart
 //!   cli/exit.rs            the one table of exit statuses, and every tool's main

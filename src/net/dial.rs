@@ -68,11 +68,15 @@ impl Default for Dialer {
 impl Dialer {
     /// Connects to a named host or an address literal (without brackets), by the system's resolver.
     pub fn host(&self, host: &str, port: u16) -> Result<Connection, DialError> {
-        let addresses: Vec<SocketAddr> = match (host, port).to_socket_addrs() {
-            Ok(addresses) => addresses.collect(),
-            Err(error) => return Err(DialError::Unknown { host: host.to_owned(), error }),
-        };
-        self.addresses(host, &addresses)
+        self.addresses(host, &self.lookup(host, port)?)
+    }
+
+    /// The addresses of a named host, by the system's resolver, for who goes through them on their own.
+    pub fn lookup(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, DialError> {
+        match (host, port).to_socket_addrs() {
+            Ok(addresses) => Ok(addresses.collect()),
+            Err(error) => Err(DialError::Unknown { host: host.to_owned(), error }),
+        }
     }
 
     /// Connects to the first of a host's addresses that answers, in the order given.

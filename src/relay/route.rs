@@ -126,6 +126,20 @@ pub enum RouteError {
 impl Router {
     /// The next hop of `path`.
     pub fn resolve(&self, path: &ForwardPath, follow: Follow) -> NextHop {
+        self.decide(path, follow, true)
+    }
+
+    /// As [`Router::resolve`] for a message that somebody released: a route that holds is passed over.
+    pub fn resolve_released(&self, path: &ForwardPath, follow: Follow) -> NextHop {
+        self.decide(path, follow, false)
+    }
+
+    /// The domain is one of ours.
+    pub fn is_ours(&self, domain: &Domain) -> bool {
+        self.domains.contains(domain)
+    }
+
+    fn decide(&self, path: &ForwardPath, follow: Follow, holds: bool) -> NextHop {
         let mailbox = self.mailbox(path);
         if follow == Follow::Aliases
             && let Some(expansion) = self.aliases.expand(&mailbox, |domain| self.is_ours(domain))
@@ -139,18 +153,15 @@ impl Router {
                 Expansion::To(found) => return NextHop::Alias(found.into_iter().map(ForwardPath::Mailbox).collect()),
             }
         }
-        if let Some(route) = self.routes.iter().find(|route| route.pattern.matches(&mailbox)) {
+        if let Some(route) =
+            self.routes.iter().filter(|route| holds || route.target != Target::Hold).find(|route| route.pattern.matches(&mailbox))
+        {
             return route.target.next_hop(&mailbox);
         }
         if self.is_ours(&mailbox.domain) || *path == ForwardPath::Postmaster {
             return self.local.next_hop(&mailbox);
         }
         NextHop::Mx(mailbox.domain)
-    }
-
-    /// The domain is one of ours.
-    pub fn is_ours(&self, domain: &Domain) -> bool {
-        self.domains.contains(domain)
     }
 
     /// The mailbox behind a forward-path: `<Postmaster>` is this host's (RFC 5321 section 4.5.1).
@@ -338,6 +349,8 @@ mod tests {
         let NextHop::Alias(found) = hop(&routes, "Team@ours.test") else { panic!() };
         assert_eq!(found, ["alice@ours.test", "bob@else.test"].map(|s| s.parse().unwrap()));
         assert_eq!(hop(&routes, "alice@ours.test"), NextHop::Hold, "an alias for itself alone is none");
+        let released = router(&routes).resolve_released(&"alice@ours.test".parse().unwrap(), Follow::Aliases);
+        assert!(matches!(released, NextHop::Maildir { .. }), "{released:?}");
         assert_eq!(hop(&routes, "x@else.test"), NextHop::Server(Server::parse("smtp://127.0.0.1:2526", Scheme::Smtp).unwrap()));
         assert_eq!(
             hop(&routes, "bob+lists@OURS.test"),

@@ -1,0 +1,200 @@
+//! Programs that take a message on stdin: started without a shell, with nothing inherited, in a process group of their own, ended
+//! when their time is up. What their end means is `local`'s.
+
+use crate::bytes::newline::ToLf;
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::{Gid, Pid, Uid};
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{self, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+/// How much of what a program says on stderr is read.
+const SAID_LIMIT: u64 = 4096;
+/// How often a running program is looked at.
+const LOOK: Duration = Duration::from_millis(10);
+/// How long stderr may stay open once the program and its group are gone.
+const PATIENCE: Duration = Duration::from_millis(500);
+const CHUNK: usize = 32 * 1024;
+
+/// Whom a child becomes. Never root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    pub uid: Uid,
+    pub gid: Gid,
+}
+
+/// A program to be run.
+pub struct Child<'a> {
+    pub program: &'a Path,
+    pub arguments: Vec<OsString>,
+    /// All of it: nothing is inherited.
+    pub environment: Vec<(&'a str, String)>,
+    /// Whom it runs as, where not as ourselves.
+    pub identity: Option<Identity>,
+    pub within: Duration,
+    pub line_ends: LineEnds,
+}
+
+/// How lines of the message end on the program's stdin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineEnds {
+    Lf,
+    AsTheyAre,
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub enum Ending {
+    NotStarted(io::Error),
+    /// `said`: the first line of its stderr.
+    Exited {
+        status: i32,
+        said: String,
+    },
+    Killed(i32),
+    TimedOut,
+}
+
+/// What the writing side came to.
+enum Fed {
+    /// All of it, or as much as the program wanted.
+    Enough,
+    Unreadable(io::Error),
+}
+
+impl Child<'_> {
+    /// Starts the program, feeds it `prefix` and `body`, and waits for its end. The error is that of a body that can't be read: the
+    /// program is killed before its stdin ends.
+    pub fn run(&self, prefix: &[u8], body: &mut dyn Read) -> io::Result<Ending> {
+        let mut child = match self.command().spawn() {
+            Ok(child) => child,
+            Err(error) => return Ok(Ending::NotStarted(error)),
+        };
+        let said = listen(child.stderr.take());
+        let mut stdin = child.stdin.take();
+        let (word, words) = mpsc::channel();
+        let (fed, ending) = std::thread::scope(|scope| {
+            let watcher = scope.spawn(move || self.watch(child, &words));
+            let fed = stdin.as_mut().map_or(Ok(Fed::Enough), |stdin| feed(stdin, prefix, body, self.line_ends));
+            if let Ok(Fed::Unreadable(_)) = fed {
+                let _ = word.send(Word::Kill);
+                // Its stdin stays open until it is dead: an early end would look like a whole message.
+                return (fed, watcher.join());
+            }
+            drop(stdin.take());
+            let _ = word.send(Word::Fed);
+            (fed, watcher.join())
+        });
+        if let Ok(Fed::Unreadable(error)) = fed {
+            return Err(error);
+        }
+        let said = said.and_then(|said| said.recv_timeout(PATIENCE).ok()).unwrap_or_default();
+        Ok(match ending {
+            Ok(Ok(Some(status))) => ended(status, first_line(&said)),
+            Ok(Ok(None)) => Ending::TimedOut,
+            Ok(Err(error)) => Ending::NotStarted(error),
+            Err(_) => Ending::NotStarted(io::Error::other("its watcher died")),
+        })
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.program);
+        command.args(&self.arguments).env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+        if let Some(who) = self.identity {
+            // With a uid, the standard library also drops the supplementary groups of root.
+            command.uid(who.uid.as_raw()).gid(who.gid.as_raw());
+        }
+        command
+    }
+
+    /// Waits for the end; none if it had to be brought about. The time counts from the start, so that a program that never reads
+    /// has no more of it. Nothing of the group outlives its leader.
+    fn watch(&self, mut child: process::Child, words: &Receiver<Word>) -> io::Result<Option<process::ExitStatus>> {
+        let group = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
+        // Not reaped before the group is killed: until then nobody else can have its number.
+        let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        let mut left = self.within;
+        let ended = loop {
+            if waitid(Id::Pid(group), look)? != WaitStatus::StillAlive {
+                break true;
+            }
+            if left.is_zero() {
+                break false;
+            }
+            let pause = LOOK.min(left);
+            match words.recv_timeout(pause) {
+                Ok(Word::Kill) => break false,
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(pause),
+                Ok(Word::Fed) | Err(RecvTimeoutError::Timeout) => {}
+            }
+            left -= pause;
+        };
+        let _ = killpg(group, Signal::SIGKILL);
+        let status = child.wait()?;
+        Ok(ended.then_some(status))
+    }
+}
+
+/// What the feeding side tells the watching one.
+enum Word {
+    Fed,
+    Kill,
+}
+
+/// A program that closes its stdin early has seen enough: its status tells.
+fn feed(stdin: &mut impl Write, prefix: &[u8], body: &mut dyn Read, line_ends: LineEnds) -> io::Result<Fed> {
+    let (mut newline, mut out, mut chunk) = (ToLf::default(), Vec::new(), vec![0; CHUNK]);
+    let mut convert = |bytes: &[u8], out: &mut Vec<u8>| match line_ends {
+        LineEnds::Lf => newline.push(bytes, out),
+        LineEnds::AsTheyAre => out.extend_from_slice(bytes),
+    };
+    convert(prefix, &mut out);
+    loop {
+        if let Err(error) = stdin.write_all(&out) {
+            return if error.kind() == io::ErrorKind::BrokenPipe { Ok(Fed::Enough) } else { Err(error) };
+        }
+        out.clear();
+        match body.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(n) => convert(&chunk[..n], &mut out),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Ok(Fed::Unreadable(error)),
+        }
+    }
+    if line_ends == LineEnds::Lf {
+        newline.finish(&mut out);
+        let _ = stdin.write_all(&out);
+    }
+    Ok(Fed::Enough)
+}
+
+/// Reads stderr on a thread of its own: a descendant that keeps it open must not hold us.
+fn listen(stderr: Option<process::ChildStderr>) -> Option<Receiver<Vec<u8>>> {
+    let mut stderr = stderr?;
+    let (told, said) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut text = Vec::new();
+        let _ = stderr.by_ref().take(SAID_LIMIT).read_to_end(&mut text);
+        let _ = told.send(text);
+        let _ = io::copy(&mut stderr, &mut io::sink());
+    });
+    Some(said)
+}
+
+fn ended(status: process::ExitStatus, said: String) -> Ending {
+    match (status.code(), status.signal()) {
+        (Some(status), _) => Ending::Exited { status, said },
+        (None, signal) => Ending::Killed(signal.unwrap_or_default()),
+    }
+}
+
+fn first_line(said: &[u8]) -> String {
+    let line = said.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).find(|line| !line.is_empty());
+    String::from_utf8_lossy(line.unwrap_or_default()).into_owned()
+}

@@ -1,0 +1,324 @@
+//! From a destination to its hosts: every address of every host in order, TLS as the destination asks for it, until one session
+//! serves. Each recipient gets an outcome, whatever fails.
+
+use super::session::{Ended, Outbox, Sent, Via, Watch, run};
+use crate::mail::address::Domain;
+use crate::mail::mx::{DnsError, HostList, Lookup, LoopsBack, MailHosts};
+use crate::mail::outcome::{Diagnostic, Outcome};
+use crate::mail::reply::EnhancedStatus;
+use crate::mail::server::{Host, Place, Scheme, Server};
+use crate::net::connection::Connection;
+use crate::net::dial::Dialer;
+use crate::net::tls::layer::{Handshake, TlsError};
+use crate::protocol::smtp::client::words::{ClientConfig, Failure, Fault, StartTls, Timeouts};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// Where MX hosts listen.
+const SMTP: u16 = 25;
+/// Most addresses that are tried for one destination, all hosts together.
+const MAX_TRIED: usize = 10;
+
+/// Where mail goes over a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Destination {
+    /// The MX hosts of a domain, or the host that is its literal.
+    Mx(Domain),
+    Server(Server),
+}
+
+/// Opens connections. Each error is one line that names the host.
+pub trait Dial: Sync {
+    /// The addresses of a named server, by the system's resolver.
+    fn lookup(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, String>;
+    fn connect(&self, host: &str, address: SocketAddr) -> Result<Connection, String>;
+    fn unix(&self, path: &Path) -> Result<Connection, String>;
+}
+
+/// Makes what starts TLS with a host.
+pub trait Secure: Sync {
+    fn client(&self, host: &str, verified: bool) -> Result<Box<dyn Handshake>, TlsError>;
+}
+
+/// Takes outboxes to destinations.
+pub struct Courier<'a> {
+    /// For EHLO, and by which we know ourselves among MX hosts.
+    pub hostname: String,
+    /// An MX host with one of these is this host.
+    pub own_addresses: Vec<IpAddr>,
+    pub dial: &'a dyn Dial,
+    pub dns: &'a dyn Lookup,
+    pub tls: &'a dyn Secure,
+    pub timeouts: Timeouts,
+    pub watch: Option<&'a dyn Watch>,
+}
+
+/// One host of a destination.
+#[derive(Debug)]
+struct Target {
+    place: Spot,
+    tls: Tls,
+    lmtp: bool,
+}
+
+#[derive(Debug)]
+enum Spot {
+    MxHost(String),
+    Named { host: String, port: u16 },
+    Address(SocketAddr),
+    Socket(PathBuf),
+}
+
+/// Whether a session is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tls {
+    Never,
+    /// Where it is offered, not verified, and without where it fails.
+    Opportunistic,
+    /// Verified, or no message goes.
+    Required,
+    /// Verified, from the first byte.
+    Implicit,
+}
+
+/// What an attempt at a destination has come to so far.
+#[derive(Default)]
+struct Attempt {
+    tried: usize,
+    /// The last failure; one that may pass counts before one that won't.
+    failure: Option<(Outcome, Via)>,
+}
+
+impl Courier<'_> {
+    /// Sends all that is in the outbox. Where the destination can't be reached, everything in it gets that as its outcome, and the
+    /// outcome is given back: nothing more need be tried there for now.
+    pub fn serve<T>(&self, to: &Destination, outbox: &dyn Outbox<T>) -> Option<(Outcome, Via)> {
+        while outbox.is_waiting() {
+            if let Err((outcome, via)) = self.attempt(to, outbox) {
+                settle_all(outbox, &outcome, &via);
+                return Some((outcome, via));
+            }
+        }
+        None
+    }
+
+    /// One session with the first host that lets it stand.
+    fn attempt<T>(&self, to: &Destination, outbox: &dyn Outbox<T>) -> Result<(), (Outcome, Via)> {
+        let mut attempt = Attempt::default();
+        for target in self.targets(to).map_err(|outcome| (outcome, Via::default()))? {
+            let addresses = match self.addresses(&target) {
+                Ok(addresses) => addresses,
+                Err(outcome) => {
+                    attempt.note(outcome, Via { host: target.place.to_string(), ..Via::default() });
+                    continue;
+                }
+            };
+            if addresses.iter().flatten().any(|address| self.is_ours(&target, address.ip())) {
+                attempt.loops(&target);
+                break;
+            }
+            for address in addresses {
+                if attempt.tried == MAX_TRIED {
+                    break;
+                }
+                attempt.tried += 1;
+                match self.session(&target, address, outbox) {
+                    Ended::Served => return Ok(()),
+                    Ended::Failed(failure) => attempt.note(failure.outcome, via(&target, address)),
+                }
+            }
+        }
+        let nothing = || (deferred(4, 4, 1, "no host to connect to"), Via::default());
+        Err(attempt.failure.unwrap_or_else(nothing))
+    }
+
+    /// A session, and another without TLS where that failed and was not required.
+    fn session<T>(&self, target: &Target, address: Option<SocketAddr>, outbox: &dyn Outbox<T>) -> Ended {
+        let ended = self.connect_and_run(target, target.tls, address, outbox);
+        match &ended {
+            Ended::Failed(Failure { fault: Fault::Tls, outcome }) if target.tls == Tls::Opportunistic => {
+                self.info(&format!("{}: {}; going on without TLS", target.place, outcome.diagnostic().text));
+                self.connect_and_run(target, Tls::Never, address, outbox)
+            }
+            _ => ended,
+        }
+    }
+
+    fn connect_and_run<T>(&self, target: &Target, tls: Tls, address: Option<SocketAddr>, outbox: &dyn Outbox<T>) -> Ended {
+        let host = target.place.to_string();
+        let connected = match (address, &target.place) {
+            (Some(address), _) => self.dial.connect(&host, address),
+            (None, Spot::Socket(path)) => self.dial.unix(path),
+            (None, _) => Err(format!("{host}: no address")),
+        };
+        let connection = match connected {
+            Ok(connection) => connection,
+            Err(text) => {
+                self.info(&text);
+                return Ended::Failed(Failure { fault: Fault::Lost, outcome: deferred(4, 4, 1, text) });
+            }
+        };
+        let verified = matches!(tls, Tls::Required | Tls::Implicit);
+        let handshake = match tls {
+            Tls::Never => None,
+            _ => match self.tls.client(&host, verified) {
+                Ok(handshake) => Some(handshake),
+                Err(error) => return Ended::Failed(Failure { fault: Fault::Tls, outcome: deferred(4, 7, 5, error.to_string()) }),
+            },
+        };
+        let config = ClientConfig {
+            ehlo: self.hostname.clone(),
+            lmtp: target.lmtp,
+            tls: match tls {
+                Tls::Never => StartTls::Never,
+                Tls::Opportunistic => StartTls::IfOffered,
+                Tls::Required => StartTls::Required,
+                Tls::Implicit => StartTls::Implicit,
+            },
+            timeouts: self.timeouts.clone(),
+        };
+        run(connection, config, handshake.as_deref(), outbox, via(target, address), self.watch)
+    }
+
+    /// The hosts of a destination in the order of trial; an outcome where there are none.
+    fn targets(&self, to: &Destination) -> Result<Vec<Target>, Outcome> {
+        let server = match to {
+            Destination::Mx(domain) => return self.mx_targets(domain),
+            Destination::Server(server) => server,
+        };
+        let (tls, lmtp) = (tls_of(server.scheme), server.scheme == Scheme::Lmtp);
+        let place = match &server.place {
+            Place::Mx(domain) => {
+                let domain = domain.parse().map_err(|_| refused(5, 1, 2, format!("{domain}: bad domain")))?;
+                return self.mx_targets(&domain);
+            }
+            Place::Host { host: Host::Name(host), port } => Spot::Named { host: host.clone(), port: *port },
+            Place::Host { host: Host::Address(address), port } => Spot::Address(SocketAddr::new(*address, *port)),
+            Place::Socket(path) => return Ok(vec![Target { place: Spot::Socket(path.clone()), tls: Tls::Never, lmtp }]),
+        };
+        Ok(vec![Target { place, tls, lmtp }])
+    }
+
+    fn mx_targets(&self, domain: &Domain) -> Result<Vec<Target>, Outcome> {
+        let hosts = match self.dns.mail_hosts(domain).map_err(|error| dns_outcome(&error))? {
+            MailHosts::Null => return Err(refused(5, 1, 10, format!("{domain} takes no mail (null MX)"))),
+            MailHosts::Hosts(hosts) => hosts,
+        };
+        let HostList { hosts, .. } =
+            hosts.before_us(|host| host.name.eq_ignore_ascii_case(&self.hostname)).map_err(loops_back)?;
+        let target = |host: String| Target { place: Spot::MxHost(host), tls: Tls::Opportunistic, lmtp: false };
+        Ok(hosts.into_iter().map(|host| target(host.name)).collect())
+    }
+
+    /// The addresses of one host; a single `None` for a socket.
+    fn addresses(&self, target: &Target) -> Result<Vec<Option<SocketAddr>>, Outcome> {
+        match &target.place {
+            Spot::Socket(_) => Ok(vec![None]),
+            Spot::Address(address) => Ok(vec![Some(*address)]),
+            // A next hop that somebody configured and that has no address is a slip, and no reason to bounce.
+            Spot::Named { host, port } => match self.dial.lookup(host, *port) {
+                Ok(addresses) => Ok(addresses.into_iter().map(Some).collect()),
+                Err(text) => Err(deferred(4, 4, 3, text)),
+            },
+            Spot::MxHost(host) => {
+                let found = self.dns.addresses(host).map_err(|error| dns_outcome(&error))?;
+                Ok(found.list.into_iter().map(|address| Some(SocketAddr::new(address, SMTP))).collect())
+            }
+        }
+    }
+
+    /// An MX host that is this one. A named server may be: a filter on another port, for one.
+    fn is_ours(&self, target: &Target, address: IpAddr) -> bool {
+        matches!(target.place, Spot::MxHost(_)) && self.own_addresses.contains(&address)
+    }
+
+    fn info(&self, text: &str) {
+        if let Some(watch) = self.watch {
+            watch.info(text);
+        }
+    }
+}
+
+impl Attempt {
+    fn note(&mut self, outcome: Outcome, via: Via) {
+        let may_pass = |outcome: &Outcome| !matches!(outcome, Outcome::Refused(_));
+        if may_pass(&outcome) || self.failure.as_ref().is_none_or(|(earlier, _)| !may_pass(earlier)) {
+            self.failure = Some((outcome, via));
+        }
+    }
+
+    /// The hosts before us failed, or there were none.
+    fn loops(&mut self, target: &Target) {
+        if self.failure.is_none() {
+            self.failure = Some((loops_back(LoopsBack(target.place.to_string())), Via::default()));
+        }
+    }
+}
+
+impl Dial for Dialer {
+    fn lookup(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+        Dialer::lookup(self, host, port).map_err(|error| error.to_string())
+    }
+
+    fn connect(&self, host: &str, address: SocketAddr) -> Result<Connection, String> {
+        self.addresses(host, &[address]).map_err(|error| error.to_string())
+    }
+
+    fn unix(&self, path: &Path) -> Result<Connection, String> {
+        Dialer::unix(self, path).map_err(|error| error.to_string())
+    }
+}
+
+/// Gives everything in the outbox the same outcome.
+pub fn settle_all<T>(outbox: &dyn Outbox<T>, outcome: &Outcome, via: &Via) {
+    while let Some(parcel) = outbox.next() {
+        let outcomes = vec![outcome.clone(); parcel.transaction.envelope.recipients().len()];
+        outbox.settle(Sent { tag: parcel.tag, outcomes, unreadable: None }, via);
+    }
+}
+
+fn tls_of(scheme: Scheme) -> Tls {
+    match scheme {
+        Scheme::Submission => Tls::Required,
+        _ if scheme.implicit_tls() => Tls::Implicit,
+        _ => Tls::Opportunistic,
+    }
+}
+
+fn via(target: &Target, address: Option<SocketAddr>) -> Via {
+    Via { host: target.place.to_string(), address: address.map(|address| address.to_string()), tls: None }
+}
+
+/// What the DNS's answer means for mail to a domain or one of its hosts (RFC 5321 section 5.1, RFC 3463 section 3.2).
+fn dns_outcome(error: &DnsError) -> Outcome {
+    let status = match error {
+        DnsError::NoDomain(_) => EnhancedStatus::new(5, 1, 2),
+        other => other.enhanced(),
+    };
+    let diagnostic = Diagnostic::local(status, error.to_string());
+    if error.is_temporary() { Outcome::Deferred(diagnostic) } else { Outcome::Refused(diagnostic) }
+}
+
+fn loops_back(why: LoopsBack) -> Outcome {
+    refused(5, 4, 6, why.to_string())
+}
+
+fn deferred(class: u8, subject: u16, detail: u16, text: impl Into<String>) -> Outcome {
+    Outcome::Deferred(Diagnostic::local(EnhancedStatus::new(class, subject, detail), text))
+}
+
+fn refused(class: u8, subject: u16, detail: u16, text: impl Into<String>) -> Outcome {
+    Outcome::Refused(Diagnostic::local(EnhancedStatus::new(class, subject, detail), text))
+}
+
+/// The name to verify and to show.
+impl fmt::Display for Spot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Spot::MxHost(host) | Spot::Named { host, .. } => f.write_str(host),
+            Spot::Address(address) => write!(f, "{}", address.ip()),
+            Spot::Socket(path) => write!(f, "{}", path.display()),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! One session as a client: transactions from an outbox, one after another over one connection. Which host it leads to is
+//! `deliver`'s.
+
+use crate::mail::outcome::{Diagnostic, Outcome};
+use crate::mail::reply::EnhancedStatus;
+use crate::net::connection::Connection;
+use crate::net::drive::drive;
+use crate::net::drive::work::{Direction, Options, Work};
+use crate::net::tls::layer::{Facts, Handshake};
+use crate::protocol::smtp::client::Client;
+use crate::protocol::smtp::client::words::{ClientAsk, ClientConfig, ClientTell, Failure, Fault, Transaction};
+use std::io::{self, Read};
+
+/// One transaction to be made. `tag` is the outbox's own.
+pub struct Parcel<T> {
+    pub transaction: Transaction,
+    /// The message in wire form (CRLF), from its start.
+    pub body: Box<dyn Read + Send>,
+    pub tag: T,
+}
+
+/// What came of a parcel.
+pub struct Sent<T> {
+    pub tag: T,
+    /// One for each recipient of the transaction, in its order.
+    pub outcomes: Vec<Outcome>,
+    /// The body could not be read to its end; the transaction was broken off before the final dot.
+    pub unreadable: Option<io::Error>,
+}
+
+/// What goes to one next hop. Used from one thread at a time.
+pub trait Outbox<T> {
+    /// Something is left to be sent.
+    fn is_waiting(&self) -> bool;
+    /// The next parcel, which is settled before the one after it is asked for. None ends the session.
+    fn next(&self) -> Option<Parcel<T>>;
+    fn settle(&self, sent: Sent<T>, via: &Via);
+}
+
+/// The way a parcel took, as far as it came.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Via {
+    /// The host's name, or a socket's path; empty before one was found.
+    pub host: String,
+    /// Address and port.
+    pub address: Option<String>,
+    /// Version and cipher.
+    pub tls: Option<String>,
+}
+
+/// Sees sessions as they cross the wire, for a transcript.
+pub trait Watch: Sync {
+    /// A connection stands.
+    fn open(&self, via: &Via) -> Box<dyn Tape>;
+    /// Something that is no session's: a host that can't be reached.
+    fn info(&self, text: &str);
+}
+
+/// The transcript of one session.
+pub trait Tape {
+    fn crossed(&mut self, direction: Direction, secure: bool, bytes: &[u8]);
+    fn secured(&mut self, facts: &Facts);
+    /// How the session ended, if not well.
+    fn failed(&mut self, why: &str);
+}
+
+/// How a session ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// It stood, and at least one parcel was asked for.
+    Served,
+    /// It never came to stand: nothing was taken from the outbox.
+    Failed(Failure),
+}
+
+/// Runs a session until the outbox has nothing more or the session breaks. Every parcel that was taken is settled.
+pub fn run<T>(
+    mut connection: Connection,
+    config: ClientConfig,
+    tls: Option<&dyn Handshake>,
+    outbox: &dyn Outbox<T>,
+    via: Via,
+    watch: Option<&dyn Watch>,
+) -> Ended {
+    let tape = watch.map(|watch| watch.open(&via));
+    let mut work = Sending { outbox, via, tape, current: None, served: false, failure: None, unreadable: None };
+    let mut engine = Client::new(config);
+    let options = Options { tls, ..Options::default() };
+    let fault = drive(&mut engine, &mut connection, &mut work, options).err().map(|fault| fault.to_string());
+    if let (Some(tape), Some(text)) = (&mut work.tape, &fault) {
+        tape.failed(text);
+    }
+    let text = fault.clone().unwrap_or_else(|| "the session ended early".to_owned());
+    if work.current.is_some() {
+        // Only a bug of ours leaves a transaction open. What the server holds is unknown.
+        let doubt = Outcome::InDoubt(Diagnostic::local(EnhancedStatus::new(4, 3, 0), text.as_str()));
+        work.settle(|recipients| vec![doubt; recipients]);
+    }
+    if work.served {
+        return Ended::Served;
+    }
+    Ended::Failed(match work.failure {
+        Some(failure) => explain(failure, fault),
+        None => {
+            let outcome = Outcome::Deferred(Diagnostic::local(EnhancedStatus::new(4, 3, 0), text));
+            Failure { fault: Fault::Protocol, outcome }
+        }
+    })
+}
+
+/// The driver knows better than the engine why a connection broke.
+fn explain(failure: Failure, fault: Option<String>) -> Failure {
+    match (failure, fault) {
+        (Failure { fault, outcome: Outcome::Deferred(why) }, Some(text)) if why.code.is_none() => {
+            Failure { fault, outcome: Outcome::Deferred(Diagnostic { text, ..why }) }
+        }
+        (failure, _) => failure,
+    }
+}
+
+struct Sending<'a, T> {
+    outbox: &'a dyn Outbox<T>,
+    via: Via,
+    tape: Option<Box<dyn Tape>>,
+    current: Option<Parcel<T>>,
+    served: bool,
+    failure: Option<Failure>,
+    unreadable: Option<io::Error>,
+}
+
+impl<T> Sending<'_, T> {
+    fn settle(&mut self, outcomes: impl FnOnce(usize) -> Vec<Outcome>) {
+        if let Some(parcel) = self.current.take() {
+            let outcomes = outcomes(parcel.transaction.envelope.recipients().len());
+            self.outbox.settle(Sent { tag: parcel.tag, outcomes, unreadable: self.unreadable.take() }, &self.via);
+        }
+    }
+}
+
+impl<T> Work<Client> for Sending<'_, T> {
+    fn ask(&mut self, ask: ClientAsk) -> Option<ClientTell> {
+        match ask {
+            ClientAsk::Ready(_) => {
+                self.served = true;
+                self.current = self.outbox.next();
+                let transaction = self.current.as_ref().map(|parcel| parcel.transaction.clone());
+                Some(transaction.map_or(ClientTell::Quit, ClientTell::Send))
+            }
+            ClientAsk::Finished(finished) => {
+                self.settle(|_| finished.outcomes);
+                None
+            }
+            ClientAsk::Failed(failure) => {
+                self.failure = Some(failure);
+                None
+            }
+        }
+    }
+
+    fn body(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let Some(parcel) = &mut self.current else { return Err(io::ErrorKind::InvalidInput.into()) };
+        parcel.body.read(buf).map_err(|error| {
+            let told = io::Error::new(error.kind(), error.to_string());
+            self.unreadable = Some(error);
+            told
+        })
+    }
+
+    fn crossed(&mut self, direction: Direction, secure: bool, bytes: &[u8]) {
+        if let Some(tape) = &mut self.tape {
+            tape.crossed(direction, secure, bytes);
+        }
+    }
+
+    fn secured(&mut self, facts: &Facts) {
+        self.via.tls = Some(format!("{} {}", facts.version, facts.cipher));
+        if let Some(tape) = &mut self.tape {
+            tape.secured(facts);
+        }
+    }
+}
