@@ -48,6 +48,13 @@
 //!   net/peer.rs            who is at the other end of a descriptor
 //!   net/wire.rs            descriptors read and written without blocking or flags
 //!   net/tls/layer.rs       what the others know of TLS; names no library
+//!   net/tls/certificate.rs what a report says of a certificate
+//!   net/tls/files.rs       certificates and keys in PEM files
+//!   net/tls/hello.rs       version and cipher, read from the ServerHello
+//!   net/tls/openssl.rs     sessions by the openssl crate
+//!   net/tls/native.rs      sessions by native-tls: clients that verify by name and chain
+//!   net/tls/client.rs      how a client knows the server
+//!   net/tls/server.rs      a server's certificate and versions
 //!   net/connection.rs      a wire, in clear or inside TLS, and its peer
 //!   net/mailbox.rs         words from other threads for a conversation that waits
 //!   net/drive/held.rs      bytes of the peer between the wire and the engine

@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 pub mod dns;
+pub mod certs;
 pub mod drive;
 pub mod engines;
 pub mod script;

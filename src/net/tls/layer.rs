@@ -21,6 +21,14 @@ pub trait Secured: Read + Write + Send {
     fn close(&mut self);
 }
 
+/// The oldest version that is spoken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum MinVersion {
+    #[default]
+    Tls12,
+    Tls13,
+}
+
 /// What a handshake came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {

@@ -1,0 +1,61 @@
+//! What a report says of a certificate, taken from its X.509 form.
+
+use super::layer::Certificate;
+use openssl::asn1::{Asn1Time, Asn1TimeRef};
+use openssl::error::ErrorStack;
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::x509::{X509NameRef, X509Ref};
+use std::net::IpAddr;
+
+const DAY: i64 = 24 * 60 * 60;
+
+/// Reads a certificate; fails only where OpenSSL has no memory or the date is no date.
+pub fn describe(x509: &X509Ref) -> Result<Certificate, ErrorStack> {
+    let mut fingerprint = [0; 32];
+    fingerprint.copy_from_slice(&x509.digest(MessageDigest::sha256())?);
+    Ok(Certificate {
+        subject: name(x509.subject_name()),
+        issuer: name(x509.issuer_name()),
+        names: names(x509),
+        not_after: unix_time(x509.not_after())?,
+        fingerprint,
+    })
+}
+
+/// `CN=mx.test, O=Test`, in the certificate's order.
+fn name(name: &X509NameRef) -> String {
+    let parts = name.entries().map(|entry| {
+        let key = entry.object().nid().short_name().unwrap_or("?");
+        let value = entry.data().to_string().unwrap_or_default();
+        format!("{key}={value}")
+    });
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+/// RFC 6125 section 6.4.4: the common name counts only where there is no other.
+fn names(x509: &X509Ref) -> Vec<String> {
+    let mut found = Vec::new();
+    for alternative in x509.subject_alt_names().iter().flatten() {
+        if let Some(dns) = alternative.dnsname() {
+            found.push(dns.to_owned());
+        } else if let Some(address) = alternative.ipaddress().and_then(address) {
+            found.push(address.to_string());
+        }
+    }
+    if found.is_empty() {
+        let common = x509.subject_name().entries_by_nid(Nid::COMMONNAME);
+        found.extend(common.filter_map(|entry| entry.data().to_string().ok()));
+    }
+    found
+}
+
+fn address(octets: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from)).ok()
+}
+
+fn unix_time(time: &Asn1TimeRef) -> Result<i64, ErrorStack> {
+    let since = Asn1Time::from_unix(0)?.diff(time)?;
+    Ok(i64::from(since.days) * DAY + i64::from(since.secs))
+}

@@ -1,0 +1,138 @@
+//! TLS by the openssl crate: sessions of servers, and of clients that do not verify by PKIX.
+
+use super::certificate::describe;
+use super::layer::{Facts, MinVersion, Secured, TlsError, Verdict};
+use crate::net::wire::{Wire, reason};
+use openssl::error::ErrorStack;
+use openssl::ssl::{self, ErrorCode, HandshakeError, MidHandshakeSslStream, SslOptions, SslStream, SslVersion};
+use std::io::{self, Read, Write};
+use std::time::Instant;
+
+/// The oldest version that is spoken.
+pub(super) fn oldest(min: MinVersion) -> SslVersion {
+    match min {
+        MinVersion::Tls12 => SslVersion::TLS1_2,
+        MinVersion::Tls13 => SslVersion::TLS1_3,
+    }
+}
+
+/// What both sides refuse.
+pub(super) fn options() -> SslOptions {
+    SslOptions::NO_COMPRESSION | SslOptions::NO_RENEGOTIATION
+}
+
+/// A wire inside OpenSSL.
+pub(super) struct Session {
+    stream: SslStream<Wire>,
+    facts: Facts,
+    peer: String,
+}
+
+/// Carries a handshake that has begun to its end. `verdict` judges the finished session.
+pub(super) fn finish(
+    mut result: Result<SslStream<Wire>, HandshakeError<Wire>>,
+    peer: &str,
+    until: Instant,
+    verdict: impl FnOnce(&SslStream<Wire>) -> Result<Verdict, TlsError>,
+) -> Result<Session, TlsError> {
+    loop {
+        result = match result {
+            Ok(stream) => {
+                let facts = facts(&stream, verdict(&stream)?).map_err(|error| failed(peer, stack(&error)))?;
+                return Ok(Session { stream, facts, peer: peer.to_owned() });
+            }
+            Err(HandshakeError::WouldBlock(mut half)) => {
+                wait(half.get_mut(), peer, until)?;
+                half.handshake()
+            }
+            Err(HandshakeError::Failure(half)) => return Err(failed(peer, why(half))),
+            Err(HandshakeError::SetupFailure(error)) => return Err(failed(peer, stack(&error))),
+        };
+    }
+}
+
+/// Waits for what the handshake waits for.
+pub(super) fn wait(wire: &mut Wire, peer: &str, until: Instant) -> Result<(), TlsError> {
+    let needs = wire.take_blocked();
+    match wire.wait(needs, None, Some(until)) {
+        Ok(ready) if ready.wire.any() => Ok(()),
+        Ok(_) => Err(failed(peer, "no answer in time")),
+        Err(error) => Err(failed(peer, reason(&error))),
+    }
+}
+
+pub(super) fn failed(peer: &str, why: impl Into<String>) -> TlsError {
+    TlsError::Handshake { peer: peer.to_owned(), why: why.into() }
+}
+
+/// The plain words of OpenSSL's innermost complaint.
+pub(super) fn stack(stack: &ErrorStack) -> String {
+    let first = stack.errors().first().and_then(|error| error.reason());
+    first.unwrap_or("OpenSSL gives no reason").to_owned()
+}
+
+/// A read or write inside TLS that failed: a broken record is told from a broken connection. None: the peer cut the connection
+/// without close_notify, which is an end like any other, since no protocol of ours takes it for the end of a message.
+pub(super) fn broken_record(error: io::Error, peer: &str) -> Option<io::Error> {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<ssl::Error>());
+    let Some(tls) = inner else { return Some(error) };
+    if tls.code() != ErrorCode::SSL {
+        return Some(error);
+    }
+    let why = tls.ssl_error().map_or_else(|| tls.to_string(), stack);
+    if why == "unexpected eof while reading" {
+        return None;
+    }
+    Some(io::Error::new(io::ErrorKind::InvalidData, failed(peer, why)))
+}
+
+fn why(half: MidHandshakeSslStream<Wire>) -> String {
+    let error = half.error();
+    match (error.io_error(), error.ssl_error()) {
+        (Some(error), _) => reason(error),
+        (None, Some(error)) => stack(error),
+        (None, None) => "the peer closed the connection".into(),
+    }
+}
+
+fn facts(stream: &SslStream<Wire>, verdict: Verdict) -> Result<Facts, ErrorStack> {
+    let ssl = stream.ssl();
+    Ok(Facts {
+        version: ssl.version_str().to_owned(),
+        cipher: ssl.current_cipher().map_or("none", |cipher| cipher.name()).to_owned(),
+        certificate: ssl.peer_certificate().map(|x509| describe(&x509)).transpose()?,
+        verdict,
+    })
+}
+
+impl Read for Session {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buf).or_else(|error| broken_record(error, &self.peer).map_or(Ok(0), Err))
+    }
+}
+
+impl Write for Session {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let broken = |error| broken_record(error, &self.peer).unwrap_or_else(|| io::ErrorKind::BrokenPipe.into());
+        self.stream.write(buf).map_err(broken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Secured for Session {
+    fn wire(&mut self) -> &mut Wire {
+        self.stream.get_mut()
+    }
+
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn close(&mut self) {
+        // Sent or not: nothing is left to do about it.
+        let _ = self.stream.shutdown();
+    }
+}
