@@ -2,8 +2,8 @@
 
 #![allow(dead_code)]
 
-pub mod dns;
 pub mod certs;
+pub mod dns;
 pub mod drive;
 pub mod engines;
 pub mod script;
