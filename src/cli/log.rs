@@ -165,7 +165,11 @@ fn syslog(path: PathBuf) -> Out {
 /// `<PRI>Mmm dd hh:mm:ss TAG[PID]: text` (RFC 3164 section 4.1, without the host name, which the local socket's reader adds).
 fn datagram(tool: &str, line: &str, now: &Zoned) -> String {
     let mut text = format!("<{PRIORITY}>{} {tool}[{}]: {line}", now.strftime("%b %e %H:%M:%S"), std::process::id());
-    text.truncate(text.floor_char_boundary(MAX_DATAGRAM));
+    let mut end = text.len().min(MAX_DATAGRAM);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
     text
 }
 
