@@ -40,6 +40,26 @@ pub enum Status {
     InDoubt = 79,
 }
 
+/// What every status means, in the words of the man pages.
+pub const TABLE: &[(Status, &str)] = &[
+    (Status::Done, "All done. What was deferred into a spool counts as done."),
+    (Status::Partly, "Some accepted, some not: the result of each item says which."),
+    (Status::Usage, "Wrong usage of the command line."),
+    (Status::Data, "A bad message or bad data."),
+    (Status::NoInput, "An input is missing or cannot be read."),
+    (Status::NoHost, "No such host or domain."),
+    (Status::Refused, "None accepted, refused for good."),
+    (Status::Software, "A bug in the tool."),
+    (Status::Os, "The operating system refused what always works."),
+    (Status::CannotCreate, "An output cannot be made."),
+    (Status::Io, "Reading or writing failed."),
+    (Status::TryAgain, "None accepted, a retry may help."),
+    (Status::Protocol, "The peer broke the protocol."),
+    (Status::Permission, "Authentication failed, or permission is missing."),
+    (Status::Config, "The configuration is wrong or cannot be read."),
+    (Status::InDoubt, "None accepted, and one was lost after the final dot: it may have been delivered."),
+];
+
 impl From<Status> for ExitCode {
     fn from(status: Status) -> ExitCode {
         ExitCode::from(status as u8)
