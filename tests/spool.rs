@@ -2,8 +2,12 @@
 //! any single file operation breaks either.
 
 use jiff::Timestamp;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use postroad::disk::spool::control::Order;
+use postroad::disk::spool::facts::State;
 
-use postroad::disk::spool::format::Arrival;
+use postroad::disk::spool::format::{Arrival, Defect, Sort};
 use postroad::disk::spool::history::{Attempt, Record};
 use postroad::disk::spool::layout::{Entry, Place, Spool, SpoolError};
 use postroad::disk::spool::mark::Mark;
@@ -15,7 +19,9 @@ use postroad::mail::queue_id::QueueId;
 use postroad::mail::reply::Reply;
 use std::io::{self, Read};
 
-use std::path::Path;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const BODY: &[u8] = b"From: <alice@crepes.test>\r\nSubject: hi\r\n\r\nDo you like ketchup?\r\n.\r\n";
@@ -149,4 +155,329 @@ fn nothing_stays_of_what_was_not_committed_or_was_undone() {
     incoming.write(BODY).unwrap();
     incoming.commit().unwrap().undo().unwrap();
     assert_eq!(files(&spool.root().join("new")), [""; 0]);
+}
+
+/// What became of a file put into `new/` with these bytes: delivered to its end, or not.
+fn is_delivered(spool: &Spool, entry: &Entry, bytes: &[u8], now: Timestamp) -> bool {
+    std::fs::write(spool.path(entry), bytes).unwrap();
+    let delivered = match spool.claim(entry, now).unwrap() {
+        Claim::Message(message) => body(&message).is_ok_and(|body| body == BODY),
+        Claim::Busy => panic!("nobody has it"),
+        Claim::Gone | Claim::Unfinished | Claim::Corrupt { .. } => false,
+    };
+    let _ = std::fs::remove_file(spool.path(entry));
+    delivered
+}
+
+#[test]
+fn a_file_cut_short_anywhere_is_never_delivered() {
+    let (_dir, spool) = spool();
+    let id = accept(&spool, &["bob@hamburger.test", "carol@hamburger.test"]).unwrap();
+    let entry = spool.find(&id).unwrap().unwrap();
+    let whole = std::fs::read(spool.path(&entry)).unwrap();
+    assert!(is_delivered(&spool, &entry, &whole, Timestamp::now()));
+    for length in 0..whole.len() {
+        assert!(!is_delivered(&spool, &entry, &whole[..length], Timestamp::now()), "cut to {length}");
+        let mut zeroes = whole[..length].to_vec();
+        zeroes.resize(whole.len(), 0);
+        assert!(!is_delivered(&spool, &entry, &zeroes, Timestamp::now()), "zeroes from {length}");
+    }
+}
+
+#[test]
+fn a_damaged_file_is_never_delivered_to_its_end_and_only_marks_may_change() {
+    let (_dir, spool) = spool();
+    let id = accept(&spool, &["bob@hamburger.test", "carol@hamburger.test"]).unwrap();
+    let entry = spool.find(&id).unwrap().unwrap();
+    let whole = std::fs::read(spool.path(&entry)).unwrap();
+    for place in 0..whole.len() {
+        for flip in [1, 0x20, 0x80] {
+            let mut bytes = whole.clone();
+            bytes[place] ^= flip;
+            let marks = (64..67).contains(&place);
+            assert_eq!(is_delivered(&spool, &entry, &bytes, Timestamp::now()), marks, "byte {place} ^ {flip:#x}");
+        }
+    }
+    assert!(!files(&spool.root().join("corrupt")).is_empty());
+}
+
+#[test]
+fn garbage_is_left_while_it_is_young_and_damage_is_kept_aside() {
+    let (_dir, spool) = spool();
+    let id = accept(&spool, &["bob@hamburger.test"]).unwrap();
+    let entry = spool.find(&id).unwrap().unwrap();
+    let path = spool.path(&entry);
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+    let now = Timestamp::now();
+    assert!(matches!(spool.claim(&entry, now).unwrap(), Claim::Unfinished));
+    let old = now + jiff::SignedDuration::from_hours(37);
+    let Claim::Corrupt { path: first, why: Defect::Unfinished } = spool.claim(&entry, old).unwrap() else { panic!() };
+    std::fs::write(&path, b"garbage of some length that is no preamble at all, sixty-four bytes and more").unwrap();
+    let Claim::Corrupt { path: second, why: Defect::Preamble } = spool.claim(&entry, now).unwrap() else { panic!() };
+    assert_ne!(first, second, "one never replaces the other");
+    assert_eq!(files(&spool.root().join("corrupt")), [id.to_string(), format!("{id}.2")]);
+}
+
+#[test]
+fn a_torn_history_is_cut_off_and_the_message_lives() {
+    let (_dir, spool) = spool();
+    let id = accept(&spool, &["bob@hamburger.test"]).unwrap();
+    let path = spool.path(&spool.find(&id).unwrap().unwrap());
+    let start = std::fs::metadata(&path).unwrap().len() as usize;
+    let mut message = claim(&spool, &id);
+    for text in ["one", "two \u{fc}\r\n", "three"] {
+        message.record(&attempt(&[0], deferred(text))).unwrap();
+    }
+    drop(message);
+    let whole = std::fs::read(&path).unwrap();
+    let ends: Vec<_> = (start..=whole.len()).filter(|&end| end == start || whole[end - 1] == b'\n').collect();
+    assert_eq!(ends.len(), 4);
+    for length in start..=whole.len() {
+        let good = *ends.iter().rfind(|&&end| end <= length).unwrap();
+        for tail in [&b""[..], &[0; 40], b"\n", b"12345678 {}\n", &[0xff; 9]] {
+            let mut bytes = whole[..length].to_vec();
+            bytes.extend_from_slice(tail);
+            std::fs::write(&path, &bytes).unwrap();
+            let message = claim(&spool, &id);
+            let attempts = message.recipients().next().unwrap().attempts as usize;
+            // Cut before its LF, a record is whole again when the garbage begins with one.
+            let good = if tail == b"\n" && ends.contains(&(length + 1)) { length + 1 } else { good };
+            assert_eq!(ends[attempts], good, "cut to {length}, then {tail:?}");
+            assert_eq!(body(&message).unwrap(), BODY);
+            assert_eq!(std::fs::metadata(&path).unwrap().len(), good as u64);
+        }
+    }
+}
+
+#[test]
+fn marks_survive_and_are_the_only_bytes_that_change() {
+    let (_dir, spool) = spool();
+    let id = accept(&spool, &["bob@hamburger.test", "carol@hamburger.test", "dave@hamburger.test"]).unwrap();
+    let path = spool.path(&spool.find(&id).unwrap().unwrap());
+    let before = std::fs::read(&path).unwrap();
+    claim(&spool, &id).set_marks(&[(2, Mark::Refused), (0, Mark::Accepted)]).unwrap();
+    let after = std::fs::read(&path).unwrap();
+    assert_eq!(&after[64..68], b"A.R\n");
+    assert_eq!((&after[..64], &after[68..]), (&before[..64], &before[68..]));
+    let marks: Vec<_> = claim(&spool, &id).recipients().map(|r| r.mark).collect();
+    assert_eq!(marks, [Mark::Accepted, Mark::Pending, Mark::Refused]);
+}
+
+#[test]
+fn what_is_no_file_of_ours_is_refused_without_waiting() {
+    let (dir, spool) = spool();
+    let place = |put: &dyn Fn(&Path)| -> Defect {
+        let entry = Entry { place: Place::New, id: id() };
+        put(&spool.path(&entry));
+        match spool.claim(&entry, at(0)).unwrap() {
+            Claim::Corrupt { why, .. } => why,
+            other => panic!("{other:?}"),
+        }
+    };
+    let elsewhere = dir.path().join("secret");
+    std::fs::write(&elsewhere, "secret").unwrap();
+    assert_eq!(place(&|path| symlink(&elsewhere, path).unwrap()), Defect::NotRegular);
+    assert_eq!(place(&|path| mkfifo(path, Mode::S_IRWXU).unwrap()), Defect::NotRegular);
+    assert_eq!(place(&|path| std::fs::create_dir(path).unwrap()), Defect::NotRegular);
+    assert_eq!(place(&|path| std::fs::hard_link(&elsewhere, path).unwrap()), Defect::Linked);
+    assert_eq!(place(&|path| std::fs::write(path, [b'x'; 200]).unwrap()), Defect::Preamble);
+    let other = accept(&spool, &["bob@hamburger.test"]).unwrap();
+    let other = spool.path(&spool.find(&other).unwrap().unwrap());
+    assert_eq!(place(&|path| std::fs::rename(&other, path).unwrap()), Defect::Name);
+    assert_eq!(std::fs::read(&elsewhere).unwrap(), b"secret");
+    assert_eq!(files(&spool.root().join("corrupt")).len(), 6);
+}
+
+#[test]
+fn names_that_are_not_ours_are_passed_over() {
+    let (_dir, spool) = spool();
+    for name in ["new/.hidden", "new/x", "due/x", "due/0000000001", "staged/x", "state/ctl/x"] {
+        std::fs::write(spool.root().join(name), "x").unwrap();
+    }
+    assert!(spool.scan(DUE, at(0)).all(|entry| entry.is_err()));
+    assert!(spool.scan(DUE, at(0)).count() <= 1, "due/0000000001 is no directory and told once");
+    assert_eq!(spool.settle_staged(at(0)).unwrap().len(), 0);
+    assert_eq!(spool.ordered().unwrap(), []);
+}
+
+#[test]
+fn a_scan_reads_what_is_due_and_what_a_wrong_clock_made() {
+    let (_dir, spool) = spool();
+    let put = |seconds: i64| {
+        let id = accept(&spool, &["bob@hamburger.test"]).unwrap();
+        claim(&spool, &id).defer(at(seconds)).unwrap();
+        id
+    };
+    let (late, soon, far) = (put(-10_000), put(90), put(6 * 86400));
+    let fresh = accept(&spool, &["bob@hamburger.test"]).unwrap();
+    let ids = |which, now| entries(&spool, which, now).into_iter().map(|e| e.id).collect::<Vec<_>>();
+    assert_eq!(ids(DUE, at(0)), [fresh.clone(), late.clone(), far.clone()]);
+    assert_eq!(ids(DUE, at(90)), [fresh.clone(), late.clone(), soon.clone(), far.clone()]);
+    assert_eq!(ids(Which::Queued, at(0)), [fresh.clone(), late.clone(), soon, far]);
+    // A slice of the past goes once it is empty; the others stay.
+    claim(&spool, &late).finish(&[(0, Mark::Accepted)]).unwrap();
+    assert_eq!(files(&spool.root().join("due")).len(), 3);
+    ids(DUE, at(0));
+    assert_eq!(files(&spool.root().join("due")).len(), 2);
+    claim(&spool, &fresh).defer(at(-10_000)).unwrap();
+    assert_eq!(ids(DUE, at(0))[0], fresh, "the slice is made again");
+}
+
+#[test]
+fn a_scan_of_more_than_a_batch_gives_every_message_once() {
+    let (_dir, spool) = spool();
+    for _ in 0..2500 {
+        std::fs::write(spool.root().join("new").join(id().as_str()), "").unwrap();
+    }
+    let mut seen = std::collections::HashSet::new();
+    for entry in spool.scan(DUE, at(0)) {
+        let entry = entry.unwrap();
+        std::fs::remove_file(spool.path(&entry)).unwrap();
+        assert!(seen.insert(entry));
+    }
+    assert_eq!(seen.len(), 2500);
+}
+
+#[test]
+fn messages_are_held_failed_and_released_and_listed_in_each_state() {
+    let (_dir, spool) = spool();
+    let mut ids: Vec<_> = (0..5).map(|_| accept(&spool, &["bob@hamburger.test"]).unwrap()).collect();
+    claim(&spool, &ids[1]).defer(at(600)).unwrap();
+    claim(&spool, &ids[2]).hold().unwrap();
+    claim(&spool, &ids[3]).fail().unwrap();
+    claim(&spool, &ids[4]).hold().unwrap();
+    claim(&spool, &ids[4]).release().unwrap();
+    let mut listed: Vec<_> = spool.list(at(0)).map(|facts| facts.map(|f| (f.id().clone(), f.state(at(0)))).unwrap()).collect();
+    listed.sort_by(|a, b| a.0.cmp(&b.0));
+    let states = [State::Due, State::Deferred, State::Held, State::Failed, State::Due];
+    assert_eq!(listed, ids.iter().cloned().zip(states).collect::<Vec<_>>());
+    let facts = spool.look(&spool.find(&ids[1]).unwrap().unwrap()).unwrap().unwrap();
+    assert_eq!((facts.next(), facts.state(at(600))), (Some(at(600)), State::Due));
+    claim(&spool, &ids.remove(2)).delete().unwrap();
+    assert_eq!(spool.list(at(0)).count(), 4);
+}
+
+#[test]
+fn an_order_reaches_whoever_has_the_message_and_goes_with_it() {
+    let (_dir, spool) = spool();
+    let id = accept(&spool, &["bob@hamburger.test"]).unwrap();
+    assert_eq!(spool.standing_order(&id).unwrap(), None);
+    let message = claim(&spool, &id);
+    spool.order(&id, Order::Delete).unwrap();
+    spool.order(&id, Order::Hold).unwrap();
+    assert_eq!(spool.standing_order(&id).unwrap(), Some(Order::Hold));
+    assert_eq!(spool.ordered().unwrap(), std::slice::from_ref(&id));
+    message.hold().unwrap();
+    assert_eq!(spool.standing_order(&id).unwrap(), None, "carried out");
+    spool.cancel_order(&id).unwrap();
+}
+
+#[test]
+fn slots_are_as_many_as_said_and_come_back() {
+    let (_dir, spool) = spool();
+    let first = spool.take_slot(2).unwrap().unwrap();
+    let second = spool.take_slot(2).unwrap().unwrap();
+    assert_eq!((first.number, second.number), (0, 1));
+    assert!(spool.take_slot(2).unwrap().is_none());
+    drop(first);
+    assert_eq!(spool.take_slot(2).unwrap().unwrap().number, 0);
+}
+
+#[test]
+fn a_child_is_let_go_only_when_its_parent_says_so() {
+    let (_dir, spool) = spool();
+    let recipients = ["bob@hamburger.test", "carol@hamburger.test", "dave@hamburger.test"];
+    let stage = |message: &Message, covers: &[usize]| {
+        let null = Envelope::new("".parse().unwrap(), ["alice@crepes.test".parse().unwrap()]).unwrap();
+        let mut draft = message.stage_child(covers, id(), &null, &arrival(), Sort::Dsn).unwrap();
+        draft.write(b"DSN\r\n").unwrap();
+        draft.commit().unwrap()
+    };
+    let parent = accept(&spool, &recipients).unwrap();
+    let mut message = claim(&spool, &parent);
+    message.set_marks(&[(0, Mark::Accepted), (1, Mark::Refused), (2, Mark::Refused)]).unwrap();
+    assert!(message.stage_child(&[0, 1], id(), &envelope(&recipients), &arrival(), Sort::Dsn).is_err(), "bob is settled");
+
+    drop(stage(&message, &[2, 1]));
+    assert_eq!(spool.settle_staged(at(0)).unwrap().len(), 0, "its parent is in flight");
+    drop(message);
+    let settled = spool.settle_staged(at(0)).unwrap().pop().unwrap().unwrap();
+    assert_eq!((settled.number, settled.released), (1, None), "not marked: its parent makes it again");
+
+    // Dead after the first of two marks: the child goes, and the other mark is made up for.
+    let mut message = claim(&spool, &parent);
+    drop(stage(&message, &[1, 2]));
+    message.set_marks(&[(1, Mark::Bounced)]).unwrap();
+    drop(message);
+    let settled = spool.settle_staged(at(0)).unwrap().pop().unwrap().unwrap();
+    let child = claim(&spool, &settled.released.unwrap());
+    assert_eq!((child.sort(), child.parent().unwrap().covers.clone()), (Sort::Dsn, vec![1, 2]));
+    let message = claim(&spool, &parent);
+    assert!(message.is_settled());
+    message.finish(&[]).unwrap();
+
+    let orphan = accept(&spool, &recipients).unwrap();
+    let message = claim(&spool, &orphan);
+    drop(stage(&message, &[0]));
+    message.delete().unwrap();
+    assert!(spool.settle_staged(at(0)).unwrap().pop().unwrap().unwrap().released.is_some(), "its parent is gone");
+
+    let whole = accept(&spool, &recipients).unwrap();
+    let mut message = claim(&spool, &whole);
+    let child = stage(&message, &[0, 1, 2]);
+    let child = message.let_go(child, Mark::Expanded).unwrap();
+    assert!(message.is_settled());
+    assert_eq!(spool.find(&child).unwrap().unwrap().place, Place::New);
+    assert_eq!(files(&spool.root().join("staged")), [""; 0]);
+}
+
+#[test]
+fn modes_are_private_whatever_the_umask() {
+    let dir = tempfile::tempdir().unwrap();
+    if let Some(root) = std::env::var_os("POSTROAD_TEST_UMASK_SPOOL") {
+        let spool = Spool::create(Path::new(&root)).unwrap();
+        let id = accept(&spool, &["bob@hamburger.test"]).unwrap();
+        claim(&spool, &id).defer(at(0)).unwrap();
+        spool.order(&id, Order::Hold).unwrap();
+        let _slot = spool.take_slot(1).unwrap();
+        return;
+    }
+    for umask in ["000", "777"] {
+        let root = dir.path().join(umask);
+        let run = format!("umask {umask}; exec \"$0\" --exact modes_are_private_whatever_the_umask");
+        let status = Command::new("sh")
+            .args(["-c", &run])
+            .arg(std::env::current_exe().unwrap())
+            .env("POSTROAD_TEST_UMASK_SPOOL", &root)
+            .status()
+            .unwrap();
+        assert!(status.success());
+        let mut paths = walk(&root);
+        paths.push(root);
+        assert_eq!(paths.len(), 14 - 1, "{paths:?}");
+        for path in paths {
+            let found = std::fs::metadata(&path).unwrap();
+            let expected = if found.is_dir() { 0o700 } else { 0o600 };
+            assert_eq!(found.permissions().mode() & 0o7777, expected, "{} under umask {umask}", path.display());
+        }
+    }
+}
+
+fn walk(dir: &Path) -> Vec<PathBuf> {
+    let paths = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { [vec![path.clone()], walk(&path)].concat() } else { vec![path] }).collect()
+}
+
+#[test]
+fn a_directory_that_is_no_spool_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = Spool::open(dir.path()).unwrap_err().to_string();
+    assert_eq!(error, format!("{}: not a spool (no new/ in it)", dir.path().display()));
+    let error = Spool::open(&dir.path().join("x")).unwrap_err().to_string();
+    assert!(error.ends_with("x: No such file or directory"), "{error}");
+    let spool = Spool::create(dir.path()).unwrap();
+    Spool::create(dir.path()).unwrap();
+    assert!(spool.room_for(1).unwrap());
+    assert!(!spool.room_for(u64::MAX).unwrap());
 }

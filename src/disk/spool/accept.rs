@@ -2,7 +2,7 @@
 //! not committed stays.
 
 use super::format::{Arrival, Header, MAX_BODY, MAX_HEAD, MAX_RECIPIENTS, Parent, Preamble, Sort, UNFINISHED, head_crc, trailer};
-use super::layout::{NEW, Spool, SpoolError};
+use super::layout::{NEW, Spool, SpoolError, draft_name};
 use super::mark::Mark;
 use crate::disk::fs::{At, File, parent};
 use crate::disk::lock::present;
@@ -227,8 +227,7 @@ fn create(spool: &Spool, target: &Path) -> Result<(Arc<dyn File>, Option<PathBuf
     let (file, name) = match spool.fs.create_unnamed(dir) {
         Ok(file) => (file, None),
         Err(e) if e.kind() == io::ErrorKind::Unsupported => {
-            let name = format!(".{}", target.file_name().unwrap_or_default().to_string_lossy());
-            let path = dir.join(name);
+            let path = draft_name(target).at("name a draft of", target)?;
             (spool.fs.create_new(&path).at("create", &path)?, Some(path))
         }
         Err(e) => return Err(e).at("create a file in", dir).map_err(SpoolError::from),

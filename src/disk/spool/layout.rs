@@ -8,6 +8,7 @@ use crate::disk::real::Real;
 use crate::mail::queue_id::QueueId;
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashSet};
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -65,7 +66,7 @@ pub enum Place {
 }
 
 /// A message by its name, not yet opened.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Entry {
     pub place: Place,
     pub id: QueueId,
@@ -284,6 +285,16 @@ pub(super) fn slice_of(due: i64) -> i64 {
 
 fn due_name(due: i64, id: &QueueId) -> String {
     format!("{:010}.{id}", due.max(0))
+}
+
+/// The name of a file that no reader takes, until it gets the name `target`.
+pub(super) fn draft_name(target: &Path) -> io::Result<PathBuf> {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    Ok(target.with_file_name(format!(".{name}.{:016x}", getrandom::u64()?)))
+}
+
+pub(super) fn is_draft(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
 }
 
 /// `<due>.<id>`

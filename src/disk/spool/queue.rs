@@ -4,7 +4,7 @@ use super::facts::Facts;
 use super::format::{self, Defect, Unreadable};
 use super::history::History;
 use super::layout::{
-    CORRUPT, DUE, Entry, FAILED, HOLD, NEW, Place, SLICE, Spool, SpoolError, parse_due_name, parse_seconds, slice_of,
+    CORRUPT, DUE, Entry, FAILED, HOLD, NEW, Place, SLICE, Spool, SpoolError, is_draft, parse_due_name, parse_seconds, slice_of,
 };
 use super::message::Message;
 use crate::disk::fs::{At, FsError, Names, Stat, parent};
@@ -82,7 +82,7 @@ impl std::fmt::Debug for Reading {
 
 impl Spool {
     /// Reads which messages there are, as of `now`. Nothing is locked or changed, but that a scan for
-    /// what is due removes empty slices of the past.
+    /// what is due removes empty slices of the past and old drafts.
     pub fn scan(&self, which: Which, now: Timestamp) -> Scan {
         let todo = match which {
             Which::Due { .. } | Which::Queued => vec![Source::Flat(NEW, Place::New), Source::Slices],
@@ -150,6 +150,14 @@ impl Spool {
             return Err(Defect::Owner);
         }
         if stat.links == 1 { Ok(()) } else { Err(Defect::Linked) }
+    }
+
+    /// Removes what an accept that died left under a draft's name, once it is old. `now` in Unix seconds.
+    pub(super) fn sweep(&self, draft: &Path, now: i64) -> Result<(), SpoolError> {
+        match try_lock(self.fs.as_ref(), draft).at("lock", draft)? {
+            Attempt::Held(_lock, stat) if stat.modified <= now - GARBAGE_AGE => Ok(self.fs.unlink(draft).at("remove", draft)?),
+            _ => Ok(()),
+        }
     }
 
     /// The slices that stand in `due/`, in order.
@@ -236,6 +244,12 @@ impl Scan {
         for name in reading.names.by_ref() {
             let name = name.at("read", &reading.dir)?;
             reading.empty = false;
+            if is_draft(&name) {
+                if self.is_tidy() {
+                    self.spool.sweep(&reading.dir.join(&name), self.now)?;
+                }
+                continue;
+            }
             let entry = name.to_str().and_then(|name| entry_of(&reading.source, name));
             found.extend(entry.filter(|entry| self.wants(entry)));
             if found.len() >= BATCH {
@@ -256,8 +270,7 @@ impl Scan {
     /// Removes a slice of the past that is empty. What was moved out of it is made durable first: removing it must not be able to
     /// take a name with it.
     fn retire(&self, slice: i64, reading: &Reading) -> Result<(), SpoolError> {
-        let tidy = matches!(self.which, Which::Due { .. });
-        if !tidy || !reading.empty || slice + 2 * SLICE > self.now {
+        if !self.is_tidy() || !reading.empty || slice + 2 * SLICE > self.now {
             return Ok(());
         }
         present(self.spool.fs.sync_dir(&reading.dir)).at("sync", &reading.dir)?;
@@ -265,6 +278,10 @@ impl Scan {
         // Not empty any more, or removed by another: both are well.
         let _ = self.spool.fs.remove_dir(&reading.dir);
         Ok(())
+    }
+
+    fn is_tidy(&self) -> bool {
+        matches!(self.which, Which::Due { .. })
     }
 
     fn wants_slice(&self, slice: i64) -> bool {

@@ -3,7 +3,7 @@
 
 use super::accept::{Committed, Incoming};
 use super::format::{self, Arrival, Defect, Parent, Sort, Unreadable};
-use super::layout::{Entry, NEW, Place, STAGED, Spool, SpoolError};
+use super::layout::{Entry, NEW, Place, STAGED, Spool, SpoolError, is_draft};
 use super::mark::Mark;
 use super::message::Message;
 use super::queue::Claim;
@@ -115,6 +115,10 @@ impl Spool {
         let mut settled = Vec::new();
         for name in self.fs.names(&dir).at("read", &dir)? {
             let name = name.at("read", &dir)?;
+            if is_draft(&name) {
+                self.sweep(&dir.join(&name), now.as_second())?;
+                continue;
+            }
             let Some((parent, number)) = name.to_str().and_then(parse_staged_name) else { continue };
             settled.extend(self.settle(&dir.join(&name), parent, number, now).transpose());
         }

@@ -1,0 +1,489 @@
+//! The spool under kills and errors: at every single file operation of an accept and of the passes that follow, and of whole
+//! processes at random moments. What was acknowledged comes out, and what comes out twice was in flight.
+
+use jiff::{SignedDuration, Timestamp};
+use postroad::disk::fs::{Access, File, Fs, Names, Room, Stat};
+use postroad::disk::real::Real;
+use postroad::disk::spool::format::{Arrival, Sort};
+use postroad::disk::spool::history::{Attempt, Record};
+use postroad::disk::spool::layout::{Spool, SpoolError};
+use postroad::disk::spool::mark::Mark;
+use postroad::disk::spool::message::Message;
+use postroad::disk::spool::queue::{Claim, Which};
+use postroad::mail::envelope::Envelope;
+use postroad::mail::outcome::{Diagnostic, Outcome};
+use postroad::mail::queue_id::QueueId;
+use postroad::mail::reply::EnhancedStatus;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::OpenOptions;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// What goes wrong, and at which operation, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    None,
+    /// That one operation fails with this error; a write is half done.
+    Error(u64, i32),
+    /// The process dies there: a write is half done, and nothing is done any more.
+    Death(u64),
+}
+
+/// The real file system with one fault, and a log of what was done. Syncs are only logged: a kill needs none.
+#[derive(Debug, Clone)]
+struct Faulty {
+    fault: Fault,
+    unnamed: bool,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+#[derive(Debug)]
+struct FaultyFile {
+    fs: Faulty,
+    file: Box<dyn File>,
+}
+
+impl Faulty {
+    fn new(fault: Fault, unnamed: bool) -> Faulty {
+        Faulty { fault, unnamed, log: Arc::default() }
+    }
+
+    fn step(&self, doing: &str, path: &Path) -> io::Result<()> {
+        let mut log = self.log.lock().unwrap();
+        let n = log.len() as u64;
+        let dir = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        log.push(format!("{doing} {dir}/{}", path.file_name().unwrap_or_default().to_string_lossy()));
+        match self.fault {
+            Fault::Error(at, code) if n == at => Err(io::Error::from_raw_os_error(code)),
+            Fault::Death(at) if n >= at => Err(io::Error::other("dead")),
+            _ => Ok(()),
+        }
+    }
+
+    fn steps(&self) -> u64 {
+        self.log.lock().unwrap().len() as u64
+    }
+
+    fn wrap(&self, file: Box<dyn File>) -> Box<dyn File> {
+        Box::new(FaultyFile { fs: self.clone(), file })
+    }
+}
+
+impl Fs for Faulty {
+    fn create_unnamed(&self, dir: &Path) -> io::Result<Box<dyn File>> {
+        self.step("create-unnamed", &dir.join("?"))?;
+        if self.unnamed { Real.create_unnamed(dir).map(|f| self.wrap(f)) } else { Err(io::ErrorKind::Unsupported.into()) }
+    }
+
+    fn create_new(&self, path: &Path) -> io::Result<Box<dyn File>> {
+        self.step("create", path).and_then(|()| Real.create_new(path)).map(|f| self.wrap(f))
+    }
+
+    fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
+        self.step("open", path).and_then(|()| Real.open(path, access)).map(|f| self.wrap(f))
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        self.step("stat", path).and_then(|()| Real.stat(path))
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.step("link", to).and_then(|()| Real.link(from, to))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.step("rename", to).and_then(|()| Real.rename(from, to))
+    }
+
+    fn unlink(&self, path: &Path) -> io::Result<()> {
+        self.step("unlink", path).and_then(|()| Real.unlink(path))
+    }
+
+    fn make_dir(&self, path: &Path) -> io::Result<()> {
+        self.step("make-dir", path).and_then(|()| Real.make_dir(path))
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.step("remove-dir", path).and_then(|()| Real.remove_dir(path))
+    }
+
+    fn names(&self, path: &Path) -> io::Result<Names> {
+        self.step("names", path).and_then(|()| Real.names(path))
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.step("sync-dir", path)
+    }
+
+    fn room(&self, path: &Path) -> io::Result<Room> {
+        self.step("room", path).and_then(|()| Real.room(path))
+    }
+}
+
+impl File for FaultyFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.fs.step("read", Path::new("")).and_then(|()| self.file.read_at(buffer, offset))
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let before = matches!(self.fs.fault, Fault::Death(at) if self.fs.steps() > at);
+        let result = self.fs.step("write", Path::new(""));
+        let written = match (&result, before) {
+            (Ok(()), _) => bytes,
+            (Err(_), false) => &bytes[..bytes.len() / 2],
+            (Err(_), true) => &[],
+        };
+        self.file.write_at(written, offset).and(result)
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        self.fs.step("truncate", Path::new("")).and_then(|()| self.file.truncate(length))
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.fs.step("sync-data", Path::new(""))
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.fs.step("sync-all", Path::new(""))
+    }
+
+    fn stat(&self) -> io::Result<Stat> {
+        self.fs.step("file-stat", Path::new("")).and_then(|()| self.file.stat())
+    }
+
+    fn try_lock(self: Box<Self>) -> io::Result<Option<Box<dyn File>>> {
+        self.fs.step("lock", Path::new(""))?;
+        let fs = self.fs;
+        Ok(self.file.try_lock()?.map(|file| fs.wrap(file)))
+    }
+
+    fn name(&self, path: &Path) -> io::Result<()> {
+        self.fs.step("name", path).and_then(|()| self.file.name(path))
+    }
+}
+
+fn fresh_id() -> QueueId {
+    QueueId::new(Timestamp::now().as_millisecond() as u64, getrandom::u64().unwrap())
+}
+
+fn envelope(from: &str, to: &[&str]) -> Envelope {
+    Envelope::new(from.parse().unwrap(), to.iter().map(|r| r.parse().unwrap())).unwrap()
+}
+
+fn accept(spool: &Spool) -> Result<QueueId, SpoolError> {
+    let to = ["bob@hamburger.test", "carol@hamburger.test", "dave@hamburger.test", "list@crepes.test"];
+    let arrival = Arrival { at: Timestamp::now(), ..Arrival::default() };
+    let mut incoming = spool.begin(fresh_id(), &envelope("alice@crepes.test", &to), &arrival)?;
+    incoming.write(b"Subject: ketchup\r\n\r\n")?;
+    incoming.write(&vec![b'k'; 100_000])?;
+    incoming.write(b"\r\n")?;
+    Ok(incoming.commit()?.id().clone())
+}
+
+/// What a recipient's own mail system saw.
+trait World {
+    fn deliver(&mut self, recipient: &str, parent: &QueueId);
+}
+
+/// One pass of a runner that bounces dave, defers carol once, and expands the list to erin.
+fn pass(spool: &Spool, world: &mut dyn World, now: Timestamp) -> Result<(), SpoolError> {
+    for settled in spool.settle_staged(now)? {
+        settled?;
+    }
+    for entry in spool.scan(Which::Due { horizon: 86400 * 30 }, now) {
+        if let Claim::Message(message) = spool.claim(&entry?, now)? {
+            handle(*message, world, now)?;
+        }
+    }
+    spool.sync_removals()
+}
+
+fn handle(mut message: Message, world: &mut dyn World, now: Timestamp) -> Result<(), SpoolError> {
+    let origin = message.parent().map_or(message.id(), |parent| &parent.id).clone();
+    let open: Vec<_> = message
+        .recipients()
+        .filter(|r| !r.mark.is_settled())
+        .map(|r| (r.place, r.path.to_string(), r.mark, r.attempts))
+        .collect();
+    let alone = message.envelope().recipients().len() == 1;
+    for (place, address, mark, attempts) in open {
+        match (address.as_str(), mark) {
+            ("carol@hamburger.test", _) if attempts == 0 => {
+                let outcome = Outcome::Deferred(Diagnostic::local(EnhancedStatus::new(4, 2, 0), "not now"));
+                message.record(&Record::Attempt(Attempt {
+                    at: now,
+                    recipients: vec![place],
+                    outcome,
+                    host: None,
+                    next: None,
+                }))?;
+            }
+            ("list@crepes.test", _) => {
+                let child = child(&message, place, Sort::Expansion, &envelope("alice@crepes.test", &["erin@crepes.test"]))?;
+                message.let_go(child, Mark::Expanded)?;
+            }
+            ("dave@hamburger.test", Mark::Pending) => {
+                message.set_marks(&[(place, Mark::Refused)])?;
+                let child = child(&message, place, Sort::Dsn, &envelope("", &["alice@crepes.test"]))?;
+                message.let_go(child, Mark::Bounced)?;
+            }
+            (_, Mark::Refused) => {
+                let child = child(&message, place, Sort::Dsn, &envelope("", &["alice@crepes.test"]))?;
+                message.let_go(child, Mark::Bounced)?;
+            }
+            _ => {
+                io::copy(&mut message.body(), &mut io::sink()).map_err(|source| postroad::disk::fs::FsError {
+                    doing: "read",
+                    path: message.path().to_owned(),
+                    source,
+                })?;
+                world.deliver(&address, &origin);
+                if alone {
+                    return message.finish(&[(place, Mark::Accepted)]);
+                }
+                message.set_marks(&[(place, Mark::Accepted)])?;
+            }
+        }
+    }
+    if message.is_settled() { message.finish(&[]) } else { message.defer(now + SignedDuration::from_mins(10)) }
+}
+
+fn child(
+    message: &Message,
+    place: usize,
+    sort: Sort,
+    envelope: &Envelope,
+) -> Result<postroad::disk::spool::staged::Child, SpoolError> {
+    let arrival = Arrival { at: Timestamp::now(), ..Arrival::default() };
+    let mut draft = message.stage_child(&[place], fresh_id(), envelope, &arrival, sort)?;
+    draft.write(b"Subject: child\r\n\r\n")?;
+    draft.commit()
+}
+
+type Deliveries = BTreeMap<String, u32>;
+
+impl World for Deliveries {
+    fn deliver(&mut self, recipient: &str, _: &QueueId) {
+        *self.entry(recipient.to_owned()).or_default() += 1;
+    }
+}
+
+/// Files that are left, but for locks and drafts.
+fn left(root: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut dirs: Vec<_> = ["new", "due", "staged", "hold", "failed", "corrupt"].map(|name| root.join(name)).into();
+    while let Some(dir) = dirs.pop() {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { dirs.push(path) } else { files.push(path) }
+        }
+    }
+    files
+}
+
+/// Runs everything with the fault, then passes without one until the spool is empty, and checks what came of it. Gives how many
+/// operations there were before the fault was noticed.
+fn scenario(fault: Fault, unnamed: bool) -> u64 {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("spool");
+    Spool::create_on(Arc::new(Faulty::new(Fault::None, true)), &root).unwrap();
+    let faulty = Faulty::new(fault, unnamed);
+    let now = Timestamp::now();
+    let mut world = Deliveries::new();
+    let mut acknowledged = false;
+    let run = |world: &mut Deliveries, acknowledged: &mut bool| -> Result<(), SpoolError> {
+        let spool = Spool::open_on(Arc::new(faulty.clone()), &root)?;
+        accept(&spool)?;
+        *acknowledged = true;
+        (0..3).try_for_each(|n| pass(&spool, world, now + SignedDuration::from_mins(11 * n)))
+    };
+    let result = run(&mut world, &mut acknowledged);
+    let death = matches!(fault, Fault::Death(_));
+    if let (false, Fault::Error(_, code), Err(error)) = (acknowledged, fault, &result) {
+        assert_eq!(error.is_full(), code == libc::ENOSPC, "{error}");
+    }
+    if !acknowledged && !death {
+        assert_eq!(left(&root), [""; 0].map(PathBuf::from), "{fault:?}: left of what was refused");
+    }
+    let spool = Spool::open_on(Arc::new(Faulty::new(Fault::None, true)), &root).unwrap();
+    for n in 3..7 {
+        pass(&spool, &mut world, now + SignedDuration::from_mins(11 * n)).unwrap();
+    }
+    // Days later, what was never finished is swept away.
+    pass(&spool, &mut world, now + SignedDuration::from_hours(40)).unwrap();
+    assert_eq!(left(&root), [""; 0].map(PathBuf::from), "{fault:?}: {result:?}");
+    let names: Vec<_> = world.keys().map(String::as_str).collect();
+    let all = ["alice@crepes.test", "bob@hamburger.test", "carol@hamburger.test", "erin@crepes.test"];
+    if acknowledged || !world.is_empty() {
+        assert_eq!(names, all, "{fault:?}: {result:?}: lost");
+    }
+    let repeats = world.values().sum::<u32>() as i64 - names.len() as i64;
+    assert!(repeats <= 1, "{fault:?}: {result:?}: {world:?}");
+    assert!(result.is_err() || repeats == 0, "{fault:?}: repeated without an error: {world:?}");
+    assert!(acknowledged || death || world.is_empty(), "{fault:?}: refused, yet delivered");
+    faulty.steps()
+}
+
+#[test]
+fn death_at_any_file_operation_loses_nothing() {
+    for unnamed in [true, false] {
+        let steps = scenario(Fault::None, unnamed);
+        assert!(steps > 100, "{steps}");
+        for n in 0..steps {
+            scenario(Fault::Death(n), unnamed);
+        }
+    }
+}
+
+#[test]
+fn an_error_at_any_file_operation_loses_nothing() {
+    for unnamed in [true, false] {
+        let steps = scenario(Fault::None, unnamed);
+        for code in [libc::EIO, libc::ENOSPC] {
+            for n in 0..steps {
+                scenario(Fault::Error(n, code), unnamed);
+            }
+        }
+    }
+}
+
+/// The operations of one accept, of a mark, and of a bounce, in their order: what is synced before what is the whole guarantee.
+#[test]
+fn what_is_synced_before_what() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("spool");
+    let faulty = Faulty::new(Fault::None, true);
+    let spool = Spool::create_on(Arc::new(faulty.clone()), &root).unwrap();
+    let since = |from: &mut usize| {
+        let log = faulty.log.lock().unwrap();
+        let quiet = ["stat", "file-stat", "read", "open"];
+        let steps: Vec<_> =
+            log[*from..].iter().filter(|step| !quiet.contains(&step.split(' ').next().unwrap())).cloned().collect();
+        *from = log.len();
+        steps
+    };
+    let mut from = faulty.steps() as usize;
+    let id = accept(&spool).unwrap();
+    let writes = ["write /"; 3].map(String::from);
+    let expected = [
+        &["create-unnamed new/?".into(), "lock /".into()][..],
+        &writes,
+        &[format!("name new/{id}"), "sync-all /".into(), "sync-dir spool/new".into()],
+    ];
+    assert_eq!(since(&mut from), expected.concat());
+
+    let entry = spool.find(&id).unwrap().unwrap();
+    let Claim::Message(mut message) = spool.claim(&entry, Timestamp::now()).unwrap() else { panic!() };
+    since(&mut from);
+    message.set_marks(&[(2, Mark::Refused)]).unwrap();
+    assert_eq!(since(&mut from), ["write /", "sync-data /"]);
+
+    let staged = child(&message, 2, Sort::Dsn, &envelope("", &["alice@crepes.test"])).unwrap();
+    let child = message.let_go(staged, Mark::Bounced).unwrap();
+    let expected = [
+        &[format!("unlink staged/{id}.2"), "create-unnamed staged/?".into(), "lock /".into()][..],
+        &["write /".into(), "write /".into(), format!("name staged/{id}.2"), "sync-all /".into(), "sync-dir spool/staged".into()],
+        &["write /".into(), "sync-data /".into(), format!("rename new/{child}")],
+        &["sync-dir spool/new".into(), "sync-dir spool/staged".into()],
+    ];
+    assert_eq!(since(&mut from), expected.concat());
+
+    let due = Timestamp::from_second(1_795_341_600).unwrap();
+    message.defer(due).unwrap();
+    let slice = "1795341568";
+    let expected = [format!("make-dir due/{slice}"), "sync-dir spool/due".into(), format!("rename {slice}/1795341600.{id}")];
+    assert_eq!(since(&mut from), expected);
+}
+
+/// Runs this test binary again as an acceptor or a runner on the spool at `root`, until it is killed.
+fn spawn(role: &str, root: &Path, log: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "processes_killed_at_random_lose_nothing", "--nocapture"])
+        .env("POSTROAD_TEST_ROLE", role)
+        .env("POSTROAD_TEST_SPOOL", root)
+        .env("POSTROAD_TEST_LOG", log)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// A file that lines are appended to, each in one write.
+struct Lines(std::fs::File);
+
+impl Lines {
+    fn open(path: &Path) -> Lines {
+        Lines(OpenOptions::new().create(true).append(true).open(path).unwrap())
+    }
+
+    fn add(&mut self, line: &str) {
+        self.0.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+}
+
+impl World for Lines {
+    fn deliver(&mut self, recipient: &str, parent: &QueueId) {
+        self.add(&format!("delivered {parent} {recipient}"));
+    }
+}
+
+fn play(role: &str, spool: &Spool, log: &mut Lines) {
+    for n in 0.. {
+        if role == "accept" {
+            let id = accept(spool).unwrap();
+            log.add(&format!("accepted {id} -"));
+            std::thread::sleep(Duration::from_millis(10));
+        } else {
+            pass(spool, log, Timestamp::now() + SignedDuration::from_mins(11 * (n % 20))).unwrap();
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+#[test]
+fn processes_killed_at_random_lose_nothing() {
+    if let (Ok(role), Some(root)) = (std::env::var("POSTROAD_TEST_ROLE"), std::env::var_os("POSTROAD_TEST_SPOOL")) {
+        let mut log = Lines::open(Path::new(&std::env::var_os("POSTROAD_TEST_LOG").unwrap()));
+        return play(&role, &Spool::open(Path::new(&root)).unwrap(), &mut log);
+    }
+    const ROUNDS: u64 = 12;
+    const RUNNERS: usize = 3;
+    let dir = tempfile::tempdir().unwrap();
+    let (root, log) = (dir.path().join("spool"), dir.path().join("log"));
+    let spool = Spool::create(&root).unwrap();
+    for _ in 0..ROUNDS {
+        let roles = ["accept", "accept"].into_iter().chain(["run"; RUNNERS]);
+        let mut children: Vec<_> = roles.map(|role| spawn(role, &root, &log)).collect();
+        std::thread::sleep(Duration::from_millis(60 + getrandom::u64().unwrap() % 120));
+        for child in &mut children {
+            assert!(child.try_wait().unwrap().is_none(), "one ended of its own accord");
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+    let mut world = Lines::open(&log);
+    for n in 0..40 {
+        pass(&spool, &mut world, Timestamp::now() + SignedDuration::from_mins(11 * n)).unwrap();
+    }
+    assert_eq!(left(&root), [""; 0].map(PathBuf::from));
+    let mut text = String::new();
+    std::fs::File::open(&log).unwrap().read_to_string(&mut text).unwrap();
+    let (mut accepted, mut delivered) = (BTreeSet::new(), Deliveries::new());
+    for line in text.lines() {
+        match line.split_once(' ').unwrap() {
+            ("accepted", id) => assert!(accepted.insert(id.trim_end_matches(" -").to_owned())),
+            (_, key) => *delivered.entry(key.to_owned()).or_default() += 1,
+        }
+    }
+    assert!(accepted.len() > ROUNDS as usize, "only {} accepted", accepted.len());
+    for id in &accepted {
+        for recipient in ["alice@crepes.test", "bob@hamburger.test", "carol@hamburger.test", "erin@crepes.test"] {
+            assert!(delivered.contains_key(&format!("{id} {recipient}")), "{id} to {recipient} was lost");
+        }
+    }
+    let repeats = delivered.values().map(|&n| u64::from(n) - 1).sum::<u64>();
+    assert!(repeats <= ROUNDS * RUNNERS as u64, "{repeats} repeated, more than were in flight");
+}
