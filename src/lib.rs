@@ -80,6 +80,7 @@
 //!   disk/spool/slots.rs    how many runners there may be
 //!   disk/spool/facts.rs    what a message's file says
 //!   disk/spool/message.rs  a claimed message, its body, and the steps that settle it
+//!   disk/spool/edit.rs     changing a recipient
 //!   disk/spool/queue.rs    what is due, and claiming it
 //!   disk/spool/list.rs     every message, for showing
 //!   disk/spool/staged.rs   children of a message

@@ -3,6 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use postroad::disk::fs::{Access, File, Fs, Names, Room, Stat};
+use postroad::disk::maildir::{Maildir, Name};
 use postroad::disk::real::Real;
 use postroad::disk::spool::format::{Arrival, Sort};
 use postroad::disk::spool::history::{Attempt, Record};
@@ -349,6 +350,78 @@ fn an_error_at_any_file_operation_loses_nothing() {
             }
         }
     }
+}
+
+#[test]
+fn a_maildir_delivery_that_fails_or_dies_is_whole_or_nothing_and_once_by_its_token() {
+    let name = Name { at: Timestamp::now(), host: "mx.test".into(), token: Some("id.0".into()) };
+    for kind in [Fault::Death, |n| Fault::Error(n, libc::ENOSPC)] {
+        for n in 0.. {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("bob");
+            Maildir::new(Real::shared(), &path).create().unwrap();
+            let fault = kind(n);
+            let body = vec![b'k'; 200_000];
+            let deliver = |fs: Arc<dyn Fs>| Maildir::new(fs, &path).deliver(&name, b"X: y\n", &mut body.as_slice());
+            let faulty = Faulty::new(fault, true);
+            let result = deliver(Arc::new(faulty.clone()));
+            let new = || std::fs::read_dir(path.join("new")).unwrap().map(|e| e.unwrap().path()).collect::<Vec<_>>();
+            match (&result, fault) {
+                (Ok(_), _) => assert_eq!(new().len(), 1),
+                (Err(error), Fault::Error(..)) => {
+                    assert!(error.is_full(), "{error}");
+                    assert_eq!(new().len() + std::fs::read_dir(path.join("tmp")).unwrap().count(), 0, "{fault:?}");
+                }
+                _ => {}
+            }
+            assert!(new().iter().all(|file| std::fs::metadata(file).unwrap().len() == 200_005), "{fault:?}");
+            deliver(Real::shared()).unwrap();
+            assert_eq!(new().len(), 1, "{fault:?}");
+            if faulty.steps() <= n {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn an_edit_that_dies_leaves_the_old_message_or_the_new() {
+    let mut seen = BTreeSet::new();
+    for n in 0.. {
+        let dir = tempfile::tempdir().unwrap();
+        let spool = Spool::create(&dir.path().join("spool")).unwrap();
+        let id = accept(&spool).unwrap();
+        let now = Timestamp::now();
+        let claim = |spool: &Spool| match spool.find(&id).and_then(|entry| spool.claim(&entry.unwrap(), now)) {
+            Ok(Claim::Message(message)) => Ok(message),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error),
+        };
+        let mut message = claim(&spool).unwrap();
+        message.set_marks(&[(0, Mark::Accepted), (1, Mark::Refused)]).unwrap();
+        message.record(&Record::Note { at: now, note: "delayed".into() }).unwrap();
+        message.defer(now).unwrap();
+
+        let faulty = Arc::new(Faulty::new(Fault::Death(n), true));
+        let dying = Spool::open_on(faulty.clone(), spool.root());
+        let result = dying.and_then(|spool| claim(&spool)?.readdress(1, "carla@hamburger.test".parse().unwrap(), now));
+        let message = claim(&spool).unwrap();
+        let known: Vec<_> = message.recipients().map(|r| (r.path.to_string(), r.mark.byte() as char)).collect();
+        let new = match &known[1] {
+            (address, '.') if address == "carla@hamburger.test" => true,
+            (address, 'R') if address == "carol@hamburger.test" => false,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((known.len(), known[0].1, message.has_note("delayed")), (4, 'A', true));
+        assert_eq!(io::copy(&mut message.body(), &mut io::sink()).unwrap(), message.size());
+        assert_eq!(spool.list(now).count(), 1);
+        assert!(new || result.is_err());
+        seen.insert(new);
+        if result.is_ok() {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 2);
 }
 
 /// The operations of one accept, of a mark, and of a bounce, in their order: what is synced before what is the whole guarantee.

@@ -470,6 +470,20 @@ fn walk(dir: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
+fn only_a_recipient_that_is_there_is_readdressed_and_only_to_one_that_is_not() {
+    let (_dir, spool) = spool();
+    let id = accept(&spool, &["bob@hamburger.test", "carol@hamburger.test"]).unwrap();
+    let path = |address: &str| address.parse().unwrap();
+    assert!(claim(&spool, &id).readdress(2, path("x@y.test"), at(0)).is_err());
+    assert!(claim(&spool, &id).readdress(1, path("bob@HAMBURGER.test"), at(0)).is_err());
+    claim(&spool, &id).readdress(1, path("carla@hamburger.test"), at(0)).unwrap();
+    let message = claim(&spool, &id);
+    assert_eq!(message.envelope(), &envelope(&["bob@hamburger.test", "carla@hamburger.test"]));
+    assert_eq!(body(&message).unwrap(), BODY);
+    assert_eq!(files(&spool.root().join("new")), [id.to_string()]);
+}
+
+#[test]
 fn a_directory_that_is_no_spool_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let error = Spool::open(dir.path()).unwrap_err().to_string();

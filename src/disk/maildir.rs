@@ -162,3 +162,83 @@ impl Name {
 fn has_no_links(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EPERM | libc::EOPNOTSUPP | libc::ENOSYS | libc::EMLINK))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::real::Real;
+
+    const PREFIX: &[u8] = b"Return-Path: <alice@crepes.test>\nDelivered-To: bob@hamburger.test\n";
+
+    fn maildir() -> (tempfile::TempDir, Maildir) {
+        let dir = tempfile::tempdir().unwrap();
+        let maildir = Maildir::new(Real::shared(), dir.path().join("bob"));
+        maildir.create().unwrap();
+        maildir.create().unwrap();
+        (dir, maildir)
+    }
+
+    fn name(token: Option<&str>) -> Name {
+        let at = Timestamp::from_microsecond(1_795_341_600_000_042).unwrap();
+        Name { at, host: "mx:1/a.test".into(), token: token.map(str::to_owned) }
+    }
+
+    fn names(maildir: &Maildir, dir: &str) -> Vec<String> {
+        let names = std::fs::read_dir(maildir.path().join(dir)).unwrap();
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_message_is_stored_with_lf_under_the_convention() {
+        let (_dir, maildir) = maildir();
+        let delivered = maildir.deliver(&name(None), PREFIX, &mut &b"Subject: x\r\n\r\nhi\r\n"[..]).unwrap();
+        let stored = std::fs::read_to_string(&delivered.path).unwrap();
+        assert_eq!(stored, format!("{}Subject: x\n\nhi\n", String::from_utf8_lossy(PREFIX)));
+        let file = names(&maildir, "new").pop().unwrap();
+        assert!(file.starts_with("1795341600.M42P") && file.ends_with(".mx\\0721\\057a.test"), "{file}");
+        maildir.deliver(&name(None), PREFIX, &mut &b"two"[..]).unwrap();
+        assert_eq!(names(&maildir, "new").len(), 2);
+        assert_eq!(names(&maildir, "tmp"), [""; 0]);
+    }
+
+    #[test]
+    fn a_large_body_keeps_every_line() {
+        let (_dir, maildir) = maildir();
+        let wire = "0123456789abcdef\r\n".repeat(20_000);
+        let delivered = maildir.deliver(&name(None), b"", &mut wire.as_bytes()).unwrap();
+        assert_eq!(std::fs::read_to_string(&delivered.path).unwrap(), wire.replace('\r', ""));
+    }
+
+    #[test]
+    fn a_token_is_delivered_once_and_replaces_nothing() {
+        let (_dir, maildir) = maildir();
+        let first = maildir.deliver(&name(Some("id.0")), PREFIX, &mut &b"one"[..]).unwrap();
+        let second = maildir.deliver(&name(Some("id.0")), PREFIX, &mut &b"two"[..]).unwrap();
+        assert_eq!((first.again, second.again, &first.path), (false, true, &second.path));
+        assert!(std::fs::read_to_string(&first.path).unwrap().ends_with("one"));
+        assert!(!maildir.deliver(&name(Some("id.1")), PREFIX, &mut &b"one"[..]).unwrap().again);
+        assert_eq!(names(&maildir, "new").len(), 2);
+    }
+
+    #[test]
+    fn a_body_that_fails_leaves_nothing() {
+        struct Damaged;
+        impl Read for Damaged {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::new(io::ErrorKind::InvalidData, "the body's checksum does not match"))
+            }
+        }
+        let (_dir, maildir) = maildir();
+        let error = maildir.deliver(&name(Some("id.0")), PREFIX, &mut (&b"half"[..]).chain(Damaged)).unwrap_err();
+        assert_eq!(error.to_string(), "cannot read the message: the body's checksum does not match");
+        assert_eq!((names(&maildir, "new").len(), names(&maildir, "tmp").len()), (0, 0));
+    }
+
+    #[test]
+    fn a_maildir_that_is_not_there_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let maildir = Maildir::new(Real::shared(), dir.path().join("nobody"));
+        let error = maildir.deliver(&name(None), b"", &mut &b""[..]).unwrap_err();
+        assert!(error.to_string().ends_with(": No such file or directory") && !error.is_full(), "{error}");
+    }
+}

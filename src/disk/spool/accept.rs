@@ -108,21 +108,35 @@ impl Incoming {
         })
     }
 
+    /// Begins a file that will take the place of the one at `target`, whose lock the caller holds.
+    pub(super) fn rewrite(spool: &Spool, target: PathBuf, header: &Header, marks: &[Mark]) -> Result<Incoming, SpoolError> {
+        let plan = Plan::new(header, marks)?;
+        // Only a file with a name can replace another, and old drafts are swept from `new/`.
+        let draft = draft_name(&spool.dir(NEW).join(header.id.as_str())).at("name a draft of", &target)?;
+        let file = spool.fs.create_new(&draft).at("create", &draft)?;
+        let file = lock_new(spool, file, Some(&draft))?;
+        Incoming::start_in(spool, (file, Some(draft)), target, plan)
+    }
+
     fn start(spool: &Spool, target: PathBuf, header: &Header) -> Result<Incoming, SpoolError> {
-        let misuse = |why| SpoolError::Misuse { id: header.id.clone(), why };
-        let head = header.line();
-        let count = header.envelope.recipients().len();
-        let recipients = u32::try_from(count).ok().filter(|&n| n <= MAX_RECIPIENTS).ok_or(misuse("too many recipients"))?;
-        let length = u32::try_from(head.len()).ok().filter(|&n| n <= MAX_HEAD).ok_or(misuse("envelope too long"))?;
-        let (file, name) = create(spool, &target)?;
+        let plan = Plan::new(header, &vec![Mark::Pending; header.envelope.recipients().len()])?;
+        Incoming::start_in(spool, create(spool, &target)?, target, plan)
+    }
+
+    fn start_in(
+        spool: &Spool,
+        (file, name): (Arc<dyn File>, Option<PathBuf>),
+        target: PathBuf,
+        plan: Plan,
+    ) -> Result<Incoming, SpoolError> {
         let mut incoming = Incoming {
             spool: spool.clone(),
-            id: header.id.clone(),
+            id: plan.id,
             file,
             name,
             target,
-            preamble: Preamble { head: length, recipients, body: 0, eight_bit: false },
-            head,
+            preamble: plan.preamble,
+            head: plan.head,
             body_crc: 0,
             buffer: Vec::with_capacity(BUFFER),
             at: 0,
@@ -134,7 +148,7 @@ impl Incoming {
             return Err(SpoolError::Owner { path: spool.root().to_owned(), owner: spool.owner(), us: found.uid });
         }
         incoming.append(UNFINISHED)?;
-        incoming.append(&vec![Mark::Pending.byte(); count])?;
+        incoming.append(&plan.marks)?;
         incoming.append(b"\n")?;
         let head = std::mem::take(&mut incoming.head);
         incoming.append(&head)?;
@@ -142,7 +156,8 @@ impl Incoming {
         Ok(incoming)
     }
 
-    fn append(&mut self, mut bytes: &[u8]) -> Result<(), SpoolError> {
+    /// Appends to the file, whatever it is.
+    pub(super) fn append(&mut self, mut bytes: &[u8]) -> Result<(), SpoolError> {
         if bytes.len() + self.buffer.len() >= BUFFER {
             let fits = BUFFER - self.buffer.len();
             self.buffer.extend_from_slice(&bytes[..fits.min(bytes.len())]);
@@ -169,14 +184,29 @@ impl Incoming {
         Ok(self.file.write_at(bytes, self.at).at("write", self.shown())?)
     }
 
-    fn publish(&mut self) -> Result<(), SpoolError> {
+    /// Appends the trailer: the body is at its end.
+    pub(super) fn seal(&mut self) -> Result<(), SpoolError> {
         if self.failed || self.preamble.body > MAX_BODY {
             return Err(SpoolError::Misuse { id: self.id.clone(), why: "writing it failed" });
         }
         let trailer = trailer(head_crc(&self.preamble, &self.head), self.body_crc);
-        self.append(trailer.as_bytes())?;
-        self.flush()?;
-        self.file.write_at(self.preamble.line().as_bytes(), 0).at("write", self.shown())?;
+        self.append(trailer.as_bytes())
+    }
+
+    /// Takes the place of the file at the target. Its directory is still to be synced.
+    pub(super) fn replace(mut self) -> Result<(), SpoolError> {
+        self.complete()?;
+        self.file.sync_all().at("sync", self.shown())?;
+        if let Some(draft) = &self.name {
+            self.spool.fs.rename(draft, &self.target).at("replace", &self.target)?;
+        }
+        self.keep = true;
+        Ok(())
+    }
+
+    fn publish(&mut self) -> Result<(), SpoolError> {
+        self.seal()?;
+        self.complete()?;
         match &self.name {
             None => self.file.name(&self.target).at("name", &self.target)?,
             Some(name) => self.spool.rename_free(name, &self.target)?,
@@ -184,6 +214,12 @@ impl Incoming {
         self.name = Some(self.target.clone());
         self.file.sync_all().at("sync", &self.target)?;
         self.spool.sync_names(parent(&self.target))
+    }
+
+    /// Writes what is left, and last the preamble, without which it is no message.
+    fn complete(&mut self) -> Result<(), SpoolError> {
+        self.flush()?;
+        Ok(self.file.write_at(self.preamble.line().as_bytes(), 0).at("write", self.shown())?)
     }
 
     /// The path to tell in an error.
@@ -221,6 +257,25 @@ impl Committed {
     }
 }
 
+/// What stands before the body, measured before any file is made.
+struct Plan {
+    id: QueueId,
+    preamble: Preamble,
+    marks: Vec<u8>,
+    head: Vec<u8>,
+}
+
+impl Plan {
+    fn new(header: &Header, marks: &[Mark]) -> Result<Plan, SpoolError> {
+        let misuse = |why| SpoolError::Misuse { id: header.id.clone(), why };
+        let head = header.line();
+        let recipients = u32::try_from(marks.len()).ok().filter(|&n| n <= MAX_RECIPIENTS).ok_or(misuse("too many recipients"))?;
+        let length = u32::try_from(head.len()).ok().filter(|&n| n <= MAX_HEAD).ok_or(misuse("envelope too long"))?;
+        let preamble = Preamble { head: length, recipients, body: 0, eight_bit: false };
+        Ok(Plan { id: header.id.clone(), preamble, marks: marks.iter().map(|mark| mark.byte()).collect(), head })
+    }
+}
+
 /// A new locked file in the directory of `target`: without a name, or where that cannot be had with one that no reader takes.
 fn create(spool: &Spool, target: &Path) -> Result<(Arc<dyn File>, Option<PathBuf>), SpoolError> {
     let dir = parent(target);
@@ -232,20 +287,20 @@ fn create(spool: &Spool, target: &Path) -> Result<(Arc<dyn File>, Option<PathBuf
         }
         Err(e) => return Err(e).at("create a file in", dir).map_err(SpoolError::from),
     };
+    Ok((lock_new(spool, file, name.as_deref())?, name))
+}
+
+/// Locks a file that was just made; where that fails, its name goes.
+fn lock_new(spool: &Spool, file: Box<dyn File>, name: Option<&Path>) -> Result<Arc<dyn File>, SpoolError> {
     let locked = match file.try_lock() {
-        Ok(Some(file)) => Ok(file),
-        Ok(None) => Err(io::ErrorKind::WouldBlock.into()),
-        Err(e) => Err(e),
+        Ok(Some(file)) => return Ok(Arc::from(file)),
+        Ok(None) => io::ErrorKind::WouldBlock.into(),
+        Err(e) => e,
     };
-    match locked {
-        Ok(file) => Ok((Arc::from(file), name)),
-        Err(e) => {
-            if let Some(path) = &name {
-                let _ = spool.fs.unlink(path);
-            }
-            Err(e).at("lock", target).map_err(SpoolError::from)
-        }
+    if let Some(path) = name {
+        let _ = spool.fs.unlink(path);
     }
+    Err(locked).at("lock", name.unwrap_or(spool.root())).map_err(SpoolError::from)
 }
 
 /// Takes a file out of the spool; where its name cannot be removed, its content is, so that it is never delivered.

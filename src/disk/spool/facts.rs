@@ -1,6 +1,6 @@
 //! What a message's file says, as read: envelope, arrival, marks, history. Nothing here changes a file.
 
-use super::format::{self, Arrival, Defect, Parent, Parsed, Sort, Unreadable};
+use super::format::{self, Arrival, Defect, Header, Parent, Parsed, Sort, Unreadable};
 use super::history::{Attempt, History};
 use super::layout::{Entry, Place, Spool, SpoolError};
 use super::mark::Mark;
@@ -78,6 +78,10 @@ impl Spool {
 impl Facts {
     pub fn id(&self) -> &QueueId {
         &self.parsed.header.id
+    }
+
+    pub fn header(&self) -> &Header {
+        &self.parsed.header
     }
 
     pub fn envelope(&self) -> &Envelope {

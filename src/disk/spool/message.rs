@@ -129,6 +129,11 @@ impl Message {
         SpoolError::Misuse { id: self.id().clone(), why }
     }
 
+    /// Where the history begins and ends in the file.
+    pub(super) fn history_span(&self) -> (u64, u64) {
+        (self.facts.parsed.preamble.history_at(), self.facts.history.end)
+    }
+
     fn put(self, place: Place) -> Result<(), SpoolError> {
         if place != self.facts.place {
             let to = self.spool.move_file(&self.path, &Entry { place, id: self.id().clone() })?;

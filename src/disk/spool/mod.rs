@@ -3,6 +3,7 @@
 
 pub mod accept;
 pub mod control;
+pub mod edit;
 pub mod facts;
 pub mod format;
 pub mod history;
