@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use postroad::disk::fs::{Access, File, Fs, Names, Room, Stat};
 use postroad::disk::maildir::{Maildir, Name};
 use postroad::disk::real::Real;
-use postroad::disk::spool::format::{Arrival, Sort};
+use postroad::disk::spool::format::{Arrival, Defect, Sort};
 use postroad::disk::spool::history::{Attempt, Record};
 use postroad::disk::spool::layout::{Spool, SpoolError};
 use postroad::disk::spool::mark::Mark;
@@ -38,6 +38,8 @@ enum Fault {
 struct Faulty {
     fault: Fault,
     unnamed: bool,
+    /// Files seem to belong to another user.
+    foreign: bool,
     log: Arc<Mutex<Vec<String>>>,
 }
 
@@ -49,7 +51,7 @@ struct FaultyFile {
 
 impl Faulty {
     fn new(fault: Fault, unnamed: bool) -> Faulty {
-        Faulty { fault, unnamed, log: Arc::default() }
+        Faulty { fault, unnamed, foreign: false, log: Arc::default() }
     }
 
     fn step(&self, doing: &str, path: &Path) -> io::Result<()> {
@@ -153,7 +155,10 @@ impl File for FaultyFile {
     }
 
     fn stat(&self) -> io::Result<Stat> {
-        self.fs.step("file-stat", Path::new("")).and_then(|()| self.file.stat())
+        self.fs
+            .step("file-stat", Path::new(""))
+            .and_then(|()| self.file.stat())
+            .map(|stat| Stat { uid: stat.uid + u32::from(self.fs.foreign), ..stat })
     }
 
     fn try_lock(self: Box<Self>) -> io::Result<Option<Box<dyn File>>> {
@@ -350,6 +355,19 @@ fn an_error_at_any_file_operation_loses_nothing() {
             }
         }
     }
+}
+
+#[test]
+fn what_belongs_to_another_user_is_neither_made_nor_delivered() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("spool");
+    let id = accept(&Spool::create(&root).unwrap()).unwrap();
+    let foreign = Faulty { foreign: true, ..Faulty::new(Fault::None, true) };
+    let spool = Spool::open_on(Arc::new(foreign), &root).unwrap();
+    assert!(matches!(accept(&spool), Err(SpoolError::Owner { .. })));
+    let entry = spool.find(&id).unwrap().unwrap();
+    assert!(matches!(spool.claim(&entry, Timestamp::now()), Ok(Claim::Corrupt { why: Defect::Owner, .. })));
+    assert_eq!(left(&root), [root.join("corrupt").join(id.as_str())]);
 }
 
 #[test]

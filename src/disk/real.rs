@@ -114,6 +114,8 @@ impl Fs for Real {
         OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(path)?.sync_all()
     }
 
+    // The fields are narrower on other systems.
+    #[allow(clippy::useless_conversion)]
     fn room(&self, path: &Path) -> io::Result<Room> {
         let found = statvfs(path)?;
         let bytes = u64::from(found.blocks_available()).saturating_mul(u64::from(found.fragment_size()));
