@@ -7,3 +7,4 @@ pub mod dns;
 pub mod drive;
 pub mod engines;
 pub mod script;
+pub mod world;
