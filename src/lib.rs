@@ -26,6 +26,10 @@
 //!   mail/address_list.rs   addresses of header fields: names, groups, comments
 //!   mail/header/fold.rs    header fields written: folded, encoded, never injected
 //!   mail/header.rs         header fields read over borrowed bytes
+//!   mail/mime/param.rs     values with parameters, RFC 2231 both ways
+//!   mail/mime/head.rs      what a part's header says; damage flags
+//!   mail/mime/scan.rs      the parts of a message as a stream
+//!   mail/mime/build.rs     a message made of parts, as text and places for content
 //!   mail/server.rs         a server as people write it: scheme, user, host and port, or socket
 //!   mail/trace.rs          Received, Return-Path and Delivered-To fields
 //!   mail/dsn.rs            the report that a message was not, or not yet, delivered

@@ -6,6 +6,7 @@ pub mod date;
 pub mod dsn;
 pub mod envelope;
 pub mod header;
+pub mod mime;
 pub mod mx;
 pub mod network;
 pub mod outcome;

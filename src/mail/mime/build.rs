@@ -1,0 +1,208 @@
+//! A message made of parts, as its text and the places where content goes: the caller streams the content in. Writes LF.
+
+use super::param;
+use crate::bytes::transfer::Encoding;
+use crate::mail::header::fold;
+
+/// A part with content of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaf<S> {
+    /// `type/subtype`.
+    pub media: String,
+    pub charset: Option<String>,
+    pub encoding: Encoding,
+    /// `inline` or `attachment`.
+    pub disposition: Option<&'static str>,
+    pub name: Option<String>,
+    /// Without angle brackets.
+    pub content_id: Option<String>,
+    /// Where the content comes from.
+    pub source: S,
+}
+
+/// What the parts of a multipart are to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Together {
+    /// One after the other (RFC 2046 section 5.1.3).
+    Mixed,
+    /// The same in several forms, the best one last (RFC 2046 section 5.1.4).
+    Alternative,
+    /// The first with what it refers to (RFC 2387).
+    Related,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entity<S> {
+    Leaf(Leaf<S>),
+    Multipart(Together, Vec<Entity<S>>),
+}
+
+/// A piece of the finished message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Segment<S> {
+    Text(String),
+    /// The content of `source` in this encoding, without a line end added.
+    Content(S, Encoding),
+}
+
+impl<S> Entity<S> {
+    /// `parts` together; a part that is alone stands for itself.
+    pub fn together(how: Together, mut parts: Vec<Entity<S>>) -> Entity<S> {
+        match (parts.len(), parts.pop()) {
+            (1, Some(only)) => only,
+            (_, last) => {
+                parts.extend(last);
+                Entity::Multipart(how, parts)
+            }
+        }
+    }
+
+    /// The media type of what a reader sees first.
+    fn media(&self) -> &str {
+        match self {
+            Entity::Leaf(leaf) => &leaf.media,
+            Entity::Multipart(Together::Mixed, _) => "multipart/mixed",
+            Entity::Multipart(Together::Alternative, _) => "multipart/alternative",
+            Entity::Multipart(Together::Related, _) => "multipart/related",
+        }
+    }
+
+    /// Content with the high bit set goes out as it is somewhere in here.
+    fn is_8bit(&self) -> bool {
+        match self {
+            Entity::Leaf(leaf) => leaf.encoding == Encoding::EightBit,
+            Entity::Multipart(_, parts) => parts.iter().any(Entity::is_8bit),
+        }
+    }
+}
+
+/// The whole message: `header` (fields, each with its line end), MIME-Version, and `entity`. `stem` makes the boundaries: unguessable, in
+/// no content, and of characters that need no thought in a quoted string. The last line has its line end only if the content has.
+pub fn segments<S>(header: String, entity: Entity<S>, stem: &str) -> Vec<Segment<S>> {
+    let mut builder = Builder { segments: Vec::new(), text: header, stem, boundaries: 0 };
+    builder.text.push_str("MIME-Version: 1.0\n");
+    builder.entity(entity);
+    builder.flush();
+    builder.segments
+}
+
+/// The boundary number `n` of a message. `=_` stands neither in quoted-printable nor in base64 (RFC 2045 section 6.7), and no boundary is
+/// the beginning of another.
+pub fn boundary(stem: &str, n: usize) -> String {
+    format!("=_{n}_{stem}")
+}
+
+struct Builder<'a, S> {
+    segments: Vec<Segment<S>>,
+    text: String,
+    stem: &'a str,
+    boundaries: usize,
+}
+
+impl<S> Builder<'_, S> {
+    fn entity(&mut self, entity: Entity<S>) {
+        match entity {
+            Entity::Leaf(leaf) => self.leaf(leaf),
+            multipart @ Entity::Multipart(..) => self.multipart(multipart),
+        }
+    }
+
+    fn multipart(&mut self, entity: Entity<S>) {
+        self.boundaries += 1;
+        let boundary = boundary(self.stem, self.boundaries);
+        let mut parameters = param::write("boundary", &boundary);
+        if let Entity::Multipart(Together::Related, parts) = &entity
+            && let Some(first) = parts.first()
+        {
+            // RFC 2387 section 3.1 asks for the type of the first part.
+            parameters.extend(param::write("type", first.media()));
+        }
+        self.parameterized("Content-Type", entity.media(), parameters);
+        if entity.is_8bit() {
+            self.text.push_str("Content-Transfer-Encoding: 8bit\n");
+        }
+        let Entity::Multipart(_, parts) = entity else { return };
+        for part in parts {
+            self.text.push_str(&format!("\n--{boundary}\n"));
+            self.entity(part);
+        }
+        self.text.push_str(&format!("\n--{boundary}--\n"));
+    }
+
+    fn leaf(&mut self, leaf: Leaf<S>) {
+        let charset = leaf.charset.iter().flat_map(|charset| param::write("charset", charset)).collect();
+        self.parameterized("Content-Type", &leaf.media, charset);
+        self.text.push_str(&format!("Content-Transfer-Encoding: {}\n", leaf.encoding));
+        if let Some(content_id) = &leaf.content_id {
+            self.text.push_str(&format!("Content-ID: <{content_id}>\n"));
+        }
+        if let Some(disposition) = leaf.disposition {
+            let name = leaf.name.iter().flat_map(|name| param::write("filename", name)).collect();
+            self.parameterized("Content-Disposition", disposition, name);
+        }
+        self.text.push('\n');
+        self.flush();
+        self.segments.push(Segment::Content(leaf.source, leaf.encoding));
+    }
+
+    fn parameterized(&mut self, field: &str, value: &str, parameters: Vec<String>) {
+        let mut words: Vec<String> = std::iter::once(value.to_owned()).chain(parameters).collect();
+        let last = words.len() - 1;
+        words[..last].iter_mut().for_each(|word| word.push(';'));
+        fold::words(field, words.iter().map(String::as_str), &mut self.text);
+    }
+
+    fn flush(&mut self) {
+        if !self.text.is_empty() {
+            self.segments.push(Segment::Text(std::mem::take(&mut self.text)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leaf(media: &str, source: &'static str) -> Entity<&'static str> {
+        Entity::Leaf(Leaf {
+            media: media.to_owned(),
+            charset: None,
+            encoding: Encoding::SevenBit,
+            disposition: None,
+            name: None,
+            content_id: None,
+            source,
+        })
+    }
+
+    fn written(entity: Entity<&'static str>) -> String {
+        let segments = segments("Subject: a\n".to_owned(), entity, "stem");
+        let text = |segment| match segment {
+            Segment::Text(text) => text,
+            Segment::Content(content, _) => content.to_owned(),
+        };
+        segments.into_iter().map(text).collect()
+    }
+
+    #[test]
+    fn one_part_is_the_body() {
+        assert_eq!(
+            written(Entity::together(Together::Mixed, vec![leaf("text/plain", "hi\n")])),
+            "Subject: a\nMIME-Version: 1.0\nContent-Type: text/plain\nContent-Transfer-Encoding: 7bit\n\nhi\n"
+        );
+    }
+
+    #[test]
+    fn parts_nest_with_boundaries_of_their_own() {
+        let related = Entity::together(Together::Related, vec![leaf("text/html", "<p>"), leaf("image/png", "png")]);
+        assert_eq!(
+            written(Entity::together(Together::Alternative, vec![leaf("text/plain", "hi"), related])),
+            "Subject: a\nMIME-Version: 1.0\nContent-Type: multipart/alternative; boundary=\"=_1_stem\"\n\
+             \n--=_1_stem\nContent-Type: text/plain\nContent-Transfer-Encoding: 7bit\n\nhi\
+             \n--=_1_stem\nContent-Type: multipart/related; boundary=\"=_2_stem\"; type=\"text/html\"\n\
+             \n--=_2_stem\nContent-Type: text/html\nContent-Transfer-Encoding: 7bit\n\n<p>\
+             \n--=_2_stem\nContent-Type: image/png\nContent-Transfer-Encoding: 7bit\n\npng\n--=_2_stem--\n\
+             \n--=_1_stem--\n"
+        );
+    }
+}
