@@ -128,6 +128,13 @@
 //!   cli/opts/spool.rs      options: which spool
 //!   cli/opts/tls.rs        options: TLS, of clients and of the server
 //! cmd     5   one file per tool: arguments and run()
+//!   cmd/mime_pack/attachment.rs  an attachment as the command line names it; types of files
+//!   cmd/mime_pack/content.rs     content that is read twice in constant memory
+//!   cmd/mime_pack/fields.rs      the header of a composed message
+//!   cmd/mime_pack/compose.rs     a message composed from a body and files
+//!   cmd/mime_pack/list.rs        the part tree as lines or JSON
+//!   cmd/mime_pack/pick.rs        one field or one part out of a message
+//!   cmd/mime_pack.rs       MIME messages made and taken apart
 //!   cmd/mx_lookup/report.rs what mx-lookup finds out about one domain
 //!   cmd/mx_lookup.rs       where a domain's mail goes
 //! ```

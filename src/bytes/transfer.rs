@@ -54,7 +54,7 @@ impl fmt::Display for Encoding {
 pub struct Profile {
     /// Octets in all.
     pub size: u64,
-    /// Octets with the high bit, and NUL, that quoted-printable has to write as three.
+    /// Octets with the high bit, which quoted-printable has to write as three.
     pub to_escape: u64,
     pub has_8bit: bool,
     pub has_nul: bool,
@@ -105,7 +105,8 @@ impl Profile {
             !self.has_8bit && !self.has_nul && self.lone_cr.is_none() && !self.has_fragile_line && self.longest_line <= MAX_LINE;
         match () {
             () if safe => Encoding::SevenBit,
-            () if self.has_nul || self.to_escape * 2 > self.size => Encoding::Base64,
+            // Line breaks are CRLF within base64 (RFC 2045 section 6.8), where a lone CR could not be told from them.
+            () if self.to_escape * 2 > self.size && self.lone_cr.is_none() => Encoding::Base64,
             () => Encoding::QuotedPrintable,
         }
     }
@@ -264,7 +265,8 @@ mod tests {
             ("日本語", Encoding::Base64),
             ("a\rb", Encoding::QuotedPrintable),
             ("a\r", Encoding::QuotedPrintable),
-            ("a\0b", Encoding::Base64),
+            ("a\0b", Encoding::QuotedPrintable),
+            ("日本\r語", Encoding::QuotedPrintable),
             ("a\nFrom me", Encoding::QuotedPrintable),
             ("a\n.\nb", Encoding::QuotedPrintable),
             ("a\n.\r\nb", Encoding::QuotedPrintable),

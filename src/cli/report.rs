@@ -33,12 +33,31 @@ impl<W: Write> Rows<W> {
 
     /// Writes one row, at once.
     pub fn put(&mut self, row: &impl Row) -> Result<(), StdoutError> {
+        self.add(row)?;
+        self.flush()
+    }
+
+    /// Writes one row of many that come fast: with the next [`Rows::flush`] at the latest.
+    pub fn add(&mut self, row: &impl Row) -> Result<(), StdoutError> {
         if self.closed {
             return Ok(());
         }
         let mut line = if self.json { json_line(row) } else { text_line(&row.columns()) };
         line.push('\n');
-        match self.out.write_all(line.as_bytes()).and_then(|()| self.out.flush()).map_err(StdoutError::from) {
+        let written = self.out.write_all(line.as_bytes());
+        self.passed(written)
+    }
+
+    pub fn flush(&mut self) -> Result<(), StdoutError> {
+        if self.closed {
+            return Ok(());
+        }
+        let flushed = self.out.flush();
+        self.passed(flushed)
+    }
+
+    fn passed(&mut self, done: std::io::Result<()>) -> Result<(), StdoutError> {
+        match done.map_err(StdoutError::from) {
             Err(error) if error.is_closed_pipe() => {
                 self.closed = true;
                 Ok(())

@@ -1,3 +1,4 @@
 //! Floor 5: one file per tool.
 
+pub mod mime_pack;
 pub mod mx_lookup;

@@ -77,7 +77,7 @@ impl<S> Entity<S> {
 }
 
 /// The whole message: `header` (fields, each with its line end), MIME-Version, and `entity`. `stem` makes the boundaries: unguessable, in
-/// no content, and of characters that need no thought in a quoted string. The last line has its line end only if the content has.
+/// no content, and of characters that need no thought in a quoted string. The last line has no line end but that of the content.
 pub fn segments<S>(header: String, entity: Entity<S>, stem: &str) -> Vec<Segment<S>> {
     let mut builder = Builder { segments: Vec::new(), text: header, stem, boundaries: 0 };
     builder.text.push_str("MIME-Version: 1.0\n");
@@ -126,7 +126,7 @@ impl<S> Builder<'_, S> {
             self.text.push_str(&format!("\n--{boundary}\n"));
             self.entity(part);
         }
-        self.text.push_str(&format!("\n--{boundary}--\n"));
+        self.text.push_str(&format!("\n--{boundary}--"));
     }
 
     fn leaf(&mut self, leaf: Leaf<S>) {
@@ -177,7 +177,7 @@ mod tests {
 
     fn written(entity: Entity<&'static str>) -> String {
         let segments = segments("Subject: a\n".to_owned(), entity, "stem");
-        let text = |segment| match segment {
+        let text = |segment: Segment<&str>| match segment {
             Segment::Text(text) => text,
             Segment::Content(content, _) => content.to_owned(),
         };
@@ -201,8 +201,7 @@ mod tests {
              \n--=_1_stem\nContent-Type: text/plain\nContent-Transfer-Encoding: 7bit\n\nhi\
              \n--=_1_stem\nContent-Type: multipart/related; boundary=\"=_2_stem\"; type=\"text/html\"\n\
              \n--=_2_stem\nContent-Type: text/html\nContent-Transfer-Encoding: 7bit\n\n<p>\
-             \n--=_2_stem\nContent-Type: image/png\nContent-Transfer-Encoding: 7bit\n\npng\n--=_2_stem--\n\
-             \n--=_1_stem--\n"
+             \n--=_2_stem\nContent-Type: image/png\nContent-Transfer-Encoding: 7bit\n\npng\n--=_2_stem--\n--=_1_stem--"
         );
     }
 }

@@ -179,7 +179,7 @@ fn beyond_a_limit_nothing_is_split_and_nothing_lost() {
     );
     assert_eq!(
         rows_split(message.as_bytes(), 0, limits(9, 3, 999)),
-        ["TEXT multipart/mixed", "1 multipart/mixed", "1.1 text/plain \"x\"",].map(str::to_owned)
+        ["TEXT multipart/mixed", "1 multipart/mixed too-many-parts", "1.1 text/plain \"x\""]
     );
     assert_eq!(rows_split(b"A: b\nContent-Type: text/html\n\nx", 0, limits(9, 9, 5)), ["1 text/plain \"x\" header-too-long"]);
 }

@@ -1,0 +1,193 @@
+//! An attachment as the command line names it (`FILE;type=..;name=..;cid=..`), and the media type of a file.
+
+use crate::cli::exit::{Failure, Status};
+use crate::mail::header::fold;
+use crate::mail::mime::param;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+/// What `-a` and `--inline` say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Named {
+    pub path: PathBuf,
+    /// `type/subtype`, in lower case.
+    pub media: Option<String>,
+    pub charset: Option<String>,
+    pub name: Option<String>,
+    /// Without angle brackets.
+    pub content_id: Option<String>,
+}
+
+/// Where several files have a type that the guessing tables miss or mistake. `.ts` is decided by its content.
+const TYPES: &[(&str, &str)] = &[
+    ("cjs", "text/javascript"),
+    ("diff", "text/x-diff"),
+    ("eml", "message/rfc822"),
+    ("js", "text/javascript"),
+    ("log", "text/plain"),
+    ("markdown", "text/markdown"),
+    ("md", "text/markdown"),
+    ("mjs", "text/javascript"),
+    ("patch", "text/x-diff"),
+    ("toml", "text/plain"),
+    ("tsx", "text/plain"),
+    ("zst", "application/zstd"),
+];
+
+impl Named {
+    /// `FILE` with its keys. A key is only known by its name: other semicolons belong to the file name.
+    pub fn parse(argument: &OsStr) -> Result<Named, Failure> {
+        let mut named = Named::default();
+        let mut rest = argument.as_bytes();
+        while let Some((before, value)) = last_key(rest)? {
+            named.set(value).map_err(|why| usage(argument, &why))?;
+            rest = before;
+        }
+        if rest.is_empty() {
+            return Err(usage(argument, "no file is named"));
+        }
+        named.path = PathBuf::from(OsString::from_vec(rest.to_vec()));
+        Ok(named)
+    }
+
+    /// `ID=FILE`, the file with its keys.
+    pub fn parse_inline(argument: &OsStr) -> Result<Named, Failure> {
+        let bytes = argument.as_bytes();
+        let Some(equals) = memchr::memchr(b'=', bytes) else { return Err(usage(argument, "expected ID=FILE")) };
+        let mut named = Named::parse(OsStr::from_bytes(&bytes[equals + 1..]))?;
+        if named.content_id.is_some() {
+            return Err(usage(argument, "the ID is given twice"));
+        }
+        let id = String::from_utf8_lossy(&bytes[..equals]);
+        named.set(("cid", &id)).map_err(|why| usage(argument, &why))?;
+        Ok(named)
+    }
+
+    /// The name for the reader: the one given, else the file's own.
+    pub fn file_name(&self) -> Result<String, Failure> {
+        let own = || self.path.file_name().map(|name| crate::bytes::charset::guess(name.as_bytes()).into_owned());
+        let name = self.name.clone().or_else(own).unwrap_or_default();
+        match fold::reject_line_ends(&name) {
+            Ok(()) => Ok(name),
+            Err(why) => Err(usage(self.path.as_os_str(), &format!("the file's name {why} (;name= gives another)"))),
+        }
+    }
+
+    fn set(&mut self, (key, value): (&str, &str)) -> Result<(), String> {
+        fold::reject_line_ends(value).map_err(|why| format!("{key} {why}"))?;
+        let value = value.to_owned();
+        let place = match key {
+            "type" => {
+                let good = value.split_once('/').is_some_and(|(kind, subtype)| param::is_token(kind) && param::is_token(subtype));
+                if !good || value.to_ascii_lowercase().starts_with("multipart/") {
+                    return Err(format!("{value:?} is no type of a file"));
+                }
+                &mut self.media
+            }
+            "charset" if param::is_token(&value) => &mut self.charset,
+            "charset" => return Err(format!("{value:?} is no character set")),
+            "cid" if is_content_id(&value) => &mut self.content_id,
+            "cid" => return Err(format!("{value:?} is no content ID: printable ASCII without blanks and angle brackets")),
+            _ => &mut self.name,
+        };
+        let value = if key == "type" { value.to_ascii_lowercase() } else { value };
+        if place.replace(value).is_some() { Err(format!("{key} is given twice")) } else { Ok(()) }
+    }
+}
+
+fn is_content_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= 900 && id.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'<' | b'>'))
+}
+
+/// The last `;key=value` of `text` and what stands before it.
+#[allow(clippy::type_complexity)]
+fn last_key(text: &[u8]) -> Result<Option<(&[u8], (&str, &str))>, Failure> {
+    let Some(at) = memchr::memrchr(b';', text) else { return Ok(None) };
+    let (before, key) = (&text[..at], &text[at + 1..]);
+    for known in ["type", "name", "cid", "charset"] {
+        if let Some(value) = key.strip_prefix(known.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")) {
+            let value =
+                std::str::from_utf8(value).map_err(|_| usage(OsStr::from_bytes(text), &format!("{known} is not UTF-8")))?;
+            return Ok(Some((before, (known, value))));
+        }
+    }
+    Ok(None)
+}
+
+fn usage(argument: &OsStr, why: &str) -> Failure {
+    Failure::text(Status::Usage, format!("{}: {why}", argument.display()))
+}
+
+/// The type that a file's name tells; none where only the content can tell.
+pub fn media_by_name(path: &Path) -> Option<String> {
+    let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+    if extension == "ts" {
+        return None;
+    }
+    let own = TYPES.iter().find(|(known, _)| *known == extension).map(|(_, media)| (*media).to_owned());
+    own.or_else(|| mime_guess::from_ext(&extension).first().map(|media| media.essence_str().to_owned()))
+}
+
+/// The type that the content tells: text is UTF-8 without NUL.
+pub fn media_by_content(path: &Path, is_text: bool) -> &'static str {
+    match path.extension().and_then(OsStr::to_str) {
+        _ if is_text => "text/plain",
+        Some(extension) if extension.eq_ignore_ascii_case("ts") => "video/mp2t",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(argument: &str) -> Result<Named, String> {
+        Named::parse(OsStr::new(argument)).map_err(|failure| failure.error.to_string())
+    }
+
+    #[test]
+    fn keys_follow_the_file_and_other_semicolons_are_its_own() {
+        let named = parse("a;b.txt;type=Text/HTML;name=c d.html;cid=x@y").unwrap();
+        assert_eq!(
+            (named.path.to_str(), named.media.as_deref(), named.name.as_deref(), named.content_id.as_deref()),
+            (Some("a;b.txt"), Some("text/html"), Some("c d.html"), Some("x@y"))
+        );
+        assert_eq!(parse("a;tpye=x").unwrap().path.to_str(), Some("a;tpye=x"));
+        assert_eq!(Named::parse_inline(OsStr::new("logo=a=b.png")).unwrap().path.to_str(), Some("a=b.png"));
+    }
+
+    #[test]
+    fn nothing_that_could_start_a_field_is_taken() {
+        for bad in [
+            "a;type=text/plain\r\nBcc: x",
+            "a;name=x\nBcc: y",
+            "a;name=x\0",
+            "a;cid=x\r\n",
+            "a;type=text",
+            "a;type=multipart/mixed",
+            "a;type=text/plain;type=text/html",
+            "a;cid=<x>",
+            "a;charset=a b",
+            ";name=x",
+        ] {
+            assert!(parse(bad).is_err(), "{bad:?}");
+        }
+        assert!(parse("dir/x\ny").unwrap().file_name().is_err());
+        assert!(Named::parse_inline(OsStr::new("logo.png")).is_err());
+    }
+
+    #[test]
+    fn types_come_from_the_own_table_then_the_guess_then_the_content() {
+        let by_name = |name: &str| media_by_name(Path::new(name));
+        assert_eq!(by_name("x.PATCH").as_deref(), Some("text/x-diff"));
+        assert_eq!(by_name("x.zst").as_deref(), Some("application/zstd"));
+        assert_eq!(by_name("x.jpg").as_deref(), Some("image/jpeg"));
+        assert_eq!(by_name("x.md").as_deref(), Some("text/markdown"));
+        assert_eq!((by_name("README"), by_name("x.ts"), by_name("x.unheardof")), (None, None, None));
+        assert_eq!(media_by_content(Path::new("README"), true), "text/plain");
+        assert_eq!(media_by_content(Path::new("x.ts"), true), "text/plain");
+        assert_eq!(media_by_content(Path::new("x.ts"), false), "video/mp2t");
+        assert_eq!(media_by_content(Path::new("core"), false), "application/octet-stream");
+    }
+}

@@ -1,0 +1,211 @@
+//! Content that is read more than once in constant memory: to see what it is, then to send it. What cannot be read twice is kept in
+//! memory while it is small, else in an unlinked temporary file.
+
+use crate::bytes::charset::{NotUtf8, Utf8Check};
+use crate::bytes::transfer::Profile;
+use crate::cli::exit::{Failure, OrStatus, Status};
+use anyhow::Context;
+use memchr::memmem;
+use sha2::{Digest, Sha256};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+/// Whole base64 lines, and enough for few system calls.
+const CHUNK: usize = 57 * 4096;
+/// What is kept in memory of a stream, in octets.
+const IN_MEMORY: usize = 1024 * 1024;
+
+/// Content and what to call it in an error.
+#[derive(Debug)]
+pub struct Content {
+    pub label: String,
+    data: Data,
+}
+
+#[derive(Debug)]
+enum Data {
+    Memory(Vec<u8>),
+    /// From this offset on.
+    File(File, u64),
+}
+
+/// What content looks like.
+#[derive(Debug)]
+pub struct Measure {
+    pub profile: Profile,
+    pub utf8: Result<(), NotUtf8>,
+}
+
+impl Content {
+    /// Opens a file: status 66 where that fails, a directory included.
+    pub fn open(path: &Path) -> Result<Content, Failure> {
+        let label = path.display().to_string();
+        let open = || {
+            let file = File::open(path)?;
+            if file.metadata()?.is_dir() { Err(io::Error::from(io::ErrorKind::IsADirectory)) } else { Ok(file) }
+        };
+        let file = open().with_context(|| format!("cannot open {label}")).or_status(Status::NoInput)?;
+        Content::of_file(file, 0, label)
+    }
+
+    /// The rest of stdin.
+    pub fn stdin() -> Result<Content, Failure> {
+        let stdin = io::stdin().as_fd().try_clone_to_owned().context("cannot read stdin").or_status(Status::NoInput)?;
+        let mut file = File::from(stdin);
+        let at = file.stream_position().unwrap_or(0);
+        Content::of_file(file, at, "stdin".to_owned())
+    }
+
+    /// Reads it all, `take` being given one chunk after the other.
+    pub fn each(&self, mut take: impl FnMut(&[u8]) -> Result<(), Failure>) -> Result<(), Failure> {
+        let (file, mut at) = match &self.data {
+            Data::Memory(bytes) => return bytes.chunks(CHUNK).try_for_each(take),
+            Data::File(file, start) => (file, *start),
+        };
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            let used = self.fill(file, at, &mut chunk)?;
+            if used == 0 {
+                return Ok(());
+            }
+            take(&chunk[..used])?;
+            at += used as u64;
+        }
+    }
+
+    /// Looks at all of it.
+    pub fn measure(&self) -> Result<Measure, Failure> {
+        let (mut profile, mut check, mut utf8) = (Profile::default(), Utf8Check::default(), Ok(()));
+        self.each(|bytes| {
+            profile.push(bytes);
+            utf8 = utf8.and_then(|()| check.push(bytes));
+            Ok(())
+        })?;
+        profile.finish();
+        Ok(Measure { profile, utf8: utf8.and_then(|()| check.finish()) })
+    }
+
+    /// Whether `needle`, which is not empty, stands in it.
+    pub fn contains(&self, needle: &[u8]) -> Result<bool, Failure> {
+        let finder = memmem::Finder::new(needle);
+        let (mut found, mut seam) = (false, Vec::new());
+        self.each(|bytes| {
+            seam.extend_from_slice(&bytes[..bytes.len().min(needle.len())]);
+            found |= finder.find(&seam).is_some() || finder.find(bytes).is_some();
+            if bytes.len() >= needle.len() {
+                seam = bytes[bytes.len() - needle.len()..].to_vec();
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    pub fn sha256(&self) -> Result<[u8; 32], Failure> {
+        let mut digest = Sha256::new();
+        self.each(|bytes| {
+            digest.update(bytes);
+            Ok(())
+        })?;
+        Ok(digest.finalize().into())
+    }
+
+    fn of_file(file: File, start: u64, label: String) -> Result<Content, Failure> {
+        let metadata = file.metadata().with_context(|| format!("cannot read {label}")).or_status(Status::NoInput)?;
+        let data = if metadata.is_file() { Data::File(file, start) } else { keep(file, &label)? };
+        Ok(Content { label, data })
+    }
+
+    /// As many bytes as fit, fewer only at the end.
+    fn fill(&self, file: &File, at: u64, chunk: &mut [u8]) -> Result<usize, Failure> {
+        let mut used = 0;
+        while used < chunk.len() {
+            match file.read_at(&mut chunk[used..], at + used as u64) {
+                Ok(0) => break,
+                Ok(n) => used += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    return Err(error).with_context(|| format!("cannot read {}", self.label)).or_status(Status::NoInput);
+                }
+            }
+        }
+        Ok(used)
+    }
+}
+
+fn keep(mut stream: File, label: &str) -> Result<Data, Failure> {
+    let reading = || format!("cannot read {label}");
+    let mut memory = Vec::new();
+    (&stream).take(IN_MEMORY as u64 + 1).read_to_end(&mut memory).with_context(reading).or_status(Status::NoInput)?;
+    if memory.len() <= IN_MEMORY {
+        return Ok(Data::Memory(memory));
+    }
+    let (mut file, place) = temporary_file()?;
+    let writing = || format!("cannot write to a temporary file in {place}");
+    file.write_all(&memory).with_context(writing).or_status(Status::Io)?;
+    loop {
+        memory.resize(CHUNK, 0);
+        let used = match stream.read(&mut memory) {
+            Ok(0) => return Ok(Data::File(file, 0)),
+            Ok(used) => used,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error).with_context(reading).or_status(Status::NoInput),
+        };
+        file.write_all(&memory[..used]).with_context(writing).or_status(Status::Io)?;
+    }
+}
+
+/// A file without a name, and the directory it is in.
+fn temporary_file() -> Result<(File, String), Failure> {
+    let directory = std::env::temp_dir();
+    let place = directory.display().to_string();
+    let creating = || format!("cannot create a temporary file in {place}");
+    let path = directory.join(format!("mime-pack.{}", super::random_hex()?));
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
+    let file = file.with_context(creating).or_status(Status::CannotCreate)?;
+    std::fs::remove_file(&path).with_context(creating).or_status(Status::CannotCreate)?;
+    Ok((file, place))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory(bytes: &[u8]) -> Content {
+        Content { label: "test".to_owned(), data: Data::Memory(bytes.to_vec()) }
+    }
+
+    #[test]
+    fn a_needle_is_found_across_chunks() {
+        for at in CHUNK - 8..CHUNK + 2 {
+            let mut bytes = vec![b'.'; CHUNK * 2];
+            bytes[at..at + 6].copy_from_slice(b"needle");
+            assert!(memory(&bytes).contains(b"needle").unwrap(), "{at}");
+            bytes[at] = b'N';
+            assert!(!memory(&bytes).contains(b"needle").unwrap(), "{at}");
+        }
+    }
+
+    #[test]
+    fn a_stream_is_kept_whole_whatever_its_size() {
+        for size in [0, 5, IN_MEMORY, IN_MEMORY + 1, IN_MEMORY * 3] {
+            let (reader, mut writer) = io::pipe().unwrap();
+            let sent = std::thread::spawn(move || writer.write_all(&vec![7; size]));
+            let content = Content::of_file(File::from(std::os::fd::OwnedFd::from(reader)), 0, "pipe".to_owned()).unwrap();
+            sent.join().unwrap().unwrap();
+            assert_eq!(matches!(content.data, Data::Memory(_)), size <= IN_MEMORY);
+            for _ in 0..2 {
+                let mut read = 0;
+                content
+                    .each(|bytes| {
+                        read += bytes.len();
+                        Ok(())
+                    })
+                    .unwrap();
+                assert_eq!(read, size);
+            }
+        }
+    }
+}

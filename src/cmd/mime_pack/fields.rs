@@ -1,0 +1,162 @@
+//! The header of a composed message from the command line: checked, encoded, folded.
+
+use super::compose::Compose;
+use crate::bytes::encoded_word;
+use crate::cli::exit::{Failure, OrStatus, Status};
+use crate::mail::address_list::{NamedMailbox, named_mailboxes};
+use crate::mail::date;
+use crate::mail::header::fold;
+use anyhow::Context;
+use jiff::Timestamp;
+
+/// Fields whose value is a list of addresses.
+const ADDRESS_FIELDS: &[&str] =
+    &["from", "sender", "reply-to", "to", "cc", "bcc", "resent-from", "resent-to", "resent-cc", "resent-bcc"];
+
+/// The header as far as it does not depend on the content.
+#[derive(Debug)]
+pub struct Fields {
+    /// Date, if we say it.
+    date: Option<Timestamp>,
+    has_message_id: bool,
+    from: Option<NamedMailbox>,
+    /// Fields between Date and Message-ID, then those after it.
+    addresses: String,
+    rest: String,
+}
+
+impl Fields {
+    /// Everything that can be wrong with the header is wrong here, before anything is read.
+    pub fn new(compose: &Compose) -> Result<Fields, Failure> {
+        let extra: Vec<(&str, &str)> = compose.header.iter().map(|field| split(field)).collect::<Result<_, _>>()?;
+        let given = |name: &str| extra.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+        let mut fields =
+            Fields { date: None, has_message_id: given("Message-ID"), from: None, addresses: String::new(), rest: String::new() };
+        if let Some(from) = &compose.from {
+            let mut list = mailboxes("--from", std::slice::from_ref(from))?;
+            if list.len() != 1 {
+                return Err(Failure::text(Status::Usage, format!("--from {from}: expected one address")));
+            }
+            fold::mailboxes("From", &list, &mut fields.addresses).or_status(Status::Usage)?;
+            fields.from = list.pop();
+        }
+        for (name, option, list) in [("To", "--to", &compose.to), ("Cc", "--cc", &compose.cc), ("Bcc", "--bcc", &compose.bcc)] {
+            let list = mailboxes(option, list)?;
+            if !list.is_empty() {
+                fold::mailboxes(name, &list, &mut fields.addresses).or_status(Status::Usage)?;
+            }
+        }
+        if let Some(subject) = &compose.subject {
+            fold::unstructured("Subject", subject, &mut fields.rest).context("--subject").or_status(Status::Usage)?;
+        }
+        for (name, value) in &extra {
+            fields.extra(compose, name, value)?;
+        }
+        fields.date = if given("Date") { None } else { Some(now(compose)?) };
+        Ok(fields)
+    }
+
+    /// The finished header. `unique` makes the Message-ID, on the sender's domain or else on this host's.
+    pub fn finish(&self, unique: &str) -> String {
+        let mut header = String::new();
+        if let Some(date) = self.date {
+            header.push_str(&format!("Date: {}\n", date::rfc5322(date)));
+        }
+        header.push_str(&self.addresses);
+        if !self.has_message_id {
+            let host =
+                || nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).filter(|name| is_dot_atom(name));
+            let domain = self.from.as_ref().map(|from| from.mailbox.domain.to_string()).or_else(host);
+            let id = format!("<{unique}@{}>", domain.as_deref().unwrap_or("localhost"));
+            fold::words("Message-ID", [id.as_str()], &mut header);
+        }
+        header.push_str(&self.rest);
+        header
+    }
+
+    fn extra(&mut self, compose: &Compose, name: &str, value: &str) -> Result<(), Failure> {
+        let lower = name.to_ascii_lowercase();
+        let refuse = |why: &str| Err(Failure::text(Status::Usage, format!("--header {name}: {why}")));
+        if lower.starts_with("content-") || lower == "mime-version" {
+            return refuse("follows from the content");
+        }
+        let twice = match lower.as_str() {
+            "from" => compose.from.is_some(),
+            "to" => !compose.to.is_empty(),
+            "cc" => !compose.cc.is_empty(),
+            "bcc" => !compose.bcc.is_empty(),
+            "subject" => compose.subject.is_some(),
+            "date" => compose.date.is_some(),
+            _ => false,
+        };
+        if twice {
+            return refuse("an option gives it too");
+        }
+        fold::reject_line_ends(value).with_context(|| format!("--header {name}")).or_status(Status::Usage)?;
+        if ADDRESS_FIELDS.contains(&lower.as_str()) {
+            let list = mailboxes(&format!("--header {name}"), &[value.to_owned()])?;
+            if value.is_ascii() {
+                fold::words(name, value.split_ascii_whitespace(), &mut self.rest);
+            } else {
+                fold::mailboxes(name, &list, &mut self.rest).or_status(Status::Usage)?;
+            }
+            return Ok(());
+        }
+        fold::unstructured(name, value, &mut self.rest).with_context(|| format!("--header {name}")).or_status(Status::Usage)
+    }
+}
+
+/// `NAME: VALUE`, or `NAME:VALUE`.
+fn split(field: &str) -> Result<(&str, &str), Failure> {
+    let bad = |why: &str| Failure::text(Status::Usage, format!("--header {field}: {why}"));
+    let (name, value) = field.split_once(':').ok_or_else(|| bad("expected NAME: VALUE"))?;
+    fold::field_name(name).map_err(|why| bad(&why.to_string()))?;
+    Ok((name, value.strip_prefix(' ').unwrap_or(value)))
+}
+
+fn mailboxes(option: &str, values: &[String]) -> Result<Vec<NamedMailbox>, Failure> {
+    let mut all = Vec::new();
+    for value in values {
+        fold::reject_line_ends(value).with_context(|| format!("{option} {value}")).or_status(Status::Usage)?;
+        let mut list = named_mailboxes(value.as_bytes()).with_context(|| option.to_owned()).or_status(Status::Usage)?;
+        for named in &mut list {
+            // What is encoded already is not encoded again.
+            let name = named.name.take().map(|name| encoded_word::decode(name.as_bytes()));
+            if let Some(name) = &name {
+                fold::reject_line_ends(name).with_context(|| format!("{option} {value}")).or_status(Status::Usage)?;
+            }
+            named.name = name;
+        }
+        all.append(&mut list);
+    }
+    Ok(all)
+}
+
+/// `--date`, else SOURCE_DATE_EPOCH, else the clock.
+fn now(compose: &Compose) -> Result<Timestamp, Failure> {
+    if let Some(date) = compose.date {
+        return Ok(date);
+    }
+    Ok(source_date_epoch()?.unwrap_or_else(Timestamp::now))
+}
+
+/// The time in the environment that asks for reproducible output (reproducible-builds.org, SOURCE_DATE_EPOCH).
+pub fn source_date_epoch() -> Result<Option<Timestamp>, Failure> {
+    let Some(seconds) = std::env::var_os("SOURCE_DATE_EPOCH") else { return Ok(None) };
+    let time = seconds.to_str().and_then(|text| text.parse().ok()).and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let bad = || Failure::text(Status::Usage, format!("SOURCE_DATE_EPOCH={}: expected seconds since 1970", seconds.display()));
+    time.map(Some).ok_or_else(bad)
+}
+
+/// `--date`: RFC 3339, as in a Date field, or `@SECONDS`.
+pub fn parse_date(text: &str) -> Result<Timestamp, String> {
+    let seconds = text.strip_prefix('@').and_then(|seconds| seconds.parse().ok()).and_then(|s| Timestamp::from_second(s).ok());
+    let rfc5322 = || jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp());
+    let found = seconds.or_else(|| text.parse().ok()).or_else(rfc5322);
+    found.ok_or_else(|| "expected 2026-11-22T10:00:00Z, a date as in a Date field, or @SECONDS".to_owned())
+}
+
+fn is_dot_atom(name: &str) -> bool {
+    !name.is_empty()
+        && name.split('.').all(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
+}
