@@ -37,6 +37,7 @@
 //! protocol 2  bytes in, steps out; no socket, file, clock, thread, log
 //!   protocol/engine.rs     the trait of every engine, and its steps
 //!   protocol/dns.rs        DNS responses read along their aliases
+//!   protocol/typed.rs      an engine that somebody types to, with LF for CRLF
 //!   protocol/smtp/reply.rs          replies on the wire, read and written
 //!   protocol/smtp/extensions.rs     what an EHLO reply offers
 //!   protocol/smtp/grammar.rs        commands as a server reads them

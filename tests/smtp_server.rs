@@ -6,6 +6,7 @@ mod bare;
 mod transcript;
 
 use bare::{Answers, Bare, Virtual};
+use postroad::mail::address::Domain;
 use postroad::mail::reply::Reply;
 use postroad::protocol::engine::End;
 use postroad::protocol::smtp::server::config::ServerConfig;
@@ -75,12 +76,8 @@ fn config(transcript: &Transcript) -> ServerConfig {
 fn run(transcript: &Transcript, cut_turn: usize, at: usize) -> Vec<Vec<u8>> {
     let place = format!("{}, client turn {cut_turn} cut at {at}", transcript.path.display());
     let clock = Virtual::at(1_795_341_600);
-    let policy = HostPolicy {
-        open_domains: transcript.value("--domain").into_iter().map(|d| d.parse().unwrap()).collect(),
-        local_domains: Vec::new(),
-        knows: &|_| false,
-        relay_from: Vec::new(),
-    };
+    let domains: Vec<Domain> = transcript.value("--domain").into_iter().map(|d| d.parse().unwrap()).collect();
+    let policy = HostPolicy { open_domains: &domains, local_domains: &[], local: &|_| Ok(()), relay_from: &[] };
     let config = config(transcript);
     let around = Surroundings {
         hostname: &config.hostname,

@@ -3,3 +3,4 @@
 pub mod dns;
 pub mod engine;
 pub mod smtp;
+pub mod typed;

@@ -24,21 +24,20 @@ impl Policy for TakeAll {
 /// taken.
 pub struct HostPolicy<'a> {
     /// Any recipient here is taken: our domains whose users are not listed, and those that we are a backup for.
-    pub open_domains: Vec<Domain>,
+    pub open_domains: &'a [Domain],
     /// Our domains whose users are known.
-    pub local_domains: Vec<Domain>,
-    /// Is this recipient, in one of `local_domains`, a user or an alias of ours?
-    pub knows: &'a (dyn Fn(&ForwardPath) -> bool + Sync),
+    pub local_domains: &'a [Domain],
+    /// Is this recipient, in one of `local_domains`, a user or an alias of ours? The error is the reply.
+    pub local: &'a (dyn Fn(&ForwardPath) -> Result<(), Reply> + Sync),
     /// Clients that may send anywhere.
-    pub relay_from: Vec<Network>,
+    pub relay_from: &'a [Network],
 }
 
 impl Policy for HostPolicy<'_> {
     fn recipient(&self, client: Option<IpAddr>, recipient: &ForwardPath) -> Result<(), Reply> {
         let Some(domain) = recipient.domain() else { return self.postmaster() };
         if self.local_domains.contains(domain) {
-            let unknown = || Reply::enhanced(550, 1, 1, "No such user here");
-            return if (self.knows)(recipient) { Ok(()) } else { Err(unknown()) };
+            return (self.local)(recipient);
         }
         if self.open_domains.contains(domain)
             || client.is_some_and(|client| self.relay_from.iter().any(|net| net.contains(client)))
@@ -70,7 +69,7 @@ mod tests {
 
     #[test]
     fn nothing_listed_is_nothing_taken() {
-        let policy = HostPolicy { open_domains: vec![], local_domains: vec![], knows: &|_| true, relay_from: vec![] };
+        let policy = HostPolicy { open_domains: &[], local_domains: &[], local: &|_| Ok(()), relay_from: &[] };
         for recipient in ["bob@hamburger.test", "postmaster", "bob@[127.0.0.1]"] {
             assert_eq!(verdict(&policy, "127.0.0.1", recipient), 550, "{recipient}");
         }
@@ -79,10 +78,13 @@ mod tests {
     #[test]
     fn ours_are_asked_for_users_and_only_listed_clients_relay() {
         let policy = HostPolicy {
-            open_domains: vec!["backup.test".parse().unwrap()],
-            local_domains: vec!["hamburger.test".parse().unwrap()],
-            knows: &|recipient| recipient.to_string().starts_with("bob@"),
-            relay_from: vec!["192.0.2.0/24".parse().unwrap()],
+            open_domains: &["backup.test".parse().unwrap()],
+            local_domains: &["hamburger.test".parse().unwrap()],
+            local: &|recipient| {
+                let unknown = Reply::enhanced(550, 1, 1, "no such user here");
+                if recipient.to_string().starts_with("bob@") { Ok(()) } else { Err(unknown) }
+            },
+            relay_from: &["192.0.2.0/24".parse().unwrap()],
         };
         let of = |client, recipient| verdict(&policy, client, recipient);
         assert_eq!((of("203.0.113.1", "bob@HAMBURGER.test"), of("203.0.113.1", "eve@hamburger.test")), (250, 550));

@@ -291,7 +291,7 @@ fn server(text: &str) -> Result<Target, RouteError> {
 
 /// Words separated by blanks, as a shell would part them: quotes keep blanks, a backslash the next character. Nothing is
 /// expanded.
-fn argv(command: &str) -> Result<Vec<String>, RouteError> {
+pub fn argv(command: &str) -> Result<Vec<String>, RouteError> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     let mut chars = command.chars();
     while let Some(c) = chars.next() {
