@@ -30,6 +30,7 @@
 //!   mail/mime/head.rs      what a part's header says; damage flags
 //!   mail/mime/scan.rs      the parts of a message as a stream
 //!   mail/mime/build.rs     a message made of parts, as text and places for content
+//!   mail/submitted.rs      the recipients that a submitted header names, and what must not leave
 //!   mail/server.rs         a server as people write it: scheme, user, host and port, or socket
 //!   mail/trace.rs          Received, Return-Path and Delivered-To fields
 //!   mail/dsn.rs            the report that a message was not, or not yet, delivered
@@ -115,6 +116,8 @@
 //!   cli/args.rs            command lines parsed, with our statuses
 //!   cli/report.rs          result rows, for people and as JSON
 //!   cli/log.rs             the log: stderr, file or syslog
+//!   cli/transcript.rs      the session on stderr, with the marks of swaks
+//!   cli/message.rs         the message on stdin, in wire form, as often as wanted
 //!   cli/opts/duration.rs   lengths of time as options and config write them
 //!   cli/opts/size.rs       sizes as options and config write them
 //!   cli/opts/fingerprint.rs  fingerprints of certificates

@@ -4,6 +4,8 @@ pub mod args;
 pub mod config;
 pub mod exit;
 pub mod log;
+pub mod message;
 pub mod opts;
 pub mod report;
 pub mod stdio;
+pub mod transcript;

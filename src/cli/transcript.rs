@@ -58,7 +58,15 @@ pub struct Transcript {
 
 impl Transcript {
     pub fn new(level: Level, side: Side) -> Transcript {
-        Transcript { level, side, started: Instant::now(), sent: Vec::new(), received: Vec::new(), last: VecDeque::new(), answered: false }
+        Transcript {
+            level,
+            side,
+            started: Instant::now(),
+            sent: Vec::new(),
+            received: Vec::new(),
+            last: VecDeque::new(),
+            answered: false,
+        }
     }
 
     pub fn sent(&mut self, secure: bool, bytes: &[u8]) {

@@ -13,4 +13,5 @@ pub mod outcome;
 pub mod queue_id;
 pub mod reply;
 pub mod server;
+pub mod submitted;
 pub mod trace;

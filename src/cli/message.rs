@@ -1,0 +1,266 @@
+//! The message on stdin, read twice in constant memory: once to learn its size and whether it is fit to be sent, then for each
+//! transaction. A stdin that cannot be read again is kept in an unlinked temporary file.
+
+use super::exit::{Failure, OrStatus, Status};
+use crate::bytes::newline::{LoneCr, ToCrlf};
+use crate::disk::scratch::Scratch;
+use crate::mail::{header, submitted};
+use anyhow::Context;
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+/// Longest header taken, in octets.
+const MAX_HEADER: usize = 8 * 1024 * 1024;
+const BUFFER: usize = 64 * 1024;
+
+/// A message that is fit to be sent.
+#[derive(Debug, Clone)]
+pub struct Message {
+    file: Arc<File>,
+    /// In wire form, with the blank line behind it if there was one.
+    header: Arc<[u8]>,
+    /// The recipients that the header names are read from here: `Bcc` included.
+    whole_header: Arc<[u8]>,
+    /// Where in the file the rest begins.
+    rest_at: u64,
+    /// Octets in wire form.
+    pub size: u64,
+    /// Holds octets over 127.
+    pub eight_bit: bool,
+}
+
+impl Message {
+    /// Reads stdin. An mbox `From ` line is dropped, and with it `Bcc` unless `keep_bcc`. Nothing to read is status 66, a lone CR or
+    /// an endless header 65.
+    pub fn from_stdin(keep_bcc: bool) -> Result<Message, Failure> {
+        let (file, start) = seekable().context("cannot read the message from stdin").or_status(Status::Io)?;
+        Message::read(file, start, keep_bcc)
+    }
+
+    fn read(file: File, start: u64, keep_bcc: bool) -> Result<Message, Failure> {
+        let mut scan = Scan::default();
+        let mut source = At { file: &file, at: start };
+        scan.run(&mut source)?;
+        if scan.raw_size == 0 {
+            return Err(Failure::text(Status::NoInput, "no message on stdin"));
+        }
+        let whole_header = scan.header;
+        let header = if keep_bcc { whole_header.clone() } else { submitted::without_bcc(&whole_header) };
+        Ok(Message {
+            size: scan.size - (whole_header.len() - header.len()) as u64,
+            eight_bit: scan.eight_bit || !header.is_ascii(),
+            header: header.into(),
+            whole_header: whole_header.into(),
+            rest_at: start + scan.rest_at,
+            file: Arc::new(file),
+        })
+    }
+
+    /// The header in wire form, as it came: with `Bcc`.
+    pub fn header(&self) -> &[u8] {
+        &self.whole_header
+    }
+
+    /// The message in wire form, from its start.
+    pub fn body(&self) -> Body {
+        Body { message: self.clone(), header_at: 0, at: self.rest_at, newline: ToCrlf::default(), ready: Vec::new(), taken: 0 }
+    }
+}
+
+/// A seekable file and the place where the message begins.
+fn seekable() -> io::Result<(File, u64)> {
+    let mut stdin = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    if stdin.metadata()?.is_file() {
+        let start = stdin.stream_position()?;
+        return Ok((stdin, start));
+    }
+    let mut scratch = Scratch::new()?;
+    io::copy(&mut stdin, &mut scratch)?;
+    Ok((scratch.into_file()?, 0))
+}
+
+/// A reader that shares no position with another.
+struct At<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl Read for At<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read_at(buf, self.at)?;
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
+/// The first reading.
+#[derive(Default)]
+struct Scan {
+    header: Vec<u8>,
+    raw_header: Vec<u8>,
+    header_done: bool,
+    raw_size: u64,
+    /// In the raw message.
+    rest_at: u64,
+    size: u64,
+    eight_bit: bool,
+    newline: ToCrlf,
+    at_line_start: bool,
+}
+
+impl Scan {
+    fn run(&mut self, source: &mut impl Read) -> Result<(), Failure> {
+        let mut buf = vec![0; BUFFER];
+        let mut wire = Vec::with_capacity(2 * BUFFER);
+        loop {
+            let n = source.read(&mut buf).context("cannot read the message").or_status(Status::Io)?;
+            if n == 0 {
+                break;
+            }
+            self.raw_size += n as u64;
+            let rest = if self.header_done { &buf[..n] } else { self.take_header(&buf[..n])? };
+            self.take_rest(rest, &mut wire).or_status(Status::Data)?;
+        }
+        if !self.header_done {
+            self.end_header(self.raw_header.len())?;
+        }
+        self.newline.finish().or_status(Status::Data)?;
+        if !self.at_line_start {
+            self.size += 2;
+        }
+        Ok(())
+    }
+
+    /// Collects the header; gives what of `bytes` lies behind it.
+    fn take_header<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Failure> {
+        let before = self.raw_header.len();
+        self.raw_header.extend_from_slice(bytes);
+        // A blank line may begin in the bytes before.
+        let from = self.raw_header[..before]
+            .iter()
+            .rposition(|b| *b == b'\n')
+            .map_or(0, |at| self.raw_header[..at].iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1));
+        match header::body_offset(&self.raw_header[from..]) {
+            Some(offset) => {
+                let end = from + offset;
+                self.end_header(end)?;
+                Ok(&bytes[end - before..])
+            }
+            None if self.raw_header.len() > MAX_HEADER => {
+                Err(Failure::text(Status::Data, format_args!("the header is longer than {MAX_HEADER} octets")))
+            }
+            None => Ok(&[]),
+        }
+    }
+
+    fn end_header(&mut self, end: usize) -> Result<(), Failure> {
+        let skip = header::from_line(&self.raw_header);
+        let header = std::mem::take(&mut self.raw_header);
+        self.newline.push(&header[skip..end], &mut self.header).or_status(Status::Data)?;
+        (self.header_done, self.rest_at) = (true, end as u64);
+        self.size = self.header.len() as u64;
+        self.at_line_start = self.header.is_empty() || self.header.ends_with(b"\r\n");
+        Ok(())
+    }
+
+    fn take_rest(&mut self, bytes: &[u8], wire: &mut Vec<u8>) -> Result<(), LoneCr> {
+        wire.clear();
+        self.newline.push(bytes, wire)?;
+        self.size += wire.len() as u64;
+        self.eight_bit |= !bytes.is_ascii();
+        if !wire.is_empty() {
+            self.at_line_start = wire.ends_with(b"\r\n");
+        }
+        Ok(())
+    }
+}
+
+/// The message in wire form.
+#[derive(Debug)]
+pub struct Body {
+    message: Message,
+    header_at: usize,
+    at: u64,
+    newline: ToCrlf,
+    ready: Vec<u8>,
+    taken: usize,
+}
+
+impl Read for Body {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let header = &self.message.header[self.header_at..];
+        if !header.is_empty() {
+            let n = header.len().min(buf.len());
+            buf[..n].copy_from_slice(&header[..n]);
+            self.header_at += n;
+            return Ok(n);
+        }
+        while self.taken == self.ready.len() {
+            let mut raw = vec![0; BUFFER];
+            let n = self.message.file.read_at(&mut raw, self.at)?;
+            if n == 0 {
+                return Ok(0);
+            }
+            self.at += n as u64;
+            (self.taken, _) = (0, self.ready.clear());
+            self.newline.push(&raw[..n], &mut self.ready).map_err(|lone| io::Error::new(io::ErrorKind::InvalidData, lone))?;
+        }
+        let n = (self.ready.len() - self.taken).min(buf.len());
+        buf[..n].copy_from_slice(&self.ready[self.taken..self.taken + n]);
+        self.taken += n;
+        Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn message(text: &[u8]) -> Result<Message, Failure> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"skip").unwrap();
+        file.write_all(text).unwrap();
+        Message::read(file, 4, false)
+    }
+
+    fn wire(text: &[u8]) -> String {
+        let message = message(text).unwrap();
+        let mut wire = String::new();
+        message.body().read_to_string(&mut wire).unwrap();
+        let ended = if wire.is_empty() || wire.ends_with("\r\n") { wire.clone() } else { format!("{wire}\r\n") };
+        assert_eq!(message.size, ended.len() as u64, "{text:?}");
+        wire
+    }
+
+    #[test]
+    fn line_ends_become_crlf_and_bcc_and_the_mbox_line_go() {
+        assert_eq!(wire(b"From a@b Sun\nTo: x@y\nBcc: z@y,\n q@y\n\nFrom me\n.\n"), "To: x@y\r\n\r\nFrom me\r\n.\r\n");
+        assert_eq!(wire(b"To: x@y\r\n\r\nbody without an end"), "To: x@y\r\n\r\nbody without an end");
+        assert_eq!(wire(b"just text\n"), "just text\r\n");
+        assert_eq!(wire(b"\nbody\n"), "\r\nbody\r\n");
+    }
+
+    #[test]
+    fn a_header_over_many_pieces_is_found() {
+        let text = format!("X: {}\r\n\r\nbody\r\n", "y".repeat(3 * BUFFER));
+        assert_eq!(wire(text.as_bytes()), text);
+        for length in BUFFER - 6..BUFFER + 2 {
+            let text = format!("X: {}\r\n\r\n\r\nbody\r\n", "y".repeat(length - 3));
+            assert_eq!(wire(text.as_bytes()), text, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_lone_cr_is_told_with_its_line() {
+        for (text, line) in [(&b"To: x@y\n\na\rb\n"[..], 3), (b"To: \rx@y\n\n", 1), (b"To: x@y\n\na\r", 3)] {
+            let failure = message(text).unwrap_err();
+            assert_eq!(failure.status, Status::Data);
+            assert!(failure.error.to_string().starts_with(&format!("line {line}:")), "{}", failure.error);
+        }
+        assert_eq!(message(b"").unwrap_err().status, Status::NoInput);
+    }
+}
