@@ -67,6 +67,8 @@
 //!   net/drive/fault.rs     what cuts a conversation short
 //!   net/drive/work.rs      what stands above an engine while it is driven
 //!   net/drive.rs           runs an engine over a connection
+//!   net/inherited.rs       descriptors that a service manager hands over
+//!   net/listen.rs          how a server starts and takes clients
 //!   net/dial.rs            connects to the addresses of a host, or to a UNIX socket
 //!   net/dns.rs             the DNS as blocking calls; the only file with tokio
 //! disk    3   the only place with mail on disk

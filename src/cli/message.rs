@@ -60,7 +60,7 @@ impl Message {
     }
 
     /// The header in wire form, as it came: with `Bcc`.
-    pub fn header(&self) -> &[u8] {
+    pub fn whole_header(&self) -> &[u8] {
         &self.whole_header
     }
 

@@ -4,6 +4,8 @@ pub mod connection;
 pub mod dial;
 pub mod dns;
 pub mod drive;
+pub mod inherited;
+pub mod listen;
 pub mod mailbox;
 pub mod peer;
 pub mod tls;

@@ -1,0 +1,32 @@
+//! Descriptors that a service manager hands over (sd_listen_fds(3)). The one file of this floor that takes a descriptor by its number.
+
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+/// The first descriptor that is handed over.
+const FIRST: RawFd = 3;
+
+/// Takes descriptors 3 to 3 + `count` - 1, each once in a process's life, and keeps children from inheriting them. A number that is no open
+/// descriptor is an error.
+pub fn take(count: u32) -> std::io::Result<Vec<OwnedFd>> {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    if TAKEN.swap(true, Ordering::SeqCst) {
+        return Err(std::io::Error::other("descriptors were taken already"));
+    }
+    let last = RawFd::try_from(count).ok().and_then(|count| FIRST.checked_add(count)).ok_or(std::io::ErrorKind::InvalidInput)?;
+    (FIRST..last).map(own).collect()
+}
+
+fn own(fd: RawFd) -> std::io::Result<OwnedFd> {
+    // SAFETY: `fd` is only looked at. Nothing else in the process owns it: it was handed over from outside, and `take` runs once.
+    if unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: it is open, as just seen, and from here on owned by this value alone.
+    let owned = unsafe { OwnedFd::from_raw_fd(fd) };
+    // SAFETY: the descriptor is open and ours.
+    if unsafe { libc::fcntl(owned.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) } < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    Ok(owned)
+}
