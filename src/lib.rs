@@ -115,6 +115,7 @@
 //! cli     5   the only floor that prints, reads the environment, or picks a status
 //!   cli/stdio.rs           stdout and stderr, which never panic; a closed stdout told apart
 //!   cli/exit.rs            the one table of exit statuses, and every tool's main
+//!   cli/clock.rs           the system's time and chance
 //!   cli/args.rs            command lines parsed, with our statuses
 //!   cli/report.rs          result rows, for people and as JSON
 //!   cli/log.rs             the log: stderr, file or syslog
@@ -143,6 +144,12 @@
 //!   cmd/mime_pack.rs       MIME messages made and taken apart
 //!   cmd/mx_lookup/report.rs what mx-lookup finds out about one domain
 //!   cmd/mx_lookup.rs       where a domain's mail goes
+//!   cmd/smtp_listen/args.rs     smtp-listen's command line
+//!   cmd/smtp_listen/settings.rs what command line and config come to
+//!   cmd/smtp_listen/sinks.rs    sinks of this tool alone: a command, stdout
+//!   cmd/smtp_listen/session.rs  one session: engine, work and connection
+//!   cmd/smtp_listen/start.rs    inetd, systemd, or sockets of its own
+//!   cmd/smtp_listen.rs     speaks SMTP and LMTP to clients and stores what it accepts
 //! ```
 
 pub mod bytes;

@@ -1,6 +1,7 @@
 //! Floor 5: the only floor that prints, reads the environment, or picks an exit status.
 
 pub mod args;
+pub mod clock;
 pub mod config;
 pub mod exit;
 pub mod log;

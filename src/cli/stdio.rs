@@ -1,6 +1,7 @@
 //! The two streams a tool speaks on. Neither may panic: the print macros do when the reader is gone, so nothing here uses them.
 
 use crate::bytes::escape::visible;
+use nix::sys::stat::fstat;
 use std::io::{self, Write};
 
 /// Writing to stdout failed. A type of its own, so that a closed pipe behind stdout is never mistaken for a lost connection.
@@ -62,6 +63,14 @@ fn mark(error: io::Error) -> io::Error {
 pub fn say(line: &str) {
     let line = visible(line.as_bytes()) + "\n";
     let _ = io::stderr().write_all(line.as_bytes());
+}
+
+/// inetd puts the client's socket on fd 2 as well: then nothing of ours may be written there.
+pub fn stderr_is_the_client() -> bool {
+    match (fstat(io::stdin()), fstat(io::stderr())) {
+        (Ok(a), Ok(b)) => (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino) && a.st_mode & libc::S_IFMT == libc::S_IFSOCK,
+        _ => false,
+    }
 }
 
 #[cfg(test)]

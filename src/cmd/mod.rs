@@ -2,3 +2,4 @@
 
 pub mod mime_pack;
 pub mod mx_lookup;
+pub mod smtp_listen;

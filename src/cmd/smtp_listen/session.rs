@@ -2,20 +2,25 @@
 
 use super::settings::{Settings, Store};
 use super::sinks::{IntoCommand, IntoStdout};
-use crate::cli::config::system_hostname;
-use crate::cli::stdio::say;
+use crate::cli::stdio::{say, stderr_is_the_client};
 use crate::cli::transcript::{Level, Side, Transcript};
 use crate::net::connection::Connection;
-use crate::net::drive::{self, Direction, Options, Work};
+use crate::net::drive::fault::Fault;
+use crate::net::drive::work::{Direction, Options, Work};
+use crate::net::drive::{self};
+use crate::net::listen;
 use crate::net::mailbox::Mailbox;
 use crate::net::peer::Peer;
-use crate::net::tls::layer::Facts;
+use crate::net::tls::layer::{Facts, Handshake};
+use crate::net::tls::server;
+use crate::protocol::engine::Engine;
 use crate::protocol::smtp::server::{Server, ServerAsk, ServerTell};
 use crate::protocol::typed::Typed;
 use crate::relay::clock::{Chance, Clock};
 use crate::relay::event::Log;
 use crate::relay::receive::{Receiver, Sink, Surroundings};
 use crate::relay::sink::{Discard, Held, IntoMaildir, SpoolSink};
+use std::io::Write;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -25,14 +30,15 @@ const LINGER: Duration = Duration::from_secs(2);
 /// What all sessions of one process share.
 pub struct Host<'a> {
     pub settings: &'a Settings,
+    pub tls: Option<&'a server::Server>,
     pub log: &'a dyn Log,
-    pub clock: &'a dyn Clock,
-    pub chance: &'a dyn Chance,
+    pub clock: &'a (dyn Clock + Sync),
+    pub chance: &'a (dyn Chance + Sync),
 }
 
 impl Host<'_> {
     /// Speaks with one client to the end. What went wrong is in the log; a session that fails is no failure of ours.
-    pub fn serve(&self, mut connection: Connection, mailbox: Option<Mailbox<ServerTell>>) {
+    pub fn serve(&self, mut connection: Connection, mailbox: Mailbox<ServerTell>) {
         let settings = self.settings;
         let peer = connection.peer();
         let client = match peer {
@@ -41,14 +47,14 @@ impl Host<'_> {
         };
         let transcript = Transcript::new(Level::new(settings.verbose, settings.quiet, false), Side::Server);
         let mut session = Session { receiver: self.receiver(client), transcript };
-        let options = Options { tls: settings.tls.as_deref(), linger: Some(LINGER), mailbox, ..Options::default() };
+        let tls = self.tls.map(|tls| tls as &dyn Handshake);
+        let options = Options { tls, linger: Some(LINGER), mailbox: Some(mailbox), ..Options::default() };
         let server = Server::new(settings.server.clone());
         let ended = match peer {
-            Peer::Terminal => drive::drive(&mut Typed::new(server), &mut connection, &mut session, options),
-            _ => drive::drive(&mut { server }, &mut connection, &mut session, options),
+            Peer::Terminal => drive::drive(&mut Typed::new(server), &mut connection, &mut session, options).map(drop),
+            _ => drive::drive(&mut { server }, &mut connection, &mut session, options).map(drop),
         };
-        let how = ended.map_or_else(|fault| fault.to_string(), |_| "closed".to_owned());
-        session.receiver.over(&how);
+        session.receiver.over(&ended.map_or_else(|fault: Fault| fault.to_string(), |()| "closed".to_owned()));
     }
 
     fn receiver(&self, client: Option<IpAddr>) -> Receiver<'_> {
@@ -65,12 +71,69 @@ impl Host<'_> {
     }
 
     fn sink(&self) -> Box<dyn Sink + '_> {
+        let hostname = &self.settings.server.hostname;
         match &self.settings.store {
             Store::Spool(spool) => Box::new(SpoolSink::new(spool, &complain)),
-            Store::Maildir(maildir) => Box::new(Held::new(IntoMaildir { maildir, hostname: &self.settings.server.hostname, complain: &complain })),
+            Store::Maildir(maildir) => Box::new(Held::new(IntoMaildir { maildir, hostname, complain: &complain })),
             Store::Command(argv) => Box::new(Held::new(IntoCommand { argv })),
             Store::Stdout => Box::new(Held::new(IntoStdout { crlf: self.settings.crlf })),
             Store::Discard => Box::new(Discard::default()),
         }
+    }
+}
+
+/// Where nobody listens on stderr but the client, nothing is said.
+fn complain(what: &str) {
+    if !stderr_is_the_client() {
+        say(&format!("smtp-listen: {what}"));
+    }
+}
+
+/// The sessions of a server that takes many.
+pub struct Sessions<'a> {
+    pub host: &'a Host<'a>,
+}
+
+impl listen::Host<ServerTell> for Sessions<'_> {
+    fn serve(&self, connection: Connection, mailbox: Mailbox<ServerTell>) {
+        self.host.serve(connection, mailbox);
+    }
+
+    fn busy(&self, mut connection: Connection) {
+        // RFC 5321 section 3.8: 421 in place of a greeting. A client who does not take it at once goes without.
+        let reply = format!("421 4.3.2 {} has too many clients, try again later\r\n", self.host.settings.server.hostname);
+        let _ = connection.write(reply.as_bytes());
+    }
+
+    fn complain(&self, what: &str) {
+        complain(what);
+    }
+}
+
+struct Session<'a> {
+    receiver: Receiver<'a>,
+    transcript: Transcript,
+}
+
+impl<E: Engine<Ask = ServerAsk, Tell = ServerTell>> Work<E> for Session<'_> {
+    fn ask(&mut self, ask: ServerAsk) -> Option<ServerTell> {
+        self.receiver.answer(ask)
+    }
+
+    /// A server has no body to send.
+    fn body(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        Ok(0)
+    }
+
+    fn crossed(&mut self, direction: Direction, secure: bool, bytes: &[u8]) {
+        match direction {
+            Direction::Sent => self.transcript.sent(secure, bytes),
+            Direction::Received => self.transcript.received(secure, bytes),
+        }
+    }
+
+    fn secured(&mut self, facts: &Facts) {
+        self.transcript.info(&format!("TLS: {} {}", facts.version, facts.cipher));
+        self.receiver.secured(format!("{} {}", facts.version, facts.cipher));
     }
 }

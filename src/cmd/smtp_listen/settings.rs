@@ -1,6 +1,6 @@
 //! What the command line and the config come to: who may send, where it goes, how a session starts.
 
-use super::Args;
+use super::args::Args;
 use crate::cli::config::router::router;
 use crate::cli::config::settings::Config;
 use crate::cli::config::system_hostname;
@@ -44,7 +44,7 @@ impl Settings {
         let limits = &config.listen;
         let server = ServerConfig {
             hostname: hostname.to_string(),
-            lmtp: args.role == super::Role::Lmtp,
+            lmtp: args.role == super::args::Role::Lmtp,
             max_size: args.max_size.unwrap_or(limits.max_size),
             max_recipients: args.max_rcpt.map_or(limits.max_rcpt, |n| n as usize),
             starttls: starttls && !implicit_tls,

@@ -96,7 +96,11 @@ impl IntoStdout {
                 break;
             }
             let mut text = Vec::with_capacity(n);
-            if self.crlf { text.extend_from_slice(&buf[..n]) } else { newline.push(&buf[..n], &mut text) }
+            if self.crlf {
+                text.extend_from_slice(&buf[..n])
+            } else {
+                newline.push(&buf[..n], &mut text)
+            }
             out.write_all(&quote.push(&text))?;
         }
         out.write_all(&quote.finish())?;

@@ -1,0 +1,98 @@
+//! smtp-listen's command line.
+
+use crate::cli::opts::log::LogOptions;
+use crate::cli::opts::spool::SpoolOptions;
+use crate::cli::opts::tls::ServerTlsOptions;
+use crate::cli::opts::{duration, size};
+use crate::mail::address::Domain;
+use crate::mail::network::Network;
+use clap::{Parser, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Receive mail: speak SMTP or LMTP to one client on fd 0 and 1, to a systemd socket, or to many on a port of its own; store what it
+/// accepts
+///
+/// Mail is stored in the spool, for mailq-run to deliver, or goes to a Maildir, a command, stdout or nowhere. A message that was answered
+/// by 250 is safe on disk. Nothing is relayed that was not listed: by `domains`, `relay-domains` and `relay-from` in the config, or by
+/// --domain and --relay-from. Without --domain, a Maildir, command, stdout or --discard takes every recipient, since nothing leaves it.
+#[derive(Debug, Parser)]
+#[command(name = "smtp-listen", version, max_term_width = 100)]
+pub struct Args {
+    /// Speak to one client on fd 0 and 1, as inetd starts it
+    #[arg(long, conflicts_with = "listen", help_heading = "How it starts")]
+    pub inetd: bool,
+    /// Listen on ADDRESS:PORT; port 0 is any. `[::]:25` is IPv6 only. Prints `listening ADDRESS:PORT`
+    #[arg(long, value_name = "ADDRESS:PORT", help_heading = "How it starts")]
+    pub listen: Vec<SocketAddr>,
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Accept mail for any user of this domain
+    #[arg(long, value_name = "DOMAIN", help_heading = "Who may send")]
+    pub domain: Vec<Domain>,
+    /// Let clients of this network send anywhere [default: the config's relay-from]
+    #[arg(long, value_name = "NETWORK", help_heading = "Who may send")]
+    pub relay_from: Vec<Network>,
+    /// Speak SMTP as an MX does, or LMTP
+    #[arg(long, value_enum, default_value_t = Role::Mx)]
+    pub role: Role,
+    /// Our name in greetings and trace fields [default: the config's, else the system's]
+    #[arg(long, value_name = "NAME")]
+    pub hostname: Option<Domain>,
+    /// Largest message, as 50M [default: the config's, else 50M]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Limits")]
+    pub max_size: Option<u64>,
+    /// Most recipients of one message [default: the config's, else 1000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Limits")]
+    pub max_rcpt: Option<u32>,
+    /// Most clients at once [default: the config's, else 200]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Limits")]
+    pub max_conn: Option<u32>,
+    /// How long a client may be silent, as 5m [default: the config's, else 5m]
+    #[arg(long, value_name = "TIME", value_parser = duration::timeout, help_heading = "Limits")]
+    pub timeout: Option<Duration>,
+    #[command(flatten)]
+    pub tls: ServerTlsOptions,
+    #[command(flatten)]
+    pub log: LogOptions,
+    /// Config file [default: $POSTROAD_CONFIG, else /etc/postroad/config.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Show the session on stderr; twice: with times
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say nothing on stderr
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Keep CRLF line ends with --stdout
+    #[arg(long, requires = "stdout")]
+    pub crlf: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Where it goes")]
+pub struct StoreArgs {
+    #[command(flatten)]
+    pub spool: SpoolOptions,
+    /// Into this Maildir, made if it is not there
+    #[arg(long, value_name = "DIR", group = "sink")]
+    pub maildir: Option<PathBuf>,
+    /// To the stdin of this command, once a message; no shell. Status 0 takes it, 75 defers it, others refuse it
+    #[arg(long, value_name = "COMMAND", group = "sink")]
+    pub exec: Option<String>,
+    /// To stdout, each message behind an mbox `From ` line
+    #[arg(long, group = "sink")]
+    pub stdout: bool,
+    /// Nowhere
+    #[arg(long, group = "sink")]
+    pub discard: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// SMTP
+    Mx,
+    /// LMTP (RFC 2033): one reply for each recipient
+    Lmtp,
+}
