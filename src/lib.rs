@@ -135,6 +135,9 @@
 //!   cli/opts/spool.rs      options: which spool
 //!   cli/opts/tls.rs        options: TLS, of clients and of the server
 //! cmd     5   one file per tool: arguments and run()
+//!   cmd/mime_pack/options.rs     what the command line says of a message to compose
+//!   cmd/mime_pack/unique.rs      names that nothing else has
+//!   cmd/mime_pack/message.rs     the message on stdin, read part by part
 //!   cmd/mime_pack/attachment.rs  an attachment as the command line names it; types of files
 //!   cmd/mime_pack/content.rs     content that is read twice in constant memory
 //!   cmd/mime_pack/fields.rs      the header of a composed message

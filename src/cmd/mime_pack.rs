@@ -5,15 +5,15 @@ mod compose;
 mod content;
 mod fields;
 mod list;
+mod message;
+mod options;
 mod pick;
+mod unique;
 
 use crate::cli::args::{Parsed, parse};
-use crate::cli::exit::{Failure, OrStatus, Status};
-use crate::mail::mime::scan::{Scanner, Visitor};
-use anyhow::Context;
+use crate::cli::exit::{Failure, Status};
 use clap::{CommandFactory, Parser};
 use std::ffi::OsString;
-use std::io::{self, Read};
 
 const AFTER_HELP: &str = "\
 COMPOSING
@@ -70,7 +70,7 @@ EXAMPLES
 #[command(name = "mime-pack", version, after_long_help = AFTER_HELP, max_term_width = 100)]
 struct Args {
     #[command(flatten)]
-    compose: compose::Compose,
+    compose: options::Compose,
     /// List the parts of the message on stdin
     #[arg(short, long, conflicts_with = "Compose")]
     list: bool,
@@ -97,35 +97,4 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<Status, Failure> 
         _ if args.list => list::list(args.json),
         _ => compose::compose(&args.compose),
     }
-}
-
-/// Reads the message on stdin part by part. An empty stdin is no message.
-fn scan_stdin<V: Visitor<Error = Failure>>(visitor: &mut V) -> Result<(), Failure> {
-    let mut scanner = Scanner::default();
-    let mut stdin = io::stdin().lock();
-    let mut chunk = vec![0; 128 * 1024];
-    let mut is_empty = true;
-    loop {
-        match stdin.read(&mut chunk) {
-            Ok(0) if is_empty => return Err(Failure::text(Status::Data, "stdin: empty, no message")),
-            Ok(0) => return scanner.finish(visitor),
-            Ok(used) => {
-                is_empty = false;
-                scanner.push(&chunk[..used], visitor)?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error).context("cannot read stdin").or_status(Status::NoInput),
-        }
-    }
-}
-
-/// 128 random bits, which nobody can guess and nothing else has.
-fn random_hex() -> Result<String, Failure> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).context("cannot get random bytes").or_status(Status::Os)?;
-    Ok(hex(&bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -2,55 +2,17 @@
 
 use super::attachment::{Named, media_by_content, media_by_name};
 use super::content::{Content, Measure};
-use super::fields::{Fields, parse_date, source_date_epoch};
-use super::{hex, random_hex};
+use super::fields::{Fields, source_date_epoch};
+use super::options::Compose;
+use super::unique::{hex, random_hex};
 use crate::bytes::newline::{ToCrlf, ToLf};
 use crate::bytes::transfer::{Encoder, Encoding, Profile};
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::stdio::{Stdout, StdoutError};
 use crate::mail::mime::build::{Entity, Leaf, Segment, Together, segments};
 use anyhow::Context;
-use jiff::Timestamp;
 use sha2::{Digest, Sha256};
-use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
-
-#[derive(clap::Args, Debug)]
-pub struct Compose {
-    /// Who it is from
-    #[arg(short, long, value_name = "ADDRESS")]
-    pub from: Option<String>,
-    /// Who it is for; may be repeated
-    #[arg(short, long, value_name = "ADDRESS")]
-    pub to: Vec<String>,
-    /// Who gets a copy
-    #[arg(long, value_name = "ADDRESS")]
-    pub cc: Vec<String>,
-    /// Who gets a copy without the others knowing: smtp-send takes the field out
-    #[arg(long, value_name = "ADDRESS")]
-    pub bcc: Vec<String>,
-    #[arg(short, long, value_name = "TEXT", help = "What it is about")]
-    pub subject: Option<String>,
-    /// Attach a file
-    #[arg(short, long, value_name = "FILE[;type=..;name=..;cid=..]")]
-    pub attach: Vec<OsString>,
-    /// The body as HTML, beside the text; alone where stdin is empty
-    #[arg(long, value_name = "FILE")]
-    pub html: Option<PathBuf>,
-    /// A file that the body shows, by `cid:ID` in HTML
-    #[arg(long, value_name = "ID=FILE")]
-    pub inline: Vec<OsString>,
-    /// Add a header field
-    #[arg(long, value_name = "NAME: VALUE")]
-    pub header: Vec<String>,
-    /// The time in the Date field: 2026-11-22T10:00:00Z, or as in a Date field, or @SECONDS [default: now]
-    #[arg(long, value_name = "TIME", value_parser = parse_date)]
-    pub date: Option<Timestamp>,
-    /// Write lines ended by CRLF, as on the wire
-    #[arg(long)]
-    pub crlf: bool,
-}
 
 /// What stands behind a part.
 #[derive(Debug)]

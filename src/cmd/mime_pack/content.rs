@@ -1,6 +1,7 @@
 //! Content that is read more than once in constant memory: to see what it is, then to send it. What cannot be read twice is kept in
 //! memory while it is small, else in an unlinked temporary file.
 
+use super::unique::random_hex;
 use crate::bytes::charset::{NotUtf8, Utf8Check};
 use crate::bytes::transfer::Profile;
 use crate::cli::exit::{Failure, OrStatus, Status};
@@ -162,7 +163,7 @@ fn temporary_file() -> Result<(File, String), Failure> {
     let directory = std::env::temp_dir();
     let place = directory.display().to_string();
     let creating = || format!("cannot create a temporary file in {place}");
-    let path = directory.join(format!("mime-pack.{}", super::random_hex()?));
+    let path = directory.join(format!("mime-pack.{}", random_hex()?));
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
     let file = file.with_context(creating).or_status(Status::CannotCreate)?;
     std::fs::remove_file(&path).with_context(creating).or_status(Status::CannotCreate)?;

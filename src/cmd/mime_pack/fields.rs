@@ -1,6 +1,6 @@
 //! The header of a composed message from the command line: checked, encoded, folded.
 
-use super::compose::Compose;
+use super::options::Compose;
 use crate::bytes::encoded_word;
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::mail::address_list::{NamedMailbox, named_mailboxes};
@@ -146,14 +146,6 @@ pub fn source_date_epoch() -> Result<Option<Timestamp>, Failure> {
     let time = seconds.to_str().and_then(|text| text.parse().ok()).and_then(|seconds| Timestamp::from_second(seconds).ok());
     let bad = || Failure::text(Status::Usage, format!("SOURCE_DATE_EPOCH={}: expected seconds since 1970", seconds.display()));
     time.map(Some).ok_or_else(bad)
-}
-
-/// `--date`: RFC 3339, as in a Date field, or `@SECONDS`.
-pub fn parse_date(text: &str) -> Result<Timestamp, String> {
-    let seconds = text.strip_prefix('@').and_then(|seconds| seconds.parse().ok()).and_then(|s| Timestamp::from_second(s).ok());
-    let rfc5322 = || jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp());
-    let found = seconds.or_else(|| text.parse().ok()).or_else(rfc5322);
-    found.ok_or_else(|| "expected 2026-11-22T10:00:00Z, a date as in a Date field, or @SECONDS".to_owned())
 }
 
 fn is_dot_atom(name: &str) -> bool {

@@ -1,6 +1,7 @@
 //! The part tree as lines or JSON. Rows wait only for facts that come at the end of their part, and never more than a fixed number.
 
-use super::{hex, scan_stdin};
+use super::message::scan_stdin;
+use super::unique::hex;
 use crate::bytes::transfer::Decoder;
 use crate::cli::exit::{Failure, Status};
 use crate::cli::report::{self, Rows};

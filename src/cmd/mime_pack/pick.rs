@@ -1,6 +1,6 @@
 //! One thing out of a message: the value of a header field, or the content of a part.
 
-use super::scan_stdin;
+use super::message::scan_stdin;
 use crate::bytes::escape::visible;
 use crate::bytes::transfer::Decoder;
 use crate::cli::exit::{Failure, Status};
