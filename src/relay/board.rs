@@ -2,9 +2,7 @@
 //! used again; a hop with many jobs gets more threads.
 
 use super::consign::Job;
-use super::deliver::Destination;
-use super::session::Via;
-use crate::mail::outcome::Outcome;
+use super::deliver::{Destination, Unserved};
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -35,7 +33,7 @@ struct State<'a> {
     /// Hops that want a worker, each once.
     ready: VecDeque<Hop>,
     /// Hops that could not be reached in this pass.
-    dead: HashMap<Hop, (Outcome, Via)>,
+    dead: HashMap<Hop, Unserved>,
     waiting_workers: usize,
     closed: bool,
 }
@@ -107,11 +105,11 @@ impl<'a> Board<'a> {
     }
 
     /// Why the hop is not tried any more in this pass.
-    pub fn dead(&self, hop: &Hop) -> Option<(Outcome, Via)> {
+    pub fn dead(&self, hop: &Hop) -> Option<Unserved> {
         self.lock().dead.get(hop).cloned()
     }
 
-    pub fn set_dead(&self, hop: &Hop, why: (Outcome, Via)) {
+    pub fn set_dead(&self, hop: &Hop, why: Unserved) {
         let mut state = self.lock();
         if state.dead.len() < MOST_DEAD {
             state.dead.insert(hop.clone(), why);

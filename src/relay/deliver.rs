@@ -39,6 +39,20 @@ pub trait Dial: Sync {
 /// Makes what starts TLS with a host.
 pub trait Secure: Sync {
     fn client(&self, host: &str, verified: bool) -> Result<Box<dyn Handshake>, TlsError>;
+
+    /// When TLS starts, where the destination alone would have it as `usual`. With [`StartTls::IfOffered`] it is not verified, and done
+    /// without where it fails.
+    fn start(&self, usual: StartTls) -> StartTls {
+        usual
+    }
+}
+
+/// A destination that could not be served, and what that means for each recipient.
+#[derive(Debug, Clone)]
+pub struct Unserved {
+    pub outcome: Outcome,
+    pub via: Via,
+    pub fault: Fault,
 }
 
 /// Takes outboxes to destinations.
@@ -58,7 +72,7 @@ pub struct Courier<'a> {
 #[derive(Debug)]
 struct Target {
     place: Spot,
-    tls: Tls,
+    tls: StartTls,
     lmtp: bool,
 }
 
@@ -70,47 +84,35 @@ enum Spot {
     Socket(PathBuf),
 }
 
-/// Whether a session is encrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tls {
-    Never,
-    /// Where it is offered, not verified, and without where it fails.
-    Opportunistic,
-    /// Verified, or no message goes.
-    Required,
-    /// Verified, from the first byte.
-    Implicit,
-}
-
 /// What an attempt at a destination has come to so far.
 #[derive(Default)]
 struct Attempt {
     tried: usize,
     /// The last failure; one that may pass counts before one that won't.
-    failure: Option<(Outcome, Via)>,
+    failure: Option<Unserved>,
 }
 
 impl Courier<'_> {
     /// Sends all that is in the outbox. Where the destination can't be reached, everything in it gets that as its outcome, and the
     /// outcome is given back: nothing more need be tried there for now.
-    pub fn serve<T>(&self, to: &Destination, outbox: &dyn Outbox<T>) -> Option<(Outcome, Via)> {
+    pub fn serve<T>(&self, to: &Destination, outbox: &dyn Outbox<T>) -> Option<Unserved> {
         while outbox.is_waiting() {
-            if let Err((outcome, via)) = self.attempt(to, outbox) {
-                settle_all(outbox, &outcome, &via);
-                return Some((outcome, via));
+            if let Err(unserved) = self.attempt(to, outbox) {
+                settle_all(outbox, &unserved);
+                return Some(unserved);
             }
         }
         None
     }
 
     /// One session with the first host that lets it stand.
-    fn attempt<T>(&self, to: &Destination, outbox: &dyn Outbox<T>) -> Result<(), (Outcome, Via)> {
+    fn attempt<T>(&self, to: &Destination, outbox: &dyn Outbox<T>) -> Result<(), Unserved> {
         let mut attempt = Attempt::default();
-        for target in self.targets(to).map_err(|outcome| (outcome, Via::default()))? {
+        for target in self.targets(to).map_err(|outcome| Unserved { outcome, via: Via::default(), fault: Fault::Lost })? {
             let addresses = match self.addresses(&target) {
                 Ok(addresses) => addresses,
                 Err(outcome) => {
-                    attempt.note(outcome, Via { host: target.place.to_string(), ..Via::default() });
+                    attempt.note(outcome, Via { host: target.place.to_string(), ..Via::default() }, Fault::Lost);
                     continue;
                 }
             };
@@ -125,11 +127,12 @@ impl Courier<'_> {
                 attempt.tried += 1;
                 match self.session(&target, address, outbox) {
                     Ended::Served => return Ok(()),
-                    Ended::Failed(failure) => attempt.note(failure.outcome, via(&target, address)),
+                    Ended::Failed(failure) => attempt.note(failure.outcome, via(&target, address), failure.fault),
                 }
             }
         }
-        let nothing = || (deferred(4, 4, 1, "no host to connect to"), Via::default());
+        let nothing =
+            || Unserved { outcome: deferred(4, 4, 1, "no host to connect to"), via: Via::default(), fault: Fault::Lost };
         Err(attempt.failure.unwrap_or_else(nothing))
     }
 
@@ -137,15 +140,15 @@ impl Courier<'_> {
     fn session<T>(&self, target: &Target, address: Option<SocketAddr>, outbox: &dyn Outbox<T>) -> Ended {
         let ended = self.connect_and_run(target, target.tls, address, outbox);
         match &ended {
-            Ended::Failed(Failure { fault: Fault::Tls, outcome }) if target.tls == Tls::Opportunistic => {
+            Ended::Failed(Failure { fault: Fault::Tls, outcome }) if target.tls == StartTls::IfOffered => {
                 self.info(&format!("{}: {}; going on without TLS", target.place, outcome.diagnostic().text));
-                self.connect_and_run(target, Tls::Never, address, outbox)
+                self.connect_and_run(target, StartTls::Never, address, outbox)
             }
             _ => ended,
         }
     }
 
-    fn connect_and_run<T>(&self, target: &Target, tls: Tls, address: Option<SocketAddr>, outbox: &dyn Outbox<T>) -> Ended {
+    fn connect_and_run<T>(&self, target: &Target, tls: StartTls, address: Option<SocketAddr>, outbox: &dyn Outbox<T>) -> Ended {
         let host = target.place.to_string();
         let connected = match (address, &target.place) {
             (Some(address), _) => self.dial.connect(&host, address),
@@ -159,25 +162,15 @@ impl Courier<'_> {
                 return Ended::Failed(Failure { fault: Fault::Lost, outcome: deferred(4, 4, 1, text) });
             }
         };
-        let verified = matches!(tls, Tls::Required | Tls::Implicit);
+        let verified = matches!(tls, StartTls::Required | StartTls::Implicit);
         let handshake = match tls {
-            Tls::Never => None,
+            StartTls::Never => None,
             _ => match self.tls.client(&host, verified) {
                 Ok(handshake) => Some(handshake),
                 Err(error) => return Ended::Failed(Failure { fault: Fault::Tls, outcome: deferred(4, 7, 5, error.to_string()) }),
             },
         };
-        let config = ClientConfig {
-            ehlo: self.hostname.clone(),
-            lmtp: target.lmtp,
-            tls: match tls {
-                Tls::Never => StartTls::Never,
-                Tls::Opportunistic => StartTls::IfOffered,
-                Tls::Required => StartTls::Required,
-                Tls::Implicit => StartTls::Implicit,
-            },
-            timeouts: self.timeouts.clone(),
-        };
+        let config = ClientConfig { ehlo: self.hostname.clone(), lmtp: target.lmtp, tls, timeouts: self.timeouts.clone() };
         run(connection, config, handshake.as_deref(), outbox, via(target, address), self.watch)
     }
 
@@ -187,7 +180,7 @@ impl Courier<'_> {
             Destination::Mx(domain) => return self.mx_targets(domain),
             Destination::Server(server) => server,
         };
-        let (tls, lmtp) = (tls_of(server.scheme), server.scheme == Scheme::Lmtp);
+        let (tls, lmtp) = (self.tls.start(tls_of(server.scheme)), server.scheme == Scheme::Lmtp);
         let place = match &server.place {
             Place::Mx(domain) => {
                 let domain = domain.parse().map_err(|_| refused(5, 1, 2, format!("{domain}: bad domain")))?;
@@ -195,7 +188,9 @@ impl Courier<'_> {
             }
             Place::Host { host: Host::Name(host), port } => Spot::Named { host: host.clone(), port: *port },
             Place::Host { host: Host::Address(address), port } => Spot::Address(SocketAddr::new(*address, *port)),
-            Place::Socket(path) => return Ok(vec![Target { place: Spot::Socket(path.clone()), tls: Tls::Never, lmtp }]),
+            Place::Socket(path) => {
+                return Ok(vec![Target { place: Spot::Socket(path.clone()), tls: self.tls.start(StartTls::Never), lmtp }]);
+            }
         };
         Ok(vec![Target { place, tls, lmtp }])
     }
@@ -207,7 +202,8 @@ impl Courier<'_> {
         };
         let HostList { hosts, .. } =
             hosts.before_us(|host| host.name.eq_ignore_ascii_case(&self.hostname)).map_err(loops_back)?;
-        let target = |host: String| Target { place: Spot::MxHost(host), tls: Tls::Opportunistic, lmtp: false };
+        let tls = self.tls.start(StartTls::IfOffered);
+        let target = |host: String| Target { place: Spot::MxHost(host), tls, lmtp: false };
         Ok(hosts.into_iter().map(|host| target(host.name)).collect())
     }
 
@@ -241,17 +237,18 @@ impl Courier<'_> {
 }
 
 impl Attempt {
-    fn note(&mut self, outcome: Outcome, via: Via) {
+    fn note(&mut self, outcome: Outcome, via: Via, fault: Fault) {
         let may_pass = |outcome: &Outcome| !matches!(outcome, Outcome::Refused(_));
-        if may_pass(&outcome) || self.failure.as_ref().is_none_or(|(earlier, _)| !may_pass(earlier)) {
-            self.failure = Some((outcome, via));
+        if may_pass(&outcome) || self.failure.as_ref().is_none_or(|earlier| !may_pass(&earlier.outcome)) {
+            self.failure = Some(Unserved { outcome, via, fault });
         }
     }
 
     /// The hosts before us failed, or there were none.
     fn loops(&mut self, target: &Target) {
         if self.failure.is_none() {
-            self.failure = Some((loops_back(LoopsBack(target.place.to_string())), Via::default()));
+            let outcome = loops_back(LoopsBack(target.place.to_string()));
+            self.failure = Some(Unserved { outcome, via: Via::default(), fault: Fault::Lost });
         }
     }
 }
@@ -271,18 +268,19 @@ impl Dial for Dialer {
 }
 
 /// Gives everything in the outbox the same outcome.
-pub fn settle_all<T>(outbox: &dyn Outbox<T>, outcome: &Outcome, via: &Via) {
+pub fn settle_all<T>(outbox: &dyn Outbox<T>, unserved: &Unserved) {
     while let Some(parcel) = outbox.next() {
-        let outcomes = vec![outcome.clone(); parcel.transaction.envelope.recipients().len()];
-        outbox.settle(Sent { tag: parcel.tag, outcomes, unreadable: None }, via);
+        let outcomes = vec![unserved.outcome.clone(); parcel.transaction.envelope.recipients().len()];
+        let sent = Sent { tag: parcel.tag, outcomes, fault: Some(unserved.fault), unreadable: None };
+        outbox.settle(sent, &unserved.via);
     }
 }
 
-fn tls_of(scheme: Scheme) -> Tls {
+fn tls_of(scheme: Scheme) -> StartTls {
     match scheme {
-        Scheme::Submission => Tls::Required,
-        _ if scheme.implicit_tls() => Tls::Implicit,
-        _ => Tls::Opportunistic,
+        Scheme::Submission => StartTls::Required,
+        _ if scheme.implicit_tls() => StartTls::Implicit,
+        _ => StartTls::IfOffered,
     }
 }
 

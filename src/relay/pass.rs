@@ -116,8 +116,8 @@ impl<'a> Pass<'a> {
         let lane = Lane { pass: self, board, hop };
         match hop {
             Hop::Send(destination) => {
-                if let Some((outcome, via)) = board.dead(hop) {
-                    return settle_all(&lane, &outcome, &via);
+                if let Some(unserved) = board.dead(hop) {
+                    return settle_all(&lane, &unserved);
                 }
                 if let Some(why) = self.courier.serve(destination, &lane) {
                     board.set_dead(hop, why);

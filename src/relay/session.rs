@@ -24,6 +24,8 @@ pub struct Sent<T> {
     pub tag: T,
     /// One for each recipient of the transaction, in its order.
     pub outcomes: Vec<Outcome>,
+    /// Why the session ended with it, if it did.
+    pub fault: Option<Fault>,
     /// The body could not be read to its end; the transaction was broken off before the final dot.
     pub unreadable: Option<io::Error>,
 }
@@ -94,7 +96,7 @@ pub fn run<T>(
     if work.current.is_some() {
         // Only a bug of ours leaves a transaction open. What the server holds is unknown.
         let doubt = Outcome::InDoubt(Diagnostic::local(EnhancedStatus::new(4, 3, 0), text.as_str()));
-        work.settle(|recipients| vec![doubt; recipients]);
+        work.settle(|recipients| vec![doubt; recipients], Some(Fault::Protocol));
     }
     if work.served {
         return Ended::Served;
@@ -129,10 +131,10 @@ struct Sending<'a, T> {
 }
 
 impl<T> Sending<'_, T> {
-    fn settle(&mut self, outcomes: impl FnOnce(usize) -> Vec<Outcome>) {
+    fn settle(&mut self, outcomes: impl FnOnce(usize) -> Vec<Outcome>, fault: Option<Fault>) {
         if let Some(parcel) = self.current.take() {
             let outcomes = outcomes(parcel.transaction.envelope.recipients().len());
-            self.outbox.settle(Sent { tag: parcel.tag, outcomes, unreadable: self.unreadable.take() }, &self.via);
+            self.outbox.settle(Sent { tag: parcel.tag, outcomes, fault, unreadable: self.unreadable.take() }, &self.via);
         }
     }
 }
@@ -147,7 +149,7 @@ impl<T> Work<Client> for Sending<'_, T> {
                 Some(transaction.map_or(ClientTell::Quit, ClientTell::Send))
             }
             ClientAsk::Finished(finished) => {
-                self.settle(|_| finished.outcomes);
+                self.settle(|_| finished.outcomes, finished.fault);
                 None
             }
             ClientAsk::Failed(failure) => {
