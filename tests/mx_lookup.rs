@@ -367,7 +367,7 @@ fn without_a_domain_on_a_terminal_is_64() {
 #[test]
 fn a_mistake_on_the_command_line_is_64() {
     let dns = Dns::serve("");
-    for words in ["--nonsense", "-j 0 a.test", "-4 -6 a.test", "--timeout 0 a.test", "--timeout 5w a.test"] {
+    for words in ["--nonsense", "-j 0 a.test", "-4 -6 a.test", "--timeout 0 a.test", "--timeout 5x a.test"] {
         assert_eq!(run(&dns, words).0, 64, "{words}");
     }
     assert_eq!(dns.asked(), [""; 0]);
