@@ -9,11 +9,11 @@ use std::process::Output;
 use support::dns::Dns;
 
 const ZONE: &str = "
-    crepes.test         MX     20 mx2.crepes.test
+    crepes.test         MX     20 backup.crepes.test
     crepes.test         MX     10 mx1.crepes.test
     mx1.crepes.test     A      192.0.2.1
     mx1.crepes.test     AAAA   2001:db8::1
-    mx2.crepes.test     A      192.0.2.2
+    backup.crepes.test     A      192.0.2.2
 
     implicit.test       A      192.0.2.3
     null.test           MX     0 .
@@ -56,14 +56,14 @@ fn status_of(dns: &Dns, words: &str) -> (i32, String) {
 #[test]
 fn hosts_come_in_order_of_preference_with_all_their_addresses() {
     let dns = Dns::serve(ZONE);
-    let rows = "10\tmx1.crepes.test\t2001:db8::1\t192.0.2.1\n20\tmx2.crepes.test\t192.0.2.2\n";
+    let rows = "10\tmx1.crepes.test\t2001:db8::1\t192.0.2.1\n20\tbackup.crepes.test\t192.0.2.2\n";
     for asked in ["crepes.test", "CREPES.test.", "alice@crepes.test", "<alice@crepes.test>"] {
         assert_eq!(run(&dns, asked), (0, rows.to_owned(), String::new()), "{asked}");
     }
-    assert_eq!(run(&dns, "-4 crepes.test").1, "10\tmx1.crepes.test\t192.0.2.1\n20\tmx2.crepes.test\t192.0.2.2\n");
+    assert_eq!(run(&dns, "-4 crepes.test").1, "10\tmx1.crepes.test\t192.0.2.1\n20\tbackup.crepes.test\t192.0.2.2\n");
     let (status, stdout, stderr) = run(&dns, "-6 crepes.test");
-    assert_eq!((status, stdout.as_str()), (0, "10\tmx1.crepes.test\t2001:db8::1\n20\tmx2.crepes.test\t-\n"));
-    assert_eq!(stderr, "mx-lookup: crepes.test: mx2.crepes.test: no address\n");
+    assert_eq!((status, stdout.as_str()), (0, "10\tmx1.crepes.test\t2001:db8::1\n20\tbackup.crepes.test\t-\n"));
+    assert_eq!(stderr, "mx-lookup: crepes.test: backup.crepes.test: no address\n");
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn the_json_holds_what_is_known_and_nothing_else() {
     let dns = Dns::serve(ZONE);
     let (status, objects) = json_of(&dns, "crepes.test");
     let mx1 = json!({"preference": 10, "host": "mx1.crepes.test", "addresses": ["2001:db8::1", "192.0.2.1"], "ad": false});
-    let mx2 = json!({"preference": 20, "host": "mx2.crepes.test", "addresses": ["192.0.2.2"], "ad": false});
+    let mx2 = json!({"preference": 20, "host": "backup.crepes.test", "addresses": ["192.0.2.2"], "ad": false});
     assert_eq!((status, &objects[0]), (0, &json!({"domain": "crepes.test", "status": "ok", "ad": false, "mx": [mx1, mx2]})));
     let (_, objects) = json_of(&dns, "gone.test");
     assert_eq!(objects[0], json!({"domain": "gone.test", "status": "nxdomain", "mx": [], "error": "no such domain"}));
@@ -289,7 +289,7 @@ fn with_several_domains_each_line_starts_with_its_own() {
     let dns = Dns::serve(ZONE);
     let (status, stdout, stderr) = run(&dns, "implicit.test gone.test bob@crepes.test");
     assert_eq!(status, 1, "some are, one is not");
-    let rows = "crepes.test\t10\tmx1.crepes.test\t2001:db8::1\t192.0.2.1\ncrepes.test\t20\tmx2.crepes.test\t192.0.2.2\n";
+    let rows = "crepes.test\t10\tmx1.crepes.test\t2001:db8::1\t192.0.2.1\ncrepes.test\t20\tbackup.crepes.test\t192.0.2.2\n";
     assert_eq!(stdout, format!("implicit.test\t0\timplicit.test\t192.0.2.3\n{rows}"));
     assert_eq!(stderr.lines().count(), 2, "{stderr}");
     assert_eq!(run(&dns, "implicit.test crepes.test").0, 0);
