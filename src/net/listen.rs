@@ -2,11 +2,11 @@
 //! protocol: what is said to a client is the caller's.
 
 use super::connection::Connection;
-use super::mailbox::{Mailbox, Sender, mailbox};
-use super::wire::poll_until;
+use super::mailbox::{Found, Mailbox, Sender, mailbox};
+use super::wire::{poll_until, reason};
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{getsockopt, sockopt::AcceptConn};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -56,6 +56,9 @@ pub enum Handed {
 
 /// Tells listening sockets from a connected one. Descriptors of both kinds, or none, are an error.
 pub fn handed_over(mut fds: Vec<OwnedFd>) -> io::Result<Handed> {
+    if fds.iter().any(|fd| SockRef::from(fd).r#type().is_ok_and(|kind| kind != Type::STREAM)) {
+        return Err(io::Error::other("wanted stream sockets"));
+    }
     let listening: Vec<bool> =
         fds.iter().map(|fd| getsockopt(fd, AcceptConn).map_err(io::Error::from)).collect::<io::Result<_>>()?;
     if !fds.is_empty() && listening.iter().all(|listens| *listens) {
@@ -91,14 +94,22 @@ pub fn serve<T: Send>(
     }
     let clients: Clients<T> = Clients::default();
     std::thread::scope(|scope| {
-        while !stop.stopped() {
+        // Without anybody who could stop it, the bell rings for ever.
+        while !stop.stopped() && stop.look() != Found::Deserted {
             for listener in wait(listeners, stop)? {
                 let Some(connection) = accept(listener, host) else { continue };
                 if clients.count() >= max_clients {
                     host.busy(connection);
                     continue;
                 }
-                let (sender, mailbox) = mailbox()?;
+                let (sender, mailbox) = match mailbox() {
+                    Ok(ends) => ends,
+                    // Out of descriptors: this client goes, the others stay.
+                    Err(error) => {
+                        rest(host, "cannot start a session", &error);
+                        continue;
+                    }
+                };
                 let place = clients.enter(sender);
                 let session = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, {
                     let clients = &clients;
@@ -112,7 +123,7 @@ pub fn serve<T: Send>(
                 });
                 if let Err(error) = session {
                     clients.leave(place);
-                    host.complain(&format!("cannot start a session: {error}"));
+                    rest(host, "cannot start a session", &error);
                 }
             }
         }
@@ -134,25 +145,28 @@ fn accept<T>(listener: &Listener, host: &dyn Host<T>) -> Option<Connection> {
     match listener.socket.accept() {
         Ok((socket, _)) => {
             let _ = socket.set_nonblocking(false);
-            // A UNIX socket has no such option.
-            let _ = socket.set_tcp_nodelay(true);
             // Who is gone already can't be named, and needs no answer.
             Connection::over(OwnedFd::from(socket)).ok()
         }
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted
-            ) =>
-        {
-            None
-        }
+        Err(error) if client_left(&error) => None,
         Err(error) => {
-            host.complain(&format!("cannot accept a client: {error}"));
-            std::thread::sleep(REST);
+            rest(host, "cannot accept a client", &error);
             None
         }
     }
+}
+
+/// It was there when poll looked, and is no more; or another process was faster (accept(2)).
+fn client_left(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, WouldBlock};
+    matches!(error.kind(), WouldBlock | ConnectionAborted | ConnectionReset | Interrupted)
+        || error.raw_os_error() == Some(libc::EPROTO)
+}
+
+/// The system is short of something: at once again would only spin.
+fn rest<T>(host: &dyn Host<T>, what: &str, error: &io::Error) {
+    host.complain(&format!("{what}: {}", reason(error)));
+    std::thread::sleep(REST);
 }
 
 /// The sessions that run, by the order in which they came.
@@ -294,5 +308,7 @@ mod tests {
         assert!(matches!(handed_over(vec![a.into()]).unwrap(), Handed::Client(_)));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         assert!(handed_over(vec![listener.into(), b.into()]).is_err() && handed_over(Vec::new()).is_err());
+        let (datagram, _other) = std::os::unix::net::UnixDatagram::pair().unwrap();
+        assert!(handed_over(vec![datagram.into()]).is_err());
     }
 }
