@@ -120,6 +120,8 @@
 //!   cli/report.rs          result rows, for people and as JSON
 //!   cli/log.rs             the log: stderr, file or syslog
 //!   cli/transcript.rs      the session on stderr, with the marks of swaks
+//!   cli/screen.rs          a client's sessions on stderr
+//!   cli/progress.rs        a bar for what takes over a second on a terminal
 //!   cli/message.rs         the message on stdin, in wire form, as often as wanted
 //!   cli/opts/duration.rs   lengths of time as options and config write them
 //!   cli/opts/size.rs       sizes as options and config write them
@@ -153,6 +155,11 @@
 //!   cmd/smtp_listen/session.rs  one session: engine, work and connection
 //!   cmd/smtp_listen/start.rs    inetd, systemd, or sockets of its own
 //!   cmd/smtp_listen.rs     speaks SMTP and LMTP to clients and stores what it accepts
+//!   cmd/smtp_send/args.rs  smtp-send's command line
+//!   cmd/smtp_send/results.rs  what became of each recipient, and the status of all
+//!   cmd/smtp_send/queue.rs    into the spool: instead of sending, or what was deferred
+//!   cmd/smtp_send/sending.rs  recipients by where they go, sessions, results
+//!   cmd/smtp_send.rs       sends the message on stdin
 //! ```
 
 pub mod bytes;

@@ -7,6 +7,8 @@ pub mod exit;
 pub mod log;
 pub mod message;
 pub mod opts;
+pub mod progress;
 pub mod report;
+pub mod screen;
 pub mod stdio;
 pub mod transcript;

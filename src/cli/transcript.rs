@@ -52,6 +52,9 @@ pub struct Transcript {
     received: Vec<u8>,
     /// The last exchange; what was said before the last command does not count.
     last: VecDeque<String>,
+    /// The last exchange with a refusal in it.
+    refusal: VecDeque<String>,
+    refused: bool,
     /// The last line was the peer's.
     answered: bool,
 }
@@ -91,13 +94,11 @@ impl Transcript {
         self.line(format!("*** {text}"));
     }
 
-    /// It came to nothing: shows the last exchange where nothing was shown yet.
-    pub fn failed(&mut self) {
-        if self.level == Level::OnFailure {
-            for line in self.last.drain(..) {
-                say(&line);
-            }
-        }
+    /// The exchange that tells most of a failure: the last with a refusal in it, else the last. Empty where lines were shown.
+    pub fn telling(&mut self) -> Vec<String> {
+        let last = std::mem::take(&mut self.last);
+        let refusal = std::mem::take(&mut self.refusal);
+        if self.refused || refusal.is_empty() { last.into() } else { refusal.into() }
     }
 
     fn crossed(&mut self, ours: bool, secure: bool, bytes: &[u8]) {
@@ -124,9 +125,13 @@ impl Transcript {
             (false, true) => " <~",
         };
         if ours && std::mem::take(&mut self.answered) {
-            self.last.clear();
+            let exchange = std::mem::take(&mut self.last);
+            if std::mem::take(&mut self.refused) {
+                self.refusal = exchange;
+            }
         }
         self.answered |= !ours;
+        self.refused |= refusal;
         self.line(format!("{mark} {}", crate::bytes::escape::visible(line)));
     }
 
@@ -150,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_exchange_is_kept_and_marked() {
+    fn the_exchange_with_the_refusal_is_kept_and_marked() {
         let mut transcript = Transcript::new(Level::OnFailure, Side::Client);
         transcript.received(false, b"220 mx.te");
         transcript.received(false, b"st\r\n");
@@ -158,7 +163,9 @@ mod tests {
         transcript.received(true, b"250-a\r\n250 b\r\n");
         transcript.sent(true, b"MAIL FROM:<a@b>\r\nDATA\r\n");
         transcript.received(true, b"550 \x1b[2J no\r\n");
-        assert_eq!(transcript.last, [" ~> MAIL FROM:<a@b>", " ~> DATA", "<** 550 \\x1b[2J no"]);
+        transcript.sent(true, b"QUIT\r\n");
+        transcript.received(true, b"221 bye\r\n");
+        assert_eq!(transcript.telling(), [" ~> MAIL FROM:<a@b>", " ~> DATA", "<** 550 \\x1b[2J no"]);
     }
 
     #[test]

@@ -3,3 +3,4 @@
 pub mod mime_pack;
 pub mod mx_lookup;
 pub mod smtp_listen;
+pub mod smtp_send;

@@ -4,6 +4,9 @@ use super::fingerprint::{self, Fingerprint};
 use crate::cli::config::settings::{Account, CertFiles, Config, TlsMode};
 use crate::cli::exit::{Failure, Status};
 use crate::mail::server::{Place, Scheme, Server};
+use crate::net::tls::client::{ClientConfig, Verify};
+use crate::net::tls::files::IdentityFiles;
+use crate::net::tls::layer::MinVersion;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -100,6 +103,43 @@ impl ClientTlsOptions {
             fingerprint,
             min: self.tls_min,
         })
+    }
+}
+
+impl ClientTls {
+    /// The settings of the connector that this comes to.
+    pub fn connector(&self) -> ClientConfig {
+        let verify = match (self.fingerprint, self.verify, self.mode) {
+            (Some(pin), ..) => Verify::Fingerprint(pin),
+            (None, true, _) => Verify::Pkix,
+            (None, false, TlsMode::Require) => Verify::Report,
+            (None, false, _) => Verify::Nothing,
+        };
+        ClientConfig {
+            verify,
+            ca_file: self.ca.clone(),
+            identity: self.cert.as_ref().map(identity_files),
+            min_version: self.min.into(),
+        }
+    }
+}
+
+impl ServerTls {
+    pub fn identity(&self) -> IdentityFiles {
+        identity_files(&self.files)
+    }
+}
+
+fn identity_files(files: &CertFiles) -> IdentityFiles {
+    IdentityFiles { certificate: files.cert.clone(), key: files.key.clone() }
+}
+
+impl From<TlsVersion> for MinVersion {
+    fn from(version: TlsVersion) -> MinVersion {
+        match version {
+            TlsVersion::V1_2 => MinVersion::Tls12,
+            TlsVersion::V1_3 => MinVersion::Tls13,
+        }
     }
 }
 

@@ -7,15 +7,12 @@ use crate::cli::clock::System;
 use crate::cli::config::settings::Config;
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::log::Target;
-use crate::cli::opts::tls::{ServerTls, TlsVersion};
 use crate::cli::stdio::{Stdout, StdoutError, say, stderr_is_the_client};
 use crate::net::connection::Connection;
 use crate::net::inherited;
 use crate::net::listen::{self, Handed, Listener};
 use crate::net::mailbox::mailbox;
 use crate::net::peer::Peer;
-use crate::net::tls::files::IdentityFiles;
-use crate::net::tls::layer::MinVersion;
 use crate::net::tls::server::Server;
 use crate::net::wire::Wire;
 use crate::protocol::smtp::server::ServerTell;
@@ -41,7 +38,7 @@ pub fn run(args: &Args, config: &Config) -> Result<Status, Failure> {
     let start = start(args)?;
     let tls = args.tls.clone().resolve(config)?;
     let settings = Settings::resolve(args, config, tls.is_some(), tls.as_ref().is_some_and(|tls| tls.implicit))?;
-    let tls = tls.map(|tls| server_tls(&tls)).transpose()?;
+    let tls = tls.map(|tls| Server::new(&tls.identity(), tls.min.into()).or_status(Status::Config)).transpose()?;
     if args.inetd && matches!(settings.store, Store::Stdout) {
         return Err(Failure::text(Status::Usage, "--stdout and --inetd both want fd 1"));
     }
@@ -132,15 +129,6 @@ fn log_target(args: &Args, start: &Start) -> Target {
         Start::Client(_) if stderr_is_the_client() => Target::Syslog,
         _ => Target::Stderr,
     }
-}
-
-fn server_tls(tls: &ServerTls) -> Result<Server, Failure> {
-    let files = IdentityFiles { certificate: tls.files.cert.clone(), key: tls.files.key.clone() };
-    let oldest = match tls.min {
-        TlsVersion::V1_2 => MinVersion::Tls12,
-        TlsVersion::V1_3 => MinVersion::Tls13,
-    };
-    Server::new(&files, oldest).or_status(Status::Config)
 }
 
 /// SIGTERM and SIGINT end us in order; a second one at once.

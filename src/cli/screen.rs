@@ -1,0 +1,69 @@
+//! A client's sessions on stderr: all of them with `-v`, else the last exchange of one that came to nothing.
+
+use super::stdio::say;
+use super::transcript::{Level, Side, Transcript};
+use crate::net::drive::work::Direction;
+use crate::net::tls::layer::Facts;
+use crate::relay::session::{Tape, Via, Watch};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Where transcripts go.
+#[derive(Debug)]
+pub struct Screen {
+    level: Level,
+    last: Arc<Mutex<Vec<String>>>,
+}
+
+impl Screen {
+    pub fn new(level: Level) -> Screen {
+        Screen { level, last: Arc::default() }
+    }
+
+    /// What was sent came to nothing: shows the exchange that says why, where nothing was shown yet.
+    pub fn show_last(&self) {
+        for line in self.last.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            say(&line);
+        }
+    }
+}
+
+impl Watch for Screen {
+    fn open(&self, via: &Via) -> Box<dyn Tape> {
+        let mut transcript = Transcript::new(self.level, Side::Client);
+        let address = via.address.as_deref().map(|address| format!(" ({address})")).unwrap_or_default();
+        transcript.info(&format!("connected to {}{address}", via.host));
+        Box::new(Roll { transcript, last: Arc::clone(&self.last) })
+    }
+
+    fn info(&self, text: &str) {
+        Transcript::new(self.level, Side::Client).info(text);
+    }
+}
+
+struct Roll {
+    transcript: Transcript,
+    last: Arc<Mutex<Vec<String>>>,
+}
+
+impl Tape for Roll {
+    fn crossed(&mut self, direction: Direction, secure: bool, bytes: &[u8]) {
+        match direction {
+            Direction::Sent => self.transcript.sent(secure, bytes),
+            Direction::Received => self.transcript.received(secure, bytes),
+        }
+    }
+
+    fn secured(&mut self, facts: &Facts) {
+        self.transcript.info(&format!("TLS: {facts}"));
+    }
+
+    fn failed(&mut self, why: &str) {
+        self.transcript.error(why);
+    }
+}
+
+impl Drop for Roll {
+    fn drop(&mut self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = self.transcript.telling();
+    }
+}

@@ -1,0 +1,173 @@
+//! smtp-send: sends a message from stdin to a server, a smarthost, or straight to the recipients' MX hosts.
+
+mod args;
+mod queue;
+mod results;
+mod sending;
+
+use crate::cli::args::{self as words, Parsed};
+use crate::cli::clock::System;
+use crate::cli::config::settings::Config;
+use crate::cli::config::{self, Reader, system_hostname};
+use crate::cli::exit::{Failure, OrStatus, Status};
+use crate::cli::log::{Sink, Target};
+use crate::cli::message::Message;
+use crate::cli::opts::server::Chosen;
+use crate::cli::opts::tls::ClientTls;
+use crate::cli::progress::Progress;
+use crate::cli::report::Rows;
+use crate::cli::screen::Screen;
+use crate::cli::transcript::Level;
+use crate::mail::address::{ForwardPath, ReversePath};
+use crate::mail::address_list;
+use crate::mail::envelope::Envelope;
+use crate::mail::server::{Place, Scheme, Server};
+use crate::mail::{header, submitted};
+use crate::net::dns::{Options, Resolver};
+use crate::net::tls::client::Client;
+use crate::protocol::smtp::client::words::Timeouts;
+use crate::relay::deliver::{Courier, Destination};
+use crate::relay::event::{Event, Log};
+use args::Args;
+use clap::CommandFactory;
+use results::Result as RecipientResult;
+use sending::{Sending, ToolTls};
+use std::ffi::OsString;
+use std::io::IsTerminal;
+
+/// The command line's definition, for man page and completions.
+pub fn command() -> clap::Command {
+    Args::command()
+}
+
+/// Runs the tool; `args` with its own name first.
+pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
+    let Parsed::Run(args) = words::parse::<Args>(args)? else { return Ok(Status::Done) };
+    let config = config::load(Reader::Client, args.config.as_deref())?;
+    let chosen = args.server.resolve(&config, Scheme::Smtp)?;
+    if chosen.is_none() && !args.mx && !args.enqueue {
+        return Err(Failure::text(Status::Usage, "no server: -s SERVER, -a ACCOUNT, --mx or --enqueue"));
+    }
+    if args.recipients.is_empty() && !args.take_recipients {
+        return Err(Failure::text(Status::Usage, "no recipient: name them, or take those of the message with -t"));
+    }
+    let log = args.log.open("smtp-send", Target::None)?;
+    let tls = tls(&args, chosen.as_ref())?;
+    let message = Message::from_stdin(args.keep_bcc)?;
+    let envelope = envelope(&args, chosen.as_ref(), &message)?;
+    let results = if args.enqueue {
+        queue::enqueue(&args, &config, &message, &envelope)?
+    } else {
+        send(&args, &config, chosen, tls, &message, &envelope)?
+    };
+    report(&args, &log, &envelope, &message, &results)
+}
+
+fn send(
+    args: &Args,
+    config: &Config,
+    chosen: Option<Chosen>,
+    tls: ToolTls,
+    message: &Message,
+    envelope: &Envelope,
+) -> Result<Vec<RecipientResult>, Failure> {
+    let failures = !std::io::stderr().is_terminal();
+    let screen = Screen::new(Level::new(args.verbose, args.quiet, failures));
+    let dialer = args.network.dialer();
+    let resolver = Resolver::new(Options { family: dialer.family, ..Options::default() });
+    let courier = Courier {
+        hostname: ehlo(args, config),
+        own_addresses: Vec::new(),
+        dial: &dialer,
+        dns: &resolver,
+        tls: &tls,
+        timeouts: args.network.timeout().map_or_else(Timeouts::default, Timeouts::capped),
+        watch: Some(&screen),
+    };
+    let sending = Sending {
+        message,
+        reverse_path: &envelope.reverse_path,
+        recipients: envelope.recipients(),
+        courier: &courier,
+        progress: Progress::new(message.size, args.quiet),
+    };
+    let destination = chosen.map(|chosen| Destination::Server(chosen.server));
+    let mut results = sending.run(destination.as_ref());
+    if let Some(spool) = &args.spool {
+        queue::keep_deferred(spool, &courier.hostname, message, &envelope.reverse_path, &mut results)?;
+    }
+    if results::status(&results) != Status::Done {
+        screen.show_last();
+    }
+    Ok(results)
+}
+
+/// A row for each recipient, a line in the log for each, one status for all.
+fn report(args: &Args, log: &Sink, envelope: &Envelope, message: &Message, results: &[RecipientResult]) -> Result<Status, Failure> {
+    let mut rows = Rows::new(args.json);
+    for result in results {
+        rows.put(result)?;
+        let mut event = Event::new("recipient").because(result.outcome.diagnostic());
+        event.queue_id.clone_from(&result.queue_id);
+        event.reverse_path = Some(envelope.reverse_path.to_string());
+        event.recipient = Some(result.recipient.to_string());
+        event.host = Some(result.via.host.clone()).filter(|host| !host.is_empty());
+        event.address.clone_from(&result.via.address);
+        event.tls.clone_from(&result.via.tls);
+        event.outcome = Some(result.outcome.word());
+        event.size = Some(message.size);
+        log.event(&event);
+    }
+    Ok(results::status(results))
+}
+
+/// Recipients of the command line and, with `-t`, of the header; no recipient is status 64.
+fn envelope(args: &Args, chosen: Option<&Chosen>, message: &Message) -> Result<Envelope, Failure> {
+    let mut recipients = args.recipients.clone();
+    if args.take_recipients {
+        let found = submitted::recipients(message.whole_header()).or_status(Status::Data)?;
+        recipients.extend(found.into_iter().map(ForwardPath::Mailbox));
+    }
+    Envelope::new(reverse_path(args, chosen, message), recipients).map_err(|none| Failure::new(Status::Usage, none))
+}
+
+fn reverse_path(args: &Args, chosen: Option<&Chosen>, message: &Message) -> ReversePath {
+    if let Some(path) = &args.from {
+        return path.clone();
+    }
+    if let Some(from) = chosen.and_then(|chosen| chosen.account.as_ref()).and_then(|account| account.from.clone()) {
+        return ReversePath::Mailbox(from);
+    }
+    let of_header = ["Sender", "From"].iter().find_map(|name| {
+        let field = header::field(message.whole_header(), name)?;
+        address_list::recipients(&field.value()).ok()?.into_iter().next()
+    });
+    of_header.or_else(ourselves).map_or(ReversePath::Null, ReversePath::Mailbox)
+}
+
+/// The user on this host.
+fn ourselves() -> Option<crate::mail::address::Mailbox> {
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok()??.name;
+    format!("{user}@{}", system_hostname()).parse().ok()
+}
+
+/// RFC 5321 section 4.1.4: a host without a full name of its own gives an address literal.
+fn ehlo(args: &Args, config: &Config) -> String {
+    let named = args.ehlo.as_ref().or(config.hostname.as_ref()).map(ToString::to_string);
+    named.unwrap_or_else(|| {
+        let system = system_hostname();
+        if system.contains('.') { system } else { "[127.0.0.1]".to_owned() }
+    })
+}
+
+/// With `--mx` and `--enqueue` there is no server to say how TLS is used: any host on port 25 then.
+fn tls(args: &Args, chosen: Option<&Chosen>) -> Result<ToolTls, Failure> {
+    let anyone = || Server { scheme: Scheme::Smtp, user: None, place: Place::Mx(String::new()), path: None };
+    let (server, account) = chosen.map_or_else(|| (anyone(), None), |chosen| (chosen.server.clone(), chosen.account.as_ref()));
+    let settings: ClientTls = args.tls.clone().resolve(&server, account)?;
+    let client = Client::new(settings.connector());
+    if settings.ca.is_some() || settings.cert.is_some() {
+        client.prepare().or_status(Status::Config)?;
+    }
+    Ok(ToolTls { settings, client })
+}

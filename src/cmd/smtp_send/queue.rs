@@ -1,0 +1,89 @@
+//! Into the spool: instead of sending, or what was deferred.
+
+use super::args::Args;
+use super::results::Result as RecipientResult;
+use crate::cli::clock::System;
+use crate::cli::config::settings::Config;
+use crate::cli::config::system_hostname;
+use crate::cli::exit::{Failure, OrStatus, Status};
+use crate::cli::message::Message;
+use crate::disk::spool::format::Arrival;
+use crate::disk::spool::layout::Spool;
+use crate::mail::address::ReversePath;
+use crate::mail::envelope::Envelope;
+use crate::mail::outcome::{Diagnostic, Outcome};
+use crate::mail::queue_id::QueueId;
+use crate::mail::reply::EnhancedStatus;
+use crate::mail::trace::Received;
+use crate::relay::clock::{Chance, Clock};
+use crate::relay::session::Via;
+use anyhow::Context;
+use std::io::Read;
+use std::path::Path;
+
+/// `--enqueue`: the message is safe in the spool, and every recipient accepted.
+pub fn enqueue(args: &Args, config: &Config, message: &Message, envelope: &Envelope) -> Result<Vec<RecipientResult>, Failure> {
+    let of_config = || config.node.as_ref().map_or_else(|| config.spool.0.clone(), |node| config.spool.0.join(node));
+    let dir = args.spool.clone().unwrap_or_else(of_config);
+    let hostname = config.hostname.as_ref().map_or_else(system_hostname, ToString::to_string);
+    let id = put(&dir, &hostname, message, envelope)?;
+    let queued = Diagnostic::local(EnhancedStatus::new(2, 0, 0), format!("queued as {id}"));
+    let result = |recipient: &crate::mail::address::ForwardPath| RecipientResult {
+        recipient: recipient.clone(),
+        outcome: Outcome::Accepted(queued.clone()),
+        via: Via::default(),
+        fault: None,
+        queue_id: Some(id.to_string()),
+    };
+    Ok(envelope.recipients().iter().map(result).collect())
+}
+
+/// `--spool`: what was deferred goes into the spool as one message, and each of its results has the queue id.
+pub fn keep_deferred(
+    dir: &Path,
+    hostname: &str,
+    message: &Message,
+    reverse_path: &ReversePath,
+    results: &mut [RecipientResult],
+) -> Result<(), Failure> {
+    let deferred = results.iter().filter(|result| matches!(result.outcome, Outcome::Deferred(_))).map(|result| result.recipient.clone());
+    let Ok(envelope) = Envelope::new(reverse_path.clone(), deferred) else { return Ok(()) };
+    let id = put(dir, hostname, message, &envelope)?.to_string();
+    for result in results.iter_mut().filter(|result| matches!(result.outcome, Outcome::Deferred(_))) {
+        result.queue_id = Some(id.clone());
+    }
+    Ok(())
+}
+
+fn put(dir: &Path, hostname: &str, message: &Message, envelope: &Envelope) -> Result<QueueId, Failure> {
+    let spool = Spool::create(dir).or_status(Status::CannotCreate)?;
+    let at = System.now();
+    let id = QueueId::new(u64::try_from(at.as_millisecond()).unwrap_or(0), System.draw());
+    let arrival = Arrival { at, client: Some("local".to_owned()), ..Arrival::default() };
+    let mut incoming = spool.begin(id.clone(), envelope, &arrival).or_status(Status::Io)?;
+    let recipient = match envelope.recipients() {
+        [only] => Some(only),
+        _ => None,
+    };
+    let received = Received { helo: None, peer_name: None, peer: None, by: hostname, with: None, id: &id, tls: None, recipient, at };
+    incoming.write(&received.line()).or_status(Status::Io)?;
+    copy(message, &mut |piece| incoming.write(piece).or_status(Status::Io))?;
+    drop(incoming.commit().or_status(Status::Io)?);
+    Ok(id)
+}
+
+/// The message in wire form, its last line ended.
+fn copy(message: &Message, write: &mut dyn FnMut(&[u8]) -> Result<(), Failure>) -> Result<(), Failure> {
+    let mut body = message.body();
+    let mut buf = vec![0; 64 * 1024];
+    let mut ended = true;
+    loop {
+        let n = body.read(&mut buf).context("cannot read the message").or_status(Status::Io)?;
+        if n == 0 {
+            break;
+        }
+        ended = buf[n - 1] == b'\n';
+        write(&buf[..n])?;
+    }
+    if ended { Ok(()) } else { write(b"\r\n") }
+}

@@ -1,0 +1,123 @@
+//! What became of each recipient: the rows on stdout and the exit status that they come to.
+
+use crate::cli::exit::Status;
+use crate::cli::report::Row;
+use crate::mail::address::ForwardPath;
+use crate::mail::outcome::Outcome;
+use crate::mail::reply::EnhancedStatus;
+use crate::protocol::smtp::client::words::Fault;
+use crate::relay::session::Via;
+use serde::Serialize;
+
+/// One recipient's result.
+#[derive(Debug, Clone)]
+pub struct Result {
+    pub recipient: ForwardPath,
+    pub outcome: Outcome,
+    pub via: Via,
+    /// Why the session ended, if it broke.
+    pub fault: Option<Fault>,
+    /// The name it has in our spool, if it was put there.
+    pub queue_id: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    recipient: String,
+    outcome: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enhanced: Option<String>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    text: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    host: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue_id: Option<&'a str>,
+}
+
+impl Serialize for Result {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        let why = self.outcome.diagnostic();
+        let json = Json {
+            recipient: self.recipient.to_string(),
+            outcome: self.outcome.word(),
+            code: why.code.map(|code| code.value()),
+            enhanced: why.enhanced.map(|status| status.to_string()),
+            text: &why.text,
+            host: &self.via.host,
+            address: self.via.address.as_deref(),
+            tls: self.via.tls.as_deref(),
+            queue_id: self.queue_id.as_deref(),
+        };
+        json.serialize(to)
+    }
+}
+
+impl Row for Result {
+    fn columns(&self) -> Vec<Option<String>> {
+        let why = self.outcome.diagnostic();
+        vec![
+            Some(self.outcome.word().to_owned()),
+            Some(self.recipient.to_string()),
+            why.code.map(|code| code.to_string()),
+            why.enhanced.map(|status| status.to_string()),
+            Some(why.text.clone()),
+        ]
+    }
+}
+
+/// The exit status of all results together. What is deferred and in our spool counts as done.
+pub fn status(results: &[Result]) -> Status {
+    let done = |result: &&Result| {
+        matches!(result.outcome, Outcome::Accepted(_)) || (matches!(result.outcome, Outcome::Deferred(_)) && result.queue_id.is_some())
+    };
+    let any = |test: fn(&Result) -> bool| results.iter().any(test);
+    match results.iter().filter(done).count() {
+        n if n == results.len() => Status::Done,
+        1.. => Status::Partly,
+        _ if any(|r| matches!(r.outcome, Outcome::InDoubt(_))) => Status::InDoubt,
+        _ if any(|r| r.fault == Some(Fault::Protocol)) => Status::Protocol,
+        _ if any(|r| matches!(r.outcome, Outcome::Deferred(_))) => Status::TryAgain,
+        _ if results.iter().all(no_such_domain) => Status::NoHost,
+        _ => Status::Refused,
+    }
+}
+
+/// The DNS said so, not a server.
+fn no_such_domain(result: &Result) -> bool {
+    let why = result.outcome.diagnostic();
+    why.code.is_none() && why.enhanced == Some(EnhancedStatus::new(5, 1, 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::outcome::Diagnostic;
+    use crate::mail::reply::Reply;
+
+    fn result(code: u16) -> Result {
+        let reply = Reply::new(code, None, "x");
+        Result { recipient: "a@b.test".parse().unwrap(), outcome: Outcome::from_reply(&reply), via: Via::default(), fault: None, queue_id: None }
+    }
+
+    #[test]
+    fn one_status_for_all_results() {
+        let of = |codes: &[u16]| status(&codes.iter().map(|code| result(*code)).collect::<Vec<_>>());
+        assert_eq!([of(&[250, 251]), of(&[250, 550]), of(&[450, 250])], [Status::Done, Status::Partly, Status::Partly]);
+        assert_eq!([of(&[550, 450]), of(&[550, 554])], [Status::TryAgain, Status::Refused]);
+        let mut doubt = result(450);
+        doubt.outcome = Outcome::InDoubt(Diagnostic::local(EnhancedStatus::new(4, 4, 2), "lost"));
+        assert_eq!(status(&[result(550), result(450), doubt.clone()]), Status::InDoubt);
+        assert_eq!(status(&[result(250), doubt]), Status::Partly);
+        let mut spooled = result(450);
+        spooled.queue_id = Some("id".into());
+        assert_eq!(status(&[spooled.clone(), result(250)]), Status::Done);
+        assert_eq!(status(&[spooled, result(550)]), Status::Partly);
+    }
+}
