@@ -37,7 +37,9 @@ impl Progress {
 
     /// Takes the bar away.
     pub fn finish(&self) {
-        if let Some(bar) = self.inside.as_ref().and_then(|inside| inside.lock().unwrap_or_else(PoisonError::into_inner).bar.take()) {
+        if let Some(bar) =
+            self.inside.as_ref().and_then(|inside| inside.lock().unwrap_or_else(PoisonError::into_inner).bar.take())
+        {
             bar.finish_and_clear();
         }
     }

@@ -68,6 +68,8 @@ impl Transcript {
             sent: Vec::new(),
             received: Vec::new(),
             last: VecDeque::new(),
+            refusal: VecDeque::new(),
+            refused: false,
             answered: false,
         }
     }

@@ -6,7 +6,6 @@ mod results;
 mod sending;
 
 use crate::cli::args::{self as words, Parsed};
-use crate::cli::clock::System;
 use crate::cli::config::settings::Config;
 use crate::cli::config::{self, Reader, system_hostname};
 use crate::cli::exit::{Failure, OrStatus, Status};
@@ -103,7 +102,13 @@ fn send(
 }
 
 /// A row for each recipient, a line in the log for each, one status for all.
-fn report(args: &Args, log: &Sink, envelope: &Envelope, message: &Message, results: &[RecipientResult]) -> Result<Status, Failure> {
+fn report(
+    args: &Args,
+    log: &Sink,
+    envelope: &Envelope,
+    message: &Message,
+    results: &[RecipientResult],
+) -> Result<Status, Failure> {
     let mut rows = Rows::new(args.json);
     for result in results {
         rows.put(result)?;

@@ -99,16 +99,18 @@ impl Courier<'_> {
         while outbox.is_waiting() {
             if let Err(unserved) = self.attempt(to, outbox) {
                 settle_all(outbox, &unserved);
-                return Some(unserved);
+                return Some(*unserved);
             }
         }
         None
     }
 
     /// One session with the first host that lets it stand.
-    fn attempt<T>(&self, to: &Destination, outbox: &dyn Outbox<T>) -> Result<(), Unserved> {
+    fn attempt<T>(&self, to: &Destination, outbox: &dyn Outbox<T>) -> Result<(), Box<Unserved>> {
         let mut attempt = Attempt::default();
-        for target in self.targets(to).map_err(|outcome| Unserved { outcome, via: Via::default(), fault: Fault::Lost })? {
+        for target in
+            self.targets(to).map_err(|outcome| Box::new(Unserved { outcome, via: Via::default(), fault: Fault::Lost }))?
+        {
             let addresses = match self.addresses(&target) {
                 Ok(addresses) => addresses,
                 Err(outcome) => {
@@ -133,7 +135,7 @@ impl Courier<'_> {
         }
         let nothing =
             || Unserved { outcome: deferred(4, 4, 1, "no host to connect to"), via: Via::default(), fault: Fault::Lost };
-        Err(attempt.failure.unwrap_or_else(nothing))
+        Err(Box::new(attempt.failure.unwrap_or_else(nothing)))
     }
 
     /// A session, and another without TLS where that failed and was not required.

@@ -46,7 +46,8 @@ pub fn keep_deferred(
     reverse_path: &ReversePath,
     results: &mut [RecipientResult],
 ) -> Result<(), Failure> {
-    let deferred = results.iter().filter(|result| matches!(result.outcome, Outcome::Deferred(_))).map(|result| result.recipient.clone());
+    let deferred =
+        results.iter().filter(|result| matches!(result.outcome, Outcome::Deferred(_))).map(|result| result.recipient.clone());
     let Ok(envelope) = Envelope::new(reverse_path.clone(), deferred) else { return Ok(()) };
     let id = put(dir, hostname, message, &envelope)?.to_string();
     for result in results.iter_mut().filter(|result| matches!(result.outcome, Outcome::Deferred(_))) {
@@ -65,7 +66,8 @@ fn put(dir: &Path, hostname: &str, message: &Message, envelope: &Envelope) -> Re
         [only] => Some(only),
         _ => None,
     };
-    let received = Received { helo: None, peer_name: None, peer: None, by: hostname, with: None, id: &id, tls: None, recipient, at };
+    let received =
+        Received { helo: None, peer_name: None, peer: None, by: hostname, with: None, id: &id, tls: None, recipient, at };
     incoming.write(&received.line()).or_status(Status::Io)?;
     copy(message, &mut |piece| incoming.write(piece).or_status(Status::Io))?;
     drop(incoming.commit().or_status(Status::Io)?);

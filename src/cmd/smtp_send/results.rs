@@ -75,7 +75,8 @@ impl Row for Result {
 /// The exit status of all results together. What is deferred and in our spool counts as done.
 pub fn status(results: &[Result]) -> Status {
     let done = |result: &&Result| {
-        matches!(result.outcome, Outcome::Accepted(_)) || (matches!(result.outcome, Outcome::Deferred(_)) && result.queue_id.is_some())
+        matches!(result.outcome, Outcome::Accepted(_))
+            || (matches!(result.outcome, Outcome::Deferred(_)) && result.queue_id.is_some())
     };
     let any = |test: fn(&Result) -> bool| results.iter().any(test);
     match results.iter().filter(done).count() {
@@ -103,7 +104,13 @@ mod tests {
 
     fn result(code: u16) -> Result {
         let reply = Reply::new(code, None, "x");
-        Result { recipient: "a@b.test".parse().unwrap(), outcome: Outcome::from_reply(&reply), via: Via::default(), fault: None, queue_id: None }
+        Result {
+            recipient: "a@b.test".parse().unwrap(),
+            outcome: Outcome::from_reply(&reply),
+            via: Via::default(),
+            fault: None,
+            queue_id: None,
+        }
     }
 
     #[test]

@@ -130,7 +130,8 @@ impl Outbox<Vec<usize>> for Batch<'_> {
         let mut slots = self.slots.borrow_mut();
         for (place, outcome) in sent.tag.into_iter().zip(sent.outcomes) {
             let Some(recipient) = self.sending.recipients.get(place) else { continue };
-            let result = RecipientResult { recipient: recipient.clone(), outcome, via: via.clone(), fault: sent.fault, queue_id: None };
+            let result =
+                RecipientResult { recipient: recipient.clone(), outcome, via: via.clone(), fault: sent.fault, queue_id: None };
             if let Some(slot) = slots.get_mut(place) {
                 *slot = Some(result);
             }
