@@ -5,16 +5,15 @@
 mod page;
 #[path = "docs/sections.rs"]
 mod sections;
+#[path = "docs/tools.rs"]
+mod tools;
 
 use clap::Command;
 use clap_complete::{Shell, generate};
-use postroad::cmd;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// Every tool that is shipped.
-const TOOLS: &[(&str, fn() -> Command)] = &[("mx-lookup", cmd::mx_lookup::command)];
+use tools::TOOLS;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

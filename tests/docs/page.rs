@@ -6,7 +6,7 @@ use clap_mangen::Man;
 use postroad::cli::exit::TABLE;
 use std::io::{self, Write};
 
-/// The order of mdoc(7), with OUTPUT where people look for it.
+/// The order of mdoc(7), with OUTPUT where people look for it. Sections that only one tool has come before.
 const ORDER: &[&str] = &["OUTPUT", "ENVIRONMENT", "FILES", "EXIT STATUS", "EXAMPLES", "SEE ALSO", "STANDARDS", "BUGS"];
 
 /// Day of the last change that matters to readers.
@@ -18,9 +18,6 @@ pub fn page(command: &Command, parts: &str) -> String {
     let mut own = sections(&help);
     own.extend(sections(parts));
     own.push(exit_status(own.iter().find(|s| s.title == "EXIT STATUS")));
-    for section in &own {
-        assert!(ORDER.contains(&section.title.as_str()), "{}: no section {}", command.get_name(), section.title);
-    }
     let bare = command.clone().after_help(None::<&str>).after_long_help(None::<&str>);
     let man = Man::new(bare.clone())
         .title(command.get_name().to_uppercase())
@@ -33,18 +30,23 @@ pub fn page(command: &Command, parts: &str) -> String {
         .and_then(|()| man.render_name_section(&mut out))
         .and_then(|()| synopsis(&bare, &mut out))
         .and_then(|()| man.render_description_section(&mut out))
-        .and_then(|()| man.render_options_section(&mut out));
+        .and_then(|()| options(&bare, &man, &mut out));
     writing.expect("a Vec takes everything");
     let mut text = once(&String::from_utf8(out).expect("clap writes UTF-8"));
     text.push_str(&commands(&bare));
-    for title in ORDER {
-        let parts: Vec<&Section> = own.iter().filter(|s| s.title == *title).collect();
-        if !parts.is_empty() {
-            text.push_str(&format!(".SH \"{title}\"\n"));
-            parts.iter().for_each(|part| render(&part.lines, &part.title, &mut text));
-        }
+    for title in titles(&own) {
+        text.push_str(&format!(".SH \"{title}\"\n"));
+        own.iter().filter(|s| s.title == title).for_each(|part| render(&part.lines, &part.title, &mut text));
     }
     text
+}
+
+/// Each title once: those that only this tool has, then the usual ones.
+fn titles(own: &[Section]) -> Vec<&str> {
+    let mut titles: Vec<&str> = own.iter().map(|s| s.title.as_str()).collect();
+    titles.sort_by_key(|title| ORDER.iter().position(|t| t == title).map_or(0, |at| at + 1));
+    titles.dedup();
+    titles
 }
 
 /// The usage as `--help` has it, each form on its line.
@@ -55,6 +57,21 @@ fn synopsis(command: &Command, out: &mut Vec<u8>) -> io::Result<()> {
         writeln!(out, "{}", escape(line.trim()))?;
     }
     writeln!(out, ".fi")
+}
+
+/// All options in one section, their groups below it under the names that `--help` has for them.
+fn options(command: &Command, man: &Man, out: &mut Vec<u8>) -> io::Result<()> {
+    let mut made = Vec::new();
+    man.render_options_section(&mut made)?;
+    let headings: Vec<&str> = command.get_arguments().filter_map(|arg| arg.get_help_heading()).collect();
+    for line in String::from_utf8_lossy(&made).lines() {
+        let title = line.strip_prefix(".SH ").map(|title| title.trim_matches('"'));
+        match title.and_then(|title| headings.iter().find(|h| h.to_uppercase() == title)) {
+            Some(heading) => writeln!(out, ".SS \"{heading}\"")?,
+            None => writeln!(out, "{line}")?,
+        }
+    }
+    Ok(())
 }
 
 /// Without the definitions that are repeated before every section.

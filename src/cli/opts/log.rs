@@ -5,13 +5,12 @@ use crate::cli::log::{Format, Sink, Target};
 use clap::Args;
 
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Log options")]
 pub struct LogOptions {
     /// Where the log goes: stderr, syslog, none, or a FILE to append to (a path with a slash)
-    #[arg(long = "log", value_name = "WHERE", value_parser = target)]
+    #[arg(long = "log", value_name = "WHERE", value_parser = target, help_heading = "Log options")]
     target: Option<Target>,
     /// The form of a log line
-    #[arg(long, value_name = "FORM", value_enum, default_value_t = Format::Text)]
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = Format::Text, help_heading = "Log options")]
     log_format: Format,
 }
 

@@ -10,16 +10,15 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Server options")]
 pub struct ServerOptions {
     /// The server: host[:port], URL, mx:DOMAIN, or a socket as unix:/PATH or lmtp:/PATH
     ///
     /// URLs are smtp://, smtps://, submission://, submissions:// or lmtp://, then [user@]host[:port]. Brackets hold an IPv6
     /// address. The host is never MX-resolved; mx:DOMAIN always is.
-    #[arg(short, long, value_name = "SERVER", conflicts_with = "account")]
+    #[arg(short, long, value_name = "SERVER", conflicts_with = "account", help_heading = "Server options")]
     server: Option<String>,
     /// Take the server and what belongs to it from [account.NAME] of the config
-    #[arg(short, long, value_name = "NAME")]
+    #[arg(short, long, value_name = "NAME", help_heading = "Server options")]
     account: Option<String>,
 }
 
@@ -57,19 +56,18 @@ fn unknown_account(name: &str, config: &Config) -> String {
 
 /// How a connection is made.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Network options")]
 pub struct NetworkOptions {
     /// IPv4 only
-    #[arg(short = '4', conflicts_with = "ipv6")]
+    #[arg(short = '4', conflicts_with = "ipv6", help_heading = "Network options")]
     ipv4: bool,
     /// IPv6 only
-    #[arg(short = '6')]
+    #[arg(short = '6', help_heading = "Network options")]
     ipv6: bool,
     /// Connect from this address
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", help_heading = "Network options")]
     source: Option<IpAddr>,
     /// Longest wait for the peer, in seconds or as 30s, 5m [default: as RFC 5321 says for each step]
-    #[arg(long, value_name = "TIME", value_parser = duration::timeout)]
+    #[arg(long, value_name = "TIME", value_parser = duration::timeout, help_heading = "Network options")]
     timeout: Option<Duration>,
 }
 

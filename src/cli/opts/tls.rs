@@ -24,37 +24,36 @@ pub enum TlsVersion {
 
 /// The flags of a client.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "TLS options")]
 pub struct ClientTlsOptions {
     /// Whether to encrypt [default: require for submission and URLs with an s, else opportunistic]
     ///
     /// `require` encrypts and verifies the server's certificate, or ends the session. `opportunistic` encrypts where the server
     /// offers it and does not verify. `never` speaks plain text.
-    #[arg(long = "tls", value_name = "WHEN", value_enum)]
+    #[arg(long = "tls", value_name = "WHEN", value_enum, help_heading = "TLS options")]
     mode: Option<TlsMode>,
     /// Start TLS at once, before the first reply (as smtps:// does)
-    #[arg(long)]
+    #[arg(long, help_heading = "TLS options")]
     tls_implicit: bool,
     /// Trust the authorities in this PEM file, in place of the system's
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "TLS options")]
     tls_ca: Option<PathBuf>,
     /// Show this certificate chain to the server (PEM)
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    #[arg(long, value_name = "FILE", requires = "tls_key", help_heading = "TLS options")]
     tls_cert: Option<PathBuf>,
     /// The private key of --tls-cert (PEM)
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = "TLS options")]
     tls_key: Option<PathBuf>,
     /// The name that the certificate must hold, in place of the server's
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = "TLS options")]
     tls_name: Option<String>,
     /// Take the certificate with this SHA-256 fingerprint and no other
-    #[arg(long, value_name = "HEX", value_parser = fingerprint::parse)]
+    #[arg(long, value_name = "HEX", value_parser = fingerprint::parse, help_heading = "TLS options")]
     tls_fingerprint: Option<Fingerprint>,
     /// Oldest version of TLS to speak
-    #[arg(long, value_name = "VERSION", value_enum, default_value_t)]
+    #[arg(long, value_name = "VERSION", value_enum, default_value_t, help_heading = "TLS options")]
     tls_min: TlsVersion,
     /// Encrypt without verifying the certificate
-    #[arg(long, conflicts_with = "tls_fingerprint")]
+    #[arg(long, conflicts_with = "tls_fingerprint", help_heading = "TLS options")]
     tls_insecure: bool,
 }
 
@@ -154,19 +153,18 @@ fn by_server(server: &Server, implicit: bool) -> TlsMode {
 
 /// The flags of the server.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "TLS options")]
 pub struct ServerTlsOptions {
     /// Offer STARTTLS with this certificate chain (PEM)
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    #[arg(long, value_name = "FILE", requires = "tls_key", help_heading = "TLS options")]
     tls_cert: Option<PathBuf>,
     /// The private key of --tls-cert (PEM)
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = "TLS options")]
     tls_key: Option<PathBuf>,
     /// Start TLS at once, before the greeting
-    #[arg(long)]
+    #[arg(long, help_heading = "TLS options")]
     tls_implicit: bool,
     /// Oldest version of TLS to speak
-    #[arg(long, value_name = "VERSION", value_enum, default_value_t)]
+    #[arg(long, value_name = "VERSION", value_enum, default_value_t, help_heading = "TLS options")]
     tls_min: TlsVersion,
 }
 

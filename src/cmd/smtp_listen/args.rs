@@ -71,21 +71,20 @@ pub struct Args {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Where it goes")]
 pub struct StoreArgs {
     #[command(flatten)]
     pub spool: SpoolOptions,
     /// Into this Maildir, made if it is not there
-    #[arg(long, value_name = "DIR", group = "sink")]
+    #[arg(long, value_name = "DIR", group = "sink", help_heading = "Where it goes")]
     pub maildir: Option<PathBuf>,
     /// To the stdin of this command, once a message; no shell. Status 0 takes it, 75 defers it, others refuse it
-    #[arg(long, value_name = "COMMAND", group = "sink")]
+    #[arg(long, value_name = "COMMAND", group = "sink", help_heading = "Where it goes")]
     pub exec: Option<String>,
     /// To stdout, each message behind an mbox `From ` line
-    #[arg(long, group = "sink")]
+    #[arg(long, group = "sink", help_heading = "Where it goes")]
     pub stdout: bool,
     /// Nowhere
-    #[arg(long, group = "sink")]
+    #[arg(long, group = "sink", help_heading = "Where it goes")]
     pub discard: bool,
 }
 

@@ -1,0 +1,84 @@
+# Postroad. `make try` shows a message going all the way; `make test` runs the tests; `make install` installs.
+
+CARGO   ?= cargo
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+BINDIR     = $(PREFIX)/bin
+MANDIR     = $(PREFIX)/share/man
+DOCDIR     = $(PREFIX)/share/doc/postroad
+UNITDIR    = $(PREFIX)/lib/systemd/system
+BASHDIR    = $(PREFIX)/share/bash-completion/completions
+ZSHDIR     = $(PREFIX)/share/zsh/site-functions
+FISHDIR    = $(PREFIX)/share/fish/vendor_completions.d
+SYSUSERSDIR = $(PREFIX)/lib/sysusers.d
+TMPFILESDIR = $(PREFIX)/lib/tmpfiles.d
+
+TOOLS = $(patsubst src/bin/%.rs,%,$(wildcard src/bin/*.rs))
+
+# The system's OpenSSL where its headers are, else one built from source (which takes perl and some minutes).
+# `make OPENSSL_FROM=system` and `make OPENSSL_FROM=vendored` decide by hand.
+ifndef OPENSSL_FROM
+OPENSSL_FROM := $(shell scripts/openssl)
+endif
+FEATURES = $(if $(filter vendored,$(OPENSSL_FROM)),--features vendored)
+ifeq ($(words $(OPENSSL_FROM)),2)
+export OPENSSL_LIB_DIR     := $(word 1,$(OPENSSL_FROM))
+export OPENSSL_INCLUDE_DIR := $(word 2,$(OPENSSL_FROM))
+endif
+
+.PHONY: all build release try test interop docs install ci
+
+all: build
+
+build:
+	$(CARGO) build --locked $(FEATURES) --bins
+
+release:
+	$(CARGO) build --locked --release $(FEATURES) --bins
+
+# A message from Alice to Bob, every step on the screen. Leaves nothing behind.
+try: build
+	scripts/try
+
+test:
+	$(CARGO) test --locked $(FEATURES)
+
+# With real Postfix, inetd and systemd from Debian; names what is missing.
+interop: build
+	scripts/interop
+
+# Man pages and completions, from the tools' own definitions.
+docs:
+	UPDATE=1 $(CARGO) test --locked $(FEATURES) --test docs pages_and_completions_are_fresh
+	$(CARGO) test --locked $(FEATURES) --test docs
+
+# Where there is no cargo, as for root after `make release`, what was built is installed.
+install:
+	@if command -v $(CARGO) >/dev/null; then $(MAKE) release; fi
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7 \
+		$(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(UNITDIR) \
+		$(DESTDIR)$(SYSUSERSDIR) $(DESTDIR)$(TMPFILESDIR)
+	set -e; for tool in $(TOOLS); do \
+		install -m 755 target/release/$$tool $(DESTDIR)$(BINDIR)/$$tool; \
+		install -m 644 man/$$tool.1 $(DESTDIR)$(MANDIR)/man1/$$tool.1; \
+		install -m 644 completions/$$tool.bash $(DESTDIR)$(BASHDIR)/$$tool; \
+		install -m 644 completions/_$$tool $(DESTDIR)$(ZSHDIR)/_$$tool; \
+		install -m 644 completions/$$tool.fish $(DESTDIR)$(FISHDIR)/$$tool.fish; \
+	done
+	install -m 644 man/*.5 $(DESTDIR)$(MANDIR)/man5/
+	install -m 644 man/*.7 $(DESTDIR)$(MANDIR)/man7/
+	set -e; for unit in contrib/systemd/*.socket contrib/systemd/*.service contrib/systemd/*.timer; do \
+		sed 's,@BINDIR@,$(BINDIR),g' "$$unit" > "$(DESTDIR)$(UNITDIR)/$${unit##*/}"; \
+		chmod 644 "$(DESTDIR)$(UNITDIR)/$${unit##*/}"; \
+	done
+	install -m 644 contrib/systemd/postroad.sysusers $(DESTDIR)$(SYSUSERSDIR)/postroad.conf
+	install -m 644 contrib/systemd/postroad.tmpfiles $(DESTDIR)$(TMPFILESDIR)/postroad.conf
+	set -e; for line in inetd.conf $(notdir $(wildcard contrib/cron)); do \
+		sed 's,@BINDIR@,$(BINDIR),g' contrib/$$line > $(DESTDIR)$(DOCDIR)/$$line; chmod 644 $(DESTDIR)$(DOCDIR)/$$line; \
+	done
+	install -m 644 README.md CHANGELOG.md VIOLATIONS.md LICENSE-MIT LICENSE-APACHE $(DESTDIR)$(DOCDIR)/
+	install -m 644 contrib/README.md $(DESTDIR)$(DOCDIR)/contrib.md
+
+ci:
+	.ci/run

@@ -1,0 +1,17 @@
+complete -c mime-pack -s f -l from -d 'Who it is from' -r
+complete -c mime-pack -s t -l to -d 'Who it is for; may be repeated' -r
+complete -c mime-pack -l cc -d 'Who gets a copy' -r
+complete -c mime-pack -l bcc -d 'Who gets a copy without the others knowing: smtp-send takes the field out' -r
+complete -c mime-pack -s s -l subject -d 'What it is about' -r
+complete -c mime-pack -s a -l attach -d 'Attach a file' -r
+complete -c mime-pack -l html -d 'The body as HTML, beside the text; alone where stdin is empty' -r -F
+complete -c mime-pack -l inline -d 'A file that the body shows, by `cid:ID` in HTML' -r
+complete -c mime-pack -l header -d 'Add a header field' -r
+complete -c mime-pack -l date -d 'The time in the Date field: 2026-11-22T10:00:00Z, or as in a Date field, or @SECONDS [default: now]' -r
+complete -c mime-pack -s H -l field -d 'Print the value of this header field of the message on stdin, decoded; one line for each that there is' -r
+complete -c mime-pack -s O -l output -d 'Write the decoded content of a part of the message on stdin: PART as --list shows it, or the name of its file' -r
+complete -c mime-pack -l crlf -d 'Write lines ended by CRLF, as on the wire'
+complete -c mime-pack -s l -l list -d 'List the parts of the message on stdin'
+complete -c mime-pack -l json -d 'With --list: one JSON object a part'
+complete -c mime-pack -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c mime-pack -s V -l version -d 'Print version'
