@@ -425,6 +425,9 @@ fn a_child_is_let_go_only_when_its_parent_says_so() {
 
     let whole = accept(&spool, &recipients).unwrap();
     let mut message = claim(&spool, &whole);
+    for stale in [&[1][..], &[0, 2], &[1]] {
+        drop(stage(&message, stale));
+    }
     let child = stage(&message, &[0, 1, 2]);
     let child = message.let_go(child, Mark::Expanded).unwrap();
     assert!(message.is_settled());
