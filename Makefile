@@ -39,6 +39,7 @@ release:
 
 # A message from Alice to Bob, every step on the screen. Leaves nothing behind.
 try: build
+	$(CARGO) build --locked $(FEATURES) --example throwaway-cert
 	scripts/try
 
 test:

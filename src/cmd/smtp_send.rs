@@ -20,8 +20,9 @@ use crate::cli::transcript::Level;
 use crate::mail::address::{ForwardPath, ReversePath};
 use crate::mail::address_list;
 use crate::mail::envelope::Envelope;
-use crate::mail::server::{Place, Scheme, Server};
+use crate::mail::server::{Host, Place, Scheme, Server};
 use crate::mail::{header, submitted};
+use crate::net::dial::{DialError, Dialer};
 use crate::net::dns::{Options, Resolver};
 use crate::net::tls::client::Client;
 use crate::protocol::smtp::client::words::Timeouts;
@@ -46,6 +47,14 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     let chosen = args.server.resolve(&config, Scheme::Smtp)?;
     if chosen.is_none() && !args.mx && !args.enqueue {
         return Err(Failure::text(Status::Usage, "no server: -s SERVER, -a ACCOUNT, --mx or --enqueue"));
+    }
+    if let Some(account) = chosen.as_ref().and_then(|chosen| chosen.account.as_ref())
+        && account.password_command.is_some()
+    {
+        return Err(Failure::text(
+            Status::Config,
+            "the account has a password-command, and this version cannot log in (no AUTH yet)",
+        ));
     }
     if args.recipients.is_empty() && !args.take_recipients {
         return Err(Failure::text(Status::Usage, "no recipient: name them, or take those of the message with -t"));
@@ -83,6 +92,9 @@ fn send(
         timeouts: args.network.timeout().map_or_else(Timeouts::default, Timeouts::capped),
         watch: Some(&screen),
     };
+    if let Some(why) = chosen.as_ref().and_then(|chosen| no_such_host(&chosen.server, &dialer)) {
+        return Ok(results::refused_all(envelope, &why));
+    }
     let sending = Sending {
         message,
         reverse_path: &envelope.reverse_path,
@@ -99,6 +111,12 @@ fn send(
         screen.show_last();
     }
     Ok(results)
+}
+
+/// A server's name that nobody knows is told as such, and not tried again and again.
+fn no_such_host(server: &Server, dialer: &Dialer) -> Option<String> {
+    let Place::Host { host: Host::Name(name), port } = &server.place else { return None };
+    dialer.lookup(name, *port).err().filter(DialError::is_no_such_host).map(|error| error.to_string())
 }
 
 /// A row for each recipient, a line in the log for each, one status for all.

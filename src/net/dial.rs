@@ -147,6 +147,14 @@ impl Dialer {
 }
 
 /// One line, with all that was tried.
+impl DialError {
+    /// The resolver says that there is no such host, and not that it could not find out. The standard library passes on only the C
+    /// library's text (EAI_AGAIN's is the temporary one).
+    pub fn is_no_such_host(&self) -> bool {
+        matches!(self, DialError::Unknown { error, .. } if !error.to_string().contains("Temporary failure"))
+    }
+}
+
 impl fmt::Display for DialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

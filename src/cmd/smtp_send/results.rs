@@ -3,11 +3,15 @@
 use crate::cli::exit::Status;
 use crate::cli::report::Row;
 use crate::mail::address::ForwardPath;
-use crate::mail::outcome::Outcome;
+use crate::mail::envelope::Envelope;
+use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::EnhancedStatus;
 use crate::protocol::smtp::client::words::Fault;
 use crate::relay::session::Via;
 use serde::Serialize;
+
+/// RFC 3463 section 3.2: bad destination system address.
+const NO_SUCH_DOMAIN: EnhancedStatus = EnhancedStatus::new(5, 1, 2);
 
 /// One recipient's result.
 #[derive(Debug, Clone)]
@@ -72,6 +76,19 @@ impl Row for Result {
     }
 }
 
+/// The same refusal of our own for every recipient: there is no such server.
+pub fn refused_all(envelope: &Envelope, why: &str) -> Vec<Result> {
+    let outcome = Outcome::Refused(Diagnostic::local(NO_SUCH_DOMAIN, why));
+    let result = |recipient: &ForwardPath| Result {
+        recipient: recipient.clone(),
+        outcome: outcome.clone(),
+        via: Via::default(),
+        fault: None,
+        queue_id: None,
+    };
+    envelope.recipients().iter().map(result).collect()
+}
+
 /// The exit status of all results together. What is deferred and in our spool counts as done.
 pub fn status(results: &[Result]) -> Status {
     let done = |result: &&Result| {
@@ -93,13 +110,12 @@ pub fn status(results: &[Result]) -> Status {
 /// The DNS said so, not a server.
 fn no_such_domain(result: &Result) -> bool {
     let why = result.outcome.diagnostic();
-    why.code.is_none() && why.enhanced == Some(EnhancedStatus::new(5, 1, 2))
+    why.code.is_none() && why.enhanced == Some(NO_SUCH_DOMAIN)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mail::outcome::Diagnostic;
     use crate::mail::reply::Reply;
 
     fn result(code: u16) -> Result {
