@@ -141,11 +141,16 @@ fn stem(entity: &Entity<Source>, fields: &Fields, reproducible: bool) -> Result<
     } else {
         None
     };
-    for attempt in 0u64.. {
-        let stem = match &seed {
-            Some(digest) => hex(&digest.clone().chain_update(attempt.to_be_bytes()).finalize()[..16]),
-            None => random_hex()?,
-        };
+    unused(entity, |attempt| match &seed {
+        Some(digest) => Ok(hex(&digest.clone().chain_update(attempt.to_be_bytes()).finalize()[..16])),
+        None => random_hex(),
+    })
+}
+
+/// The first candidate that stands in no content that goes out as it is.
+fn unused(entity: &Entity<Source>, mut candidate: impl FnMut(u64) -> Result<String, Failure>) -> Result<String, Failure> {
+    for attempt in 0.. {
+        let stem = candidate(attempt)?;
         let mut is_used = false;
         leaves(entity, &mut |leaf| {
             is_used |= leaf.encoding.is_identity() && leaf.source.content.contains(stem.as_bytes())?;
@@ -266,5 +271,23 @@ impl Canonical {
         if let Canonical::Lf(newline) = self {
             newline.finish(text);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_boundary_that_stands_in_the_content_is_not_taken() {
+        let directory = tempfile::tempdir().unwrap();
+        let leaf = |text: &str| {
+            let path = directory.path().join(text);
+            std::fs::write(&path, format!("text\n--=_1_{text}\n")).unwrap();
+            body(Content::open(&path).unwrap(), "text/plain").unwrap()
+        };
+        let entity = Entity::together(Together::Mixed, vec![leaf("zero"), leaf("one")]);
+        let candidates = ["zero", "one", "two", "three"];
+        assert_eq!(unused(&entity, |attempt| Ok(candidates[attempt as usize].to_owned())).unwrap(), "two");
     }
 }

@@ -96,8 +96,9 @@ impl Visitor for Picker<'_> {
     }
 
     fn bytes(&mut self, run: Run, bytes: &[u8]) -> Result<(), Failure> {
-        let State::Open { kind, decoder, .. } = &mut self.state else { return Ok(()) };
+        let State::Open { depth, kind, decoder } = &mut self.state else { return Ok(()) };
         let content = match (*kind, run) {
+            (_, Run::HeaderEnd) if *depth == self.depth => return Ok(()),
             (Kind::Leaf, Run::Frame) => return Ok(()),
             (Kind::Leaf, Run::Content) if !matches!(decoder, Decoder::Identity) => {
                 self.decoded.clear();

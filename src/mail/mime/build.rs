@@ -162,6 +162,11 @@ impl<S> Builder<'_, S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bytes::transfer::{Decoder, Encoder};
+    use crate::mail::mime::head::Flag;
+    use crate::mail::mime::scan::{Kind, Part, Run, Scanner, Visitor};
+    use proptest::prelude::*;
+    use std::convert::Infallible;
 
     fn leaf(media: &str, source: &'static str) -> Entity<&'static str> {
         Entity::Leaf(Leaf {
@@ -203,5 +208,120 @@ mod tests {
              \n--=_2_stem\nContent-Type: text/html\nContent-Transfer-Encoding: 7bit\n\n<p>\
              \n--=_2_stem\nContent-Type: image/png\nContent-Transfer-Encoding: 7bit\n\npng\n--=_2_stem--\n--=_1_stem--"
         );
+    }
+
+    /// Leaves' content by section, as the scanner finds it.
+    #[derive(Default)]
+    struct Leaves {
+        open: Option<(String, Decoder, Vec<u8>)>,
+        found: Vec<(String, Vec<u8>)>,
+        flags: usize,
+    }
+
+    impl Visitor for Leaves {
+        type Error = Infallible;
+
+        fn begin(&mut self, part: &Part<'_>) -> Result<(), Infallible> {
+            self.open =
+                (part.kind == Kind::Leaf).then(|| (part.section.to_owned(), Decoder::new(part.head.encoding), Vec::new()));
+            Ok(())
+        }
+
+        fn bytes(&mut self, run: Run, bytes: &[u8]) -> Result<(), Infallible> {
+            if let (Some((_, decoder, content)), Run::Content) = (&mut self.open, run) {
+                decoder.push(bytes, content);
+            }
+            Ok(())
+        }
+
+        fn end(&mut self, flags: &[Flag]) -> Result<(), Infallible> {
+            if let Some((section, mut decoder, mut content)) = self.open.take() {
+                self.flags += usize::from(decoder.finish(&mut content).is_some());
+                self.found.push((section, content));
+            }
+            self.flags += flags.len();
+            Ok(())
+        }
+    }
+
+    fn text_of(entity: Entity<Vec<u8>>) -> Vec<u8> {
+        let mut message = Vec::new();
+        for segment in segments(String::new(), entity, "stem") {
+            match segment {
+                Segment::Text(text) => message.extend_from_slice(text.as_bytes()),
+                Segment::Content(content, encoding) => {
+                    let mut encoder = Encoder::new(encoding);
+                    encoder.push(&content, &mut message);
+                    encoder.finish(&mut message);
+                }
+            }
+        }
+        message
+    }
+
+    /// Sections and contents as they must be found.
+    fn expected(entity: &Entity<Vec<u8>>, section: &str, out: &mut Vec<(String, Vec<u8>)>) {
+        match entity {
+            Entity::Leaf(leaf) => {
+                out.push((if section.is_empty() { "1".to_owned() } else { section.to_owned() }, leaf.source.clone()))
+            }
+            Entity::Multipart(_, parts) => {
+                for (at, part) in parts.iter().enumerate() {
+                    let dot = if section.is_empty() { "" } else { "." };
+                    expected(part, &format!("{section}{dot}{}", at + 1), out);
+                }
+            }
+        }
+    }
+
+    fn any_leaf() -> impl Strategy<Value = Entity<Vec<u8>>> {
+        let text = "([a-z .-]{0,80}\n|--=_1_stem|=_1_stem|--\n|From |\n){0,5}";
+        let named = (text, proptest::collection::vec(any::<u8>(), 0..200), 0u8..3, "\\PC{0,90}");
+        named.prop_map(|(text, bytes, which, name)| {
+            // A delimiter of the message itself must not stand in what goes out as it is: the caller sees to that.
+            let (encoding, source) = match which {
+                0 => (Encoding::SevenBit, text.replace("--=_", "--").into_bytes()),
+                1 => (Encoding::QuotedPrintable, text.into_bytes()),
+                _ => (Encoding::Base64, bytes),
+            };
+            let media = "application/x".to_owned();
+            Entity::Leaf(Leaf {
+                media,
+                charset: None,
+                encoding,
+                disposition: Some("attachment"),
+                name: Some(name),
+                content_id: None,
+                source,
+            })
+        })
+    }
+
+    fn any_entity() -> impl Strategy<Value = Entity<Vec<u8>>> {
+        any_leaf().prop_recursive(4, 12, 4, |inner| {
+            let how = prop_oneof![Just(Together::Mixed), Just(Together::Alternative), Just(Together::Related)];
+            (how, proptest::collection::vec(inner, 1..4)).prop_map(|(how, parts)| Entity::Multipart(how, parts))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_built_is_taken_apart_again(entity in any_entity(), at in 0usize..2000) {
+            let mut wanted = Vec::new();
+            expected(&entity, "", &mut wanted);
+            let message = text_of(entity);
+            prop_assert!(message.split(|&b| b == b'\n').all(|line| line.len() <= 998));
+            let (one, two) = message.split_at(at.min(message.len()));
+            let (mut scanner, mut leaves) = (Scanner::default(), Leaves::default());
+            let (Ok(()), Ok(()), Ok(())) =
+                (scanner.push(one, &mut leaves), scanner.push(two, &mut leaves), scanner.finish(&mut leaves));
+            prop_assert_eq!(&leaves.found, &wanted);
+            prop_assert_eq!(leaves.flags, 0);
+
+            let oracle = mail_parser::MessageParser::default().parse(&message).unwrap();
+            let leaf = |part: &&mail_parser::MessagePart<'_>| !matches!(part.body, mail_parser::PartType::Multipart(_));
+            let theirs: Vec<Vec<u8>> = oracle.parts.iter().filter(leaf).map(|part| part.contents().to_vec()).collect();
+            prop_assert_eq!(theirs, wanted.into_iter().map(|(_, content)| content).collect::<Vec<_>>());
+        }
     }
 }

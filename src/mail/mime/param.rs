@@ -134,7 +134,8 @@ fn joined(mut sections: Vec<Section>) -> String {
         }
         percent_decode(text, &mut octets);
     }
-    charset::decode(&label, &octets).unwrap_or_else(|| charset::guess(&octets)).into_owned()
+    let text = if label.is_empty() { Some(charset::guess(&octets)) } else { charset::decode(&label, &octets) };
+    text.unwrap_or_else(|| String::from_utf8_lossy(&octets)).into_owned()
 }
 
 fn percent_decode(text: &[u8], out: &mut Vec<u8>) {
@@ -255,6 +256,7 @@ mod tests {
             ("attachment; filename*=utf-8'de'K%C3%A4se.txt", "Käse.txt"),
             ("attachment; filename*=iso-8859-1''K%E4se.txt", "Käse.txt"),
             ("attachment; filename*=''K%C3%A4se.txt", "Käse.txt"),
+            ("attachment; filename*=koi8-r''%C4.txt", "\u{fffd}.txt"),
             ("attachment; filename*=K%C3%A4se.txt", "Käse.txt"),
             ("attachment; filename*1=b; filename*0=a", "ab"),
             ("attachment; filename*0*=utf-8''K%C3; filename*1*=%A4; filename*2=se%20", "Käse%20"),

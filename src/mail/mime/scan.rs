@@ -52,6 +52,9 @@ pub enum Run {
     Content,
     /// Headers, delimiters, preambles, epilogues: content only of the messages they stand in.
     Frame,
+    /// The line end of the blank line between the header of the part that began last and its content. It is told late, for it may belong
+    /// to a delimiter; to the messages around it, it is content.
+    HeaderEnd,
 }
 
 /// Is told of each part, depth first, and of every byte of the message but the mbox line.
@@ -237,11 +240,20 @@ impl Scanner {
         while let State::Header { .. } = self.state {
             self.end_header(visitor)?;
         }
+        let ends_none = self.stack.len() == delimiter.of + 1;
         self.close_above(Some(delimiter.of), visitor)?;
-        if let Some((line_end, _)) = pending {
-            visitor.bytes(Run::Frame, line_end)?;
+        if let Some((line_end, run)) = pending {
+            let run = if run == Run::HeaderEnd && ends_none { run } else { Run::Frame };
+            visitor.bytes(run, line_end)?;
         }
-        visitor.bytes(Run::Frame, line)?;
+        // Its own line end may belong to an outer delimiter that follows at once.
+        let text = line.strip_suffix(b"\n").map_or(line, |text| text.strip_suffix(b"\r").unwrap_or(text));
+        visitor.bytes(Run::Frame, text)?;
+        self.pending = match line.len() - text.len() {
+            0 => None,
+            1 => Some((b"\n", Run::Frame)),
+            _ => Some((b"\r\n", Run::Frame)),
+        };
         self.state = State::Body;
         if let Some(open) = self.stack.get_mut(delimiter.of) {
             if delimiter.closing {
@@ -298,6 +310,7 @@ impl Scanner {
         visitor.bytes(Run::Frame, line)?;
         self.pending = line_end.map(|line_end| (line_end, Run::Frame));
         if starts && line.is_empty() && line_end.is_some() {
+            self.pending = line_end.map(|line_end| (line_end, Run::HeaderEnd));
             self.end_header(visitor)?;
             return Ok(used);
         }

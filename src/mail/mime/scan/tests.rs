@@ -153,6 +153,15 @@ fn parts_may_be_all_header_or_all_empty() {
 }
 
 #[test]
+fn a_message_of_headers_alone_does_not_own_the_delimiter_s_line_end() {
+    let message = |rest: &str| format!("Content-Type: multipart/digest; boundary=o\n\n--o\n\nA: b{rest}--o--\n");
+    assert_eq!(rows(&message("\n"))[1..], ["1 message/rfc822 4", "1.1 text/plain \"\""]);
+    assert_eq!(rows(&message("\n\n"))[1..], ["1 message/rfc822 5", "1.1 text/plain \"\""]);
+    assert_eq!(rows(&message("\n\n\n"))[1..], ["1 message/rfc822 6", "1.1 text/plain \"\""]);
+    assert_eq!(rows(&message("\n\n\n\n"))[1..], ["1 message/rfc822 7", "1.1 text/plain \"\\n\""]);
+}
+
+#[test]
 fn a_digest_holds_messages() {
     let message =
         "Content-Type: multipart/digest; boundary=o\n\n--o\n\nSubject: a\n\nb\n--o\nContent-Type: text/plain\n\nc\n--o--\n";
