@@ -2,7 +2,7 @@
 //! root: there, each delivery is a child process that became the recipient.
 
 use super::child::{Child, Ending, Identity, LineEnds};
-use crate::disk::fs::{Fs, parent};
+use crate::disk::fs::{At, Fs, FsError, parent};
 use crate::disk::maildir::{Maildir, MaildirError, Name};
 use crate::mail::address::{ForwardPath, ReversePath};
 use crate::mail::outcome::{Diagnostic, Outcome};
@@ -56,7 +56,8 @@ impl Local {
             None => store(self.fs.clone(), dir, &name, &delivery.prefix(), delivery.body),
             Some(program) => match self.identity(user, dir) {
                 Some(identity) => self.store_as(program, identity, dir, &name, delivery),
-                None => Ok(deferred(3, 5, format!("{}: {user} is no user of this system and only root owns it", dir.display()))),
+                // A virtual user in a tree of root's own, as the spool is: nobody else could have put a trap there.
+                None => store(self.fs.clone(), dir, &name, &delivery.prefix(), delivery.body),
             },
         }
     }
@@ -139,10 +140,12 @@ impl Local {
 /// The hidden word that makes `mailq-run` the helper of [`Local::helper`].
 pub const STORE: &str = "store-as";
 
-/// Stores a message in the Maildir `dir`, which is made if the directory above it is there.
+/// Stores a message in the Maildir `dir`, which is made with the directories above it where they are missing.
 pub fn store(fs: Arc<dyn Fs>, dir: &Path, name: &Name, prefix: &[u8], body: &mut dyn Read) -> io::Result<Outcome> {
+    let above = make_above(fs.as_ref(), dir);
     let maildir = Maildir::new(fs, dir);
-    let stored = maildir.create().map_err(MaildirError::from).and_then(|()| maildir.deliver(name, prefix, body));
+    let made = above.and_then(|()| maildir.create()).map_err(MaildirError::from);
+    let stored = made.and_then(|()| maildir.deliver(name, prefix, body));
     match stored {
         Ok(delivered) if delivered.again => Ok(accepted(format!("stored in {} already", dir.display()))),
         Ok(_) => Ok(accepted(format!("stored in {}", dir.display()))),
@@ -150,6 +153,24 @@ pub fn store(fs: Arc<dyn Fs>, dir: &Path, name: &Name, prefix: &[u8], body: &mut
         Err(error) if error.is_full() => Ok(deferred(2, 2, error.to_string())),
         Err(error) => Ok(deferred(2, 0, error.to_string())),
     }
+}
+
+/// Makes the missing directories above `dir`, each synced into the one above it.
+fn make_above(fs: &dyn Fs, dir: &Path) -> Result<(), FsError> {
+    let mut missing = Vec::new();
+    let mut above = parent(dir);
+    while fs.stat(above).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) && parent(above) != above {
+        missing.push(above);
+        above = parent(above);
+    }
+    for dir in missing.into_iter().rev() {
+        match fs.make_dir(dir) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made.at("make directory", dir)?,
+        }
+        fs.sync_dir(parent(dir)).at("sync", parent(dir))?;
+    }
+    Ok(())
 }
 
 impl Delivery<'_> {
