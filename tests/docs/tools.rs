@@ -3,5 +3,8 @@
 use clap::Command;
 use postroad::cmd;
 
-pub const TOOLS: &[(&str, fn() -> Command)] =
+/// A tool's name and the definition of its command line.
+pub type Tool = (&'static str, fn() -> Command);
+
+pub const TOOLS: &[Tool] =
     &[("mime-pack", cmd::mime_pack::command), ("mx-lookup", cmd::mx_lookup::command), ("smtp-listen", cmd::smtp_listen::command)];
