@@ -6,5 +6,9 @@ use postroad::cmd;
 /// A tool's name and the definition of its command line.
 pub type Tool = (&'static str, fn() -> Command);
 
-pub const TOOLS: &[Tool] =
-    &[("mime-pack", cmd::mime_pack::command), ("mx-lookup", cmd::mx_lookup::command), ("smtp-listen", cmd::smtp_listen::command)];
+pub const TOOLS: &[Tool] = &[
+    ("mime-pack", cmd::mime_pack::command),
+    ("mx-lookup", cmd::mx_lookup::command),
+    ("smtp-listen", cmd::smtp_listen::command),
+    ("smtp-send", cmd::smtp_send::command),
+];

@@ -36,14 +36,26 @@ impl ServerOptions {
         if let Some(text) = &self.server {
             let server = Server::parse(text, default);
             let server = server.map_err(|e| Failure::text(Status::Usage, format_args!("server {text}: {e}")))?;
-            return Ok(Some(Chosen { server, account: None }));
+            return without_login(Chosen { server, account: None }, Status::Usage).map(Some);
         }
         let Some(name) = &self.account else { return Ok(None) };
         match config.accounts.get(name) {
-            Some(account) => Ok(Some(Chosen { server: account.server.clone(), account: Some(account.clone()) })),
+            Some(account) => {
+                let chosen = Chosen { server: account.server.clone(), account: Some(account.clone()) };
+                without_login(chosen, Status::Config).map(Some)
+            }
             None => Err(Failure::text(Status::Config, unknown_account(name, config))),
         }
     }
+}
+
+/// No client can log in yet. Mail that was meant to go out under a name never goes out without it.
+fn without_login(chosen: Chosen, status: Status) -> Result<Chosen, Failure> {
+    if chosen.server.user.is_some() || chosen.account.as_ref().is_some_and(|account| account.password_command.is_some()) {
+        let text = format!("server {}: logging in is not possible yet; leave out the user and the password", chosen.server);
+        return Err(Failure::text(status, text));
+    }
+    Ok(chosen)
 }
 
 fn unknown_account(name: &str, config: &Config) -> String {
@@ -108,7 +120,7 @@ mod tests {
     }
 
     fn config() -> Config {
-        let server = Server::parse("submission://alice@mail.test", Scheme::Smtp).unwrap();
+        let server = Server::parse("submission://mail.test", Scheme::Smtp).unwrap();
         let work = Account { server, from: None, password_command: None, tls: None, tls_ca: None, tls_fingerprint: None };
         Config { accounts: [("work".to_owned(), work)].into(), ..Config::default() }
     }
@@ -124,6 +136,7 @@ mod tests {
         assert_eq!(of("-a work"), Ok(Some(("submission://mail.test:587".to_owned(), true))));
         assert_eq!(of("-s mx.test:0"), Err((Status::Usage, "server mx.test:0: bad port 0".to_owned())));
         assert_eq!(of("-a play"), Err((Status::Config, "account play: not in the config, which has work".to_owned())));
+        assert_eq!(of("-s smtp://alice@mx.test").unwrap_err().0, Status::Usage, "no name is passed over");
         assert!(client("-a work -s mx.test").is_err(), "an account's secrets are for its own server");
     }
 
