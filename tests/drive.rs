@@ -79,6 +79,39 @@ fn a_dripping_peer_gains_no_time() {
     dripper.join().unwrap();
 }
 
+/// There is always something to read, so that no poll ever waits.
+#[test]
+fn a_flooding_peer_gains_no_time() {
+    let (mut connection, mut theirs) = pair();
+    let flooder = thread::spawn(move || while theirs.write_all(&[b'x'; 100_000]).is_ok() {});
+    let mut engine = Asker::new(&["NOOP"]);
+    engine.talk.within = Duration::from_millis(100);
+    let mut work = Counted { left: 2_000_000 };
+    let error = drive(&mut engine, &mut connection, &mut work, Options::default()).unwrap_err();
+    assert_eq!(error.to_string(), "no answer within 100ms");
+    drop(connection);
+    flooder.join().unwrap();
+}
+
+/// Fails a test in which too many reads are made, instead of letting it run for ever.
+struct Counted {
+    left: usize,
+}
+
+impl Work<Asker> for Counted {
+    fn ask(&mut self, (): ()) -> Option<()> {
+        None
+    }
+
+    fn body(&mut self, _buf: &mut [u8]) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    fn crossed(&mut self, _direction: postroad::net::drive::work::Direction, _secure: bool, _bytes: &[u8]) {
+        self.left = self.left.checked_sub(1).expect("it reads and reads");
+    }
+}
+
 #[test]
 fn a_slow_peer_that_keeps_answering_has_all_the_time() {
     let (mut connection, mut theirs) = pair();
@@ -160,14 +193,16 @@ fn a_half_closed_client_gets_its_answers() {
 fn a_last_reply_outlives_unread_bytes() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut theirs = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let mut connection = Connection::over(listener.accept().unwrap().0).unwrap();
+    let (mut socket, _) = listener.accept().unwrap();
+    let mut connection = Connection::over(socket.try_clone().unwrap()).unwrap();
     theirs.write_all(b"QUIT\r\n").unwrap();
     theirs.write_all(&[b'x'; 200_000]).unwrap();
     theirs.shutdown(std::net::Shutdown::Write).unwrap();
     let (to, _mailbox) = mailbox().unwrap();
     let options = Options { linger: Some(PATIENCE), ..Options::default() };
     drive(&mut Verdicts::default(), &mut connection, &mut Clerk { to, now: true }, options).unwrap();
-    drop(connection);
+    assert_eq!(socket.read(&mut [0; 9]).unwrap(), 0, "bytes are left, which make the close a reset");
+    drop((connection, socket));
     let mut replies = String::new();
     theirs.read_to_string(&mut replies).unwrap();
     assert_eq!(replies, "221 bye\r\n");

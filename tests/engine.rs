@@ -289,6 +289,65 @@ fn a_refusal_in_mid_body_is_seen_over_a_socket() {
     }
 }
 
+/// A body from a slow source never fills a buffer, so nothing but a look between its pieces shows the refusal.
+#[test]
+fn a_refusal_is_seen_between_the_pieces_of_a_slow_body() {
+    struct Slow {
+        left: usize,
+    }
+    impl Work<Upload> for Slow {
+        fn ask(&mut self, (): ()) -> Option<()> {
+            None
+        }
+        fn body(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            thread::sleep(Duration::from_millis(1));
+            self.left = self.left.saturating_sub(1);
+            buf[..10].fill(b'x');
+            Ok(if self.left > 0 { 10 } else { 0 })
+        }
+    }
+    let (mut connection, mut theirs) = pair();
+    let server = thread::spawn(move || {
+        theirs.write_all(b"354 go\r\n").unwrap();
+        theirs.read_exact(&mut [0; 100]).unwrap();
+        theirs.write_all(b"552 too much\r\n").unwrap();
+        io::copy(&mut theirs, &mut io::sink()).unwrap();
+    });
+    let (mut engine, mut work) = (Upload::data(), Slow { left: 4000 });
+    drive(&mut engine, &mut connection, &mut work, Options::default()).unwrap();
+    drop(connection);
+    server.join().unwrap();
+    assert_eq!(engine.reply.as_deref(), Some("552 too much"));
+    assert!(work.left > 0, "it was sent to its end");
+}
+
+/// The peer refuses and resets while the body's source is being read: the next write fails, and the refusal is read all the same.
+#[test]
+fn a_refusal_is_read_after_a_failed_write() {
+    struct UntilGone(Option<thread::JoinHandle<()>>);
+    impl Work<Upload> for UntilGone {
+        fn ask(&mut self, (): ()) -> Option<()> {
+            None
+        }
+        fn body(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            if let Some(peer) = self.0.take() {
+                peer.join().unwrap();
+            }
+            Ok(buf.len())
+        }
+    }
+    let (mut connection, mut theirs) = pair();
+    let peer = thread::spawn(move || {
+        theirs.write_all(b"354 go\r\n").unwrap();
+        theirs.read_exact(&mut [0; 6]).unwrap();
+        thread::sleep(Duration::from_millis(50));
+        theirs.write_all(b"552 too much\r\n").unwrap();
+    });
+    let mut engine = Upload::data();
+    let result = drive(&mut engine, &mut connection, &mut UntilGone(Some(peer)), Options::default());
+    assert_eq!(engine.reply.as_deref(), Some("552 too much"), "{result:?}");
+}
+
 #[test]
 fn a_body_that_cannot_be_read_cancels() {
     let (mut connection, mut theirs) = pair();

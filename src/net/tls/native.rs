@@ -90,14 +90,13 @@ impl Write for Watched {
 
 impl Read for Session {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.stream.read(buf).or_else(|error| broken_record(error, &self.name).map_or(Ok(0), Err))
+        self.stream.read(buf).map_err(|error| broken_record(error, &self.name))
     }
 }
 
 impl Write for Session {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let broken = |error| broken_record(error, &self.name).unwrap_or_else(|| io::ErrorKind::BrokenPipe.into());
-        self.stream.write(buf).map_err(broken)
+        self.stream.write(buf).map_err(|error| broken_record(error, &self.name))
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -71,19 +71,17 @@ pub(super) fn stack(stack: &ErrorStack) -> String {
     first.unwrap_or("OpenSSL gives no reason").to_owned()
 }
 
-/// A read or write inside TLS that failed: a broken record is told from a broken connection. None: the peer cut the connection
-/// without close_notify, which is an end like any other, since no protocol of ours takes it for the end of a message.
-pub(super) fn broken_record(error: io::Error, peer: &str) -> Option<io::Error> {
+/// A read or write inside TLS that failed: a broken record is told from a broken connection. (A connection cut without
+/// close_notify reads as an end like any other: no protocol of ours takes it for the end of a message.)
+pub(super) fn broken_record(error: io::Error, peer: &str) -> io::Error {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<ssl::Error>());
-    let Some(tls) = inner else { return Some(error) };
-    if tls.code() != ErrorCode::SSL {
-        return Some(error);
+    match inner.filter(|tls| tls.code() == ErrorCode::SSL) {
+        None => error,
+        Some(tls) => {
+            let why = tls.ssl_error().map_or_else(|| tls.to_string(), stack);
+            io::Error::new(io::ErrorKind::InvalidData, failed(peer, why))
+        }
     }
-    let why = tls.ssl_error().map_or_else(|| tls.to_string(), stack);
-    if why == "unexpected eof while reading" {
-        return None;
-    }
-    Some(io::Error::new(io::ErrorKind::InvalidData, failed(peer, why)))
 }
 
 fn why(half: MidHandshakeSslStream<Wire>) -> String {
@@ -107,14 +105,13 @@ fn facts(stream: &SslStream<Wire>, verdict: Verdict) -> Result<Facts, ErrorStack
 
 impl Read for Session {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.stream.read(buf).or_else(|error| broken_record(error, &self.peer).map_or(Ok(0), Err))
+        self.stream.read(buf).map_err(|error| broken_record(error, &self.peer))
     }
 }
 
 impl Write for Session {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let broken = |error| broken_record(error, &self.peer).unwrap_or_else(|| io::ErrorKind::BrokenPipe.into());
-        self.stream.write(buf).map_err(broken)
+        self.stream.write(buf).map_err(|error| broken_record(error, &self.peer))
     }
 
     fn flush(&mut self) -> io::Result<()> {
