@@ -14,6 +14,8 @@ FISHDIR    = $(PREFIX)/share/fish/vendor_completions.d
 SYSUSERSDIR = $(PREFIX)/lib/sysusers.d
 TMPFILESDIR = $(PREFIX)/lib/tmpfiles.d
 
+# Where `make install` takes the tools from.
+BUILT = target/release
 TOOLS = $(patsubst src/bin/%.rs,%,$(wildcard src/bin/*.rs))
 
 # The system's OpenSSL where its headers are, else one built from source (which takes perl and some minutes).
@@ -61,7 +63,7 @@ install:
 		$(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(UNITDIR) \
 		$(DESTDIR)$(SYSUSERSDIR) $(DESTDIR)$(TMPFILESDIR)
 	set -e; for tool in $(TOOLS); do \
-		install -m 755 target/release/$$tool $(DESTDIR)$(BINDIR)/$$tool; \
+		install -m 755 $(BUILT)/$$tool $(DESTDIR)$(BINDIR)/$$tool; \
 		install -m 644 man/$$tool.1 $(DESTDIR)$(MANDIR)/man1/$$tool.1; \
 		install -m 644 completions/$$tool.bash $(DESTDIR)$(BASHDIR)/$$tool; \
 		install -m 644 completions/_$$tool $(DESTDIR)$(ZSHDIR)/_$$tool; \
@@ -69,7 +71,7 @@ install:
 	done
 	install -m 644 man/*.5 $(DESTDIR)$(MANDIR)/man5/
 	install -m 644 man/*.7 $(DESTDIR)$(MANDIR)/man7/
-	set -e; for unit in contrib/systemd/*.socket contrib/systemd/*.service contrib/systemd/*.timer; do \
+	set -e; for unit in $(wildcard contrib/systemd/*.socket contrib/systemd/*.service contrib/systemd/*.timer); do \
 		sed 's,@BINDIR@,$(BINDIR),g' "$$unit" > "$(DESTDIR)$(UNITDIR)/$${unit##*/}"; \
 		chmod 644 "$(DESTDIR)$(UNITDIR)/$${unit##*/}"; \
 	done

@@ -97,3 +97,36 @@ fn what_contrib_starts_is_understood_by_the_tools() {
         command().try_get_matches_from(&words).unwrap_or_else(|e| panic!("{file}: {e}"));
     }
 }
+
+#[test]
+fn install_puts_everything_in_place() {
+    let root = tempfile::tempdir().unwrap();
+    let built = Path::new(env!("CARGO_BIN_EXE_mx-lookup")).parent().unwrap();
+    let make = Command::new("make")
+        .args(["install", "CARGO=none", "PREFIX=/usr", &format!("BUILT={}", built.display())])
+        .arg(format!("DESTDIR={}", root.path().display()))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap_or_else(|e| panic!("make: {e}"));
+    assert!(make.status.success(), "{}", String::from_utf8_lossy(&make.stderr));
+    let there = |path: String| assert!(root.path().join(&path).is_file(), "{path} was not installed");
+    for (tool, _) in tools::TOOLS {
+        there(format!("usr/bin/{tool}"));
+        there(format!("usr/share/man/man1/{tool}.1"));
+        there(format!("usr/share/bash-completion/completions/{tool}"));
+        there(format!("usr/share/zsh/site-functions/_{tool}"));
+        there(format!("usr/share/fish/vendor_completions.d/{tool}.fish"));
+    }
+    for page in ["man5/postroad.toml.5", "man5/spool.5", "man7/postroad.7"] {
+        there(format!("usr/share/man/{page}"));
+    }
+    there("usr/share/doc/postroad/inetd.conf".to_owned());
+    let units = root.path().join("usr/lib/systemd/system");
+    let mut count = 0;
+    for unit in fs::read_dir(units).unwrap().map(|unit| unit.unwrap().path()) {
+        let text = fs::read_to_string(&unit).unwrap();
+        assert!(!text.contains("@BINDIR@"), "{}", unit.display());
+        count += usize::from(text.contains("ExecStart=/usr/bin/"));
+    }
+    assert!(count >= 2, "no unit starts anything");
+}
