@@ -140,6 +140,14 @@
 //!   cmd/mime_pack/options.rs     what the command line says of a message to compose
 //!   cmd/mime_pack/unique.rs      names that nothing else has
 //!   cmd/mime_pack/message.rs     the message on stdin, read part by part
+//!   cmd/mailq_run/args.rs      the command line of mailq-run
+//!   cmd/mailq_run/identity.rs  becoming the spool's owner, or a recipient
+//!   cmd/mailq_run/rows.rs      what list and show print
+//!   cmd/mailq_run/show.rs      the commands that look
+//!   cmd/mailq_run/manage.rs    the commands that change messages
+//!   cmd/mailq_run/store.rs     the helper behind delivery as root
+//!   cmd/mailq_run/runner.rs    one pass, or a watch
+//!   cmd/mailq_run.rs           mailq-run
 //!   cmd/mime_pack/attachment.rs  an attachment as the command line names it; types of files
 //!   cmd/mime_pack/content.rs     content that is read twice in constant memory
 //!   cmd/mime_pack/fields.rs      the header of a composed message

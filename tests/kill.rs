@@ -262,7 +262,7 @@ fn handle(mut message: Message, world: &mut dyn World, now: Timestamp) -> Result
                 io::copy(&mut message.body(), &mut io::sink()).map_err(|source| postroad::disk::fs::FsError {
                     doing: "read",
                     path: message.path().to_owned(),
-                    source,
+                    error: source,
                 })?;
                 world.deliver(&address, &origin);
                 if alone {

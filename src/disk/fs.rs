@@ -95,17 +95,18 @@ pub struct Room {
 
 /// A file operation that failed: `cannot open /x/y: No such file or directory`.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {doing} {}: {}", path.display(), reason(source))]
+#[error("cannot {doing} {}: {}", path.display(), reason(error))]
 pub struct FsError {
     pub doing: &'static str,
     pub path: PathBuf,
-    pub source: io::Error,
+    /// Part of the line above, so no cause of its own (`source`) that would be told twice.
+    pub error: io::Error,
 }
 
 impl FsError {
     /// The disk or a quota is full: the sender gets 452, not 451.
     pub fn is_full(&self) -> bool {
-        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        matches!(self.error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
 }
 
@@ -116,7 +117,7 @@ pub trait At<T> {
 
 impl<T> At<T> for io::Result<T> {
     fn at(self, doing: &'static str, path: &Path) -> Result<T, FsError> {
-        self.map_err(|source| FsError { doing, path: path.to_owned(), source })
+        self.map_err(|error| FsError { doing, path: path.to_owned(), error })
     }
 }
 

@@ -137,7 +137,7 @@ impl Local {
     }
 }
 
-/// The hidden word that makes `mailq-run` the helper of [`Local::helper`].
+/// The first word of the arguments that make `mailq-run` the helper of [`Local::helper`].
 pub const STORE: &str = "store-as";
 
 /// Stores a message in the Maildir `dir`, which is made with the directories above it where they are missing.

@@ -7,7 +7,8 @@ use postroad::cli::exit::TABLE;
 use std::io::{self, Write};
 
 /// The order of mdoc(7), with OUTPUT where people look for it. Sections that only one tool has come before.
-const ORDER: &[&str] = &["OUTPUT", "ENVIRONMENT", "FILES", "EXIT STATUS", "EXAMPLES", "SEE ALSO", "STANDARDS", "BUGS"];
+const ORDER: &[&str] =
+    &["OUTPUT", "ENVIRONMENT", "FILES", "EXIT STATUS", "EXAMPLES", "SEE ALSO", "STANDARDS", "BUGS", "SECURITY CONSIDERATIONS"];
 
 /// Day of the last change that matters to readers.
 const DATE: &str = "2026-11-22";

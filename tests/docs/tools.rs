@@ -7,6 +7,7 @@ use postroad::cmd;
 pub type Tool = (&'static str, fn() -> Command);
 
 pub const TOOLS: &[Tool] = &[
+    ("mailq-run", cmd::mailq_run::command),
     ("mime-pack", cmd::mime_pack::command),
     ("mx-lookup", cmd::mx_lookup::command),
     ("smtp-listen", cmd::smtp_listen::command),

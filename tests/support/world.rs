@@ -24,7 +24,7 @@ use postroad::relay::retry::Schedule;
 use postroad::relay::route::{Route, Router, Users};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -267,11 +267,27 @@ impl Server {
         self.sessions.load(Ordering::Relaxed)
     }
 
+    /// Serves on a loopback port too, for programs of their own.
+    pub fn listen() -> (Arc<Server>, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Arc::new(Server::default());
+        server.extensions.lock().unwrap().extend(["PIPELINING", "8BITMIME"].map(String::from));
+        let serving = server.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let stream = stream.unwrap();
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                serving.serve(stream.try_clone().unwrap(), stream);
+            }
+        });
+        (server, address)
+    }
+
     /// One session, to its end or to a `DROP`.
-    fn serve(&self, stream: UnixStream) -> Option<()> {
+    fn serve(&self, reader: impl Read, mut writer: impl Write) -> Option<()> {
         self.sessions.fetch_add(1, Ordering::Relaxed);
-        let mut reader = BufReader::new(stream.try_clone().unwrap());
-        let mut writer = stream;
+        let mut reader = BufReader::new(reader);
         let mut taken = Taken { from: String::new(), to: Vec::new(), data: Vec::new() };
         self.reply(&mut writer, "greeting", "220 mx.test")?;
         loop {
@@ -305,7 +321,7 @@ impl Server {
         }
     }
 
-    fn reply(&self, writer: &mut UnixStream, line: &str, usual: &str) -> Option<String> {
+    fn reply(&self, writer: &mut impl Write, line: &str, usual: &str) -> Option<String> {
         let replies = self.replies.lock().unwrap();
         let said =
             replies.iter().find(|(start, _)| line.starts_with(start.as_str())).map_or(usual, |(_, reply)| reply).to_owned();
@@ -319,7 +335,7 @@ impl Server {
 }
 
 /// The data up to its dot; none where the client left before.
-fn read_data(reader: &mut BufReader<UnixStream>) -> Option<Vec<u8>> {
+fn read_data(reader: &mut impl BufRead) -> Option<Vec<u8>> {
     let mut data = Vec::new();
     loop {
         let mut line = Vec::new();
@@ -345,7 +361,7 @@ impl Dial for Hosts {
         let (ours, theirs) = UnixStream::pair().unwrap();
         theirs.set_read_timeout(Some(PATIENCE)).unwrap();
         let server = server.clone();
-        std::thread::spawn(move || server.serve(theirs));
+        std::thread::spawn(move || server.serve(theirs.try_clone().unwrap(), theirs));
         Ok(Connection::over(ours).unwrap())
     }
 
@@ -412,11 +428,4 @@ impl Log for Lines {
     fn event(&self, event: &Event) {
         self.0.lock().unwrap().push(event.clone());
     }
-}
-
-/// Reads a whole stream.
-pub fn all(mut from: impl Read) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    from.read_to_end(&mut bytes).unwrap();
-    bytes
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Default, Args)]
 pub struct SpoolOptions {
     /// The spool's directory [default: the config's, else /var/spool/postroad]
-    #[arg(long, value_name = "DIR", env = "POSTROAD_SPOOL", hide_env_values = true)]
+    #[arg(long, value_name = "DIR", env = "POSTROAD_SPOOL", hide_env_values = true, global = true)]
     spool: Option<PathBuf>,
 }
 

@@ -1,0 +1,178 @@
+//! Passes: one, or one after the other for as long as the watch goes on.
+
+use super::args::PassOptions;
+use super::identity::is_root;
+use crate::cli::clock::System;
+use crate::cli::exit::{Failure, OrStatus, Status};
+use crate::cli::log::Target;
+use crate::cli::screen::Screen;
+use crate::cli::transcript::Level;
+use crate::disk::real::Real;
+use crate::disk::spool::layout::Spool;
+use crate::disk::spool::queue::Which;
+use crate::net::dial::Dialer;
+use crate::net::dns::{Options, Resolver};
+use crate::net::tls::client::{Client, ClientConfig, Verify};
+use crate::net::tls::layer::{Handshake, TlsError};
+use crate::protocol::smtp::client::words::Timeouts;
+use crate::relay::clock::Clock;
+use crate::relay::deliver::{Courier, Secure};
+use crate::relay::desk::Desk;
+use crate::relay::event::Log;
+use crate::relay::local::Local;
+use crate::relay::pass::{Done, Limits, Pass};
+use crate::relay::retry::Schedule;
+use crate::relay::route::Router;
+use crate::relay::session::Watch;
+use anyhow::Context;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::sleep;
+use std::time::Duration;
+
+/// How often a watch looks for new mail; while passes fail, up to the longest.
+const LOOK: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(60);
+/// The most time for a program or a Maildir.
+const LOCAL_WITHIN: Duration = Duration::from_secs(300);
+
+pub fn run(options: &PassOptions, spool: &Spool, router: &Router) -> Result<Status, Failure> {
+    let default = if options.verbose > 0 { Target::Stderr } else { Target::Syslog };
+    let log = options.log.open("mailq-run", default)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT, SIGHUP] {
+        // A second one ends us at once: what is in flight is tried again.
+        flag::register_conditional_shutdown(signal, 128 + signal, stop.clone()).or_status(Status::Os)?;
+        flag::register(signal, stop.clone()).or_status(Status::Os)?;
+    }
+    let runner = Runner::new(options, spool, router, &log, &stop)?;
+    if options.watch { runner.watch() } else { runner.once().map(|_| Status::Done) }
+}
+
+/// What stays the same from pass to pass: connectors, resolver and names.
+struct Runner<'a> {
+    spool: &'a Spool,
+    router: &'a Router,
+    log: &'a dyn Log,
+    stop: &'a AtomicBool,
+    hostname: String,
+    dialer: Dialer,
+    resolver: Resolver,
+    tls: Connectors,
+    timeouts: Timeouts,
+    screen: Option<Screen>,
+    local: Local,
+}
+
+/// One TLS set-up for hosts that are verified, one for those that are not; neither is made before it is used.
+struct Connectors {
+    verified: Arc<Client>,
+    opportunistic: Arc<Client>,
+}
+
+impl<'a> Runner<'a> {
+    fn new(
+        options: &PassOptions,
+        spool: &'a Spool,
+        router: &'a Router,
+        log: &'a dyn Log,
+        stop: &'a AtomicBool,
+    ) -> Result<Runner<'a>, Failure> {
+        let hostname = router.hostname.to_string();
+        let dialer = options.network.dialer();
+        let client = |verify| Client::new(ClientConfig { verify, ..ClientConfig::default() });
+        let helper = match is_root() {
+            true => Some(std::env::current_exe().context("cannot find this program").or_status(Status::Os)?),
+            false => None,
+        };
+        Ok(Runner {
+            spool,
+            router,
+            log,
+            stop,
+            resolver: Resolver::new(Options { family: dialer.family, ..Options::default() }),
+            dialer,
+            tls: Connectors { verified: client(Verify::Pkix), opportunistic: client(Verify::Nothing) },
+            timeouts: options.network.timeout().map_or_else(Timeouts::default, Timeouts::capped),
+            screen: (options.verbose > 0).then(|| Screen::new(Level::new(options.verbose, false, false))),
+            local: Local { fs: Real::shared(), hostname: hostname.clone(), helper, within: LOCAL_WITHIN },
+            hostname,
+        })
+    }
+
+    /// One pass. The first thing that failed of the spool or the system is the error.
+    fn once(&self) -> Result<Done, Failure> {
+        let desk = Desk::new(self.spool, &System, &System, self.log, Schedule::default(), &self.hostname);
+        let courier = Courier {
+            hostname: self.hostname.clone(),
+            own_addresses: own_addresses(),
+            dial: &self.dialer,
+            dns: &self.resolver,
+            tls: &self.tls,
+            timeouts: self.timeouts.clone(),
+            watch: self.screen.as_ref().map(|screen| screen as &dyn Watch),
+        };
+        let pass = Pass {
+            desk: &desk,
+            router: self.router,
+            courier: &courier,
+            local: &self.local,
+            limits: Limits::default(),
+            stop: self.stop,
+        };
+        let done = pass.run().or_status(Status::Io)?;
+        match desk.first_trouble() {
+            Some(trouble) => Err(Failure::text(Status::Io, trouble)),
+            None => Ok(done),
+        }
+    }
+
+    /// Passes whenever something is due, until a signal comes. What fails is in the log, and is tried again ever more slowly.
+    fn watch(&self) -> Result<Status, Failure> {
+        let horizon = Schedule::default().horizon().as_secs();
+        let mut pause = LOOK;
+        while !self.stop.load(Ordering::Relaxed) {
+            let due = self.spool.scan(Which::Due { horizon }, System.now()).next();
+            pause = match due {
+                None => LOOK,
+                Some(_) => match self.once() {
+                    Ok(Done::Messages(n)) if n > 0 => LOOK,
+                    _ => (pause * 2).min(LONGEST),
+                },
+            };
+            self.rest(pause);
+        }
+        Ok(Status::Done)
+    }
+
+    fn rest(&self, pause: Duration) {
+        let mut left = pause;
+        while !left.is_zero() && !self.stop.load(Ordering::Relaxed) {
+            let step = left.min(Duration::from_millis(200));
+            sleep(step);
+            left -= step;
+        }
+    }
+}
+
+impl Secure for Connectors {
+    fn client(&self, host: &str, verified: bool) -> Result<Box<dyn Handshake>, TlsError> {
+        let client = if verified { &self.verified } else { &self.opportunistic };
+        Ok(Box::new(client.to(host)))
+    }
+}
+
+/// The addresses of this host, by which it knows itself among MX hosts. Unknown ones cost a loop that the hop count ends.
+fn own_addresses() -> Vec<IpAddr> {
+    let Ok(interfaces) = nix::ifaddrs::getifaddrs() else { return Vec::new() };
+    let addresses = interfaces.filter_map(|interface| interface.address);
+    addresses
+        .filter_map(|address| {
+            let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
+            v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
+        })
+        .collect()
+}
