@@ -77,7 +77,7 @@ install:
 	done
 	install -m 644 contrib/systemd/postroad.sysusers $(DESTDIR)$(SYSUSERSDIR)/postroad.conf
 	install -m 644 contrib/systemd/postroad.tmpfiles $(DESTDIR)$(TMPFILESDIR)/postroad.conf
-	set -e; for line in inetd.conf $(notdir $(wildcard contrib/cron)); do \
+	set -e; for line in inetd.conf cron; do \
 		sed 's,@BINDIR@,$(BINDIR),g' contrib/$$line > $(DESTDIR)$(DOCDIR)/$$line; chmod 644 $(DESTDIR)$(DOCDIR)/$$line; \
 	done
 	install -m 644 README.md CHANGELOG.md VIOLATIONS.md LICENSE-MIT LICENSE-APACHE $(DESTDIR)$(DOCDIR)/

@@ -80,7 +80,7 @@ fn a_closed_stderr_ends_nothing() {
 
 /// The tools that read the config, each with words that get it there.
 const CONFIGURED: &[(&str, &[&str])] =
-    &[("smtp-listen", &["--inetd"]), ("smtp-send", &["-f", "a@a.test", "-s", "127.0.0.1:1", "b@b.test"])];
+    &[("mailq-run", &[]), ("smtp-listen", &["--inetd"]), ("smtp-send", &["-f", "a@a.test", "-s", "127.0.0.1:1", "b@b.test"])];
 
 #[test]
 fn a_config_that_is_wrong_or_cannot_be_read_is_status_78_and_one_line() {
