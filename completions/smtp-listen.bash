@@ -23,12 +23,24 @@ _smtp__listen() {
 
     case "${cmd}" in
         smtp__listen)
-            opts="-v -q -h -V --inetd --listen --spool --maildir --exec --stdout --discard --domain --relay-from --role --hostname --max-size --max-rcpt --max-conn --timeout --tls-cert --tls-key --tls-implicit --tls-min --log --log-format --config --verbose --quiet --crlf --help --version"
+            opts="-v -q -h -V --role --hostname --config --verbose --quiet --inetd --listen --spool --maildir --exec --stdout --discard --crlf --domain --relay-from --max-size --max-rcpt --max-conn --timeout --tls-cert --tls-key --tls-implicit --tls-min --log --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --role)
+                    COMPREPLY=($(compgen -W "mx lmtp" -- "${cur}"))
+                    return 0
+                    ;;
+                --hostname)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --listen)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -50,14 +62,6 @@ _smtp__listen() {
                     return 0
                     ;;
                 --relay-from)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --role)
-                    COMPREPLY=($(compgen -W "mx lmtp" -- "${cur}"))
-                    return 0
-                    ;;
-                --hostname)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -95,10 +99,6 @@ _smtp__listen() {
                     ;;
                 --log-format)
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
-                    return 0
-                    ;;
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

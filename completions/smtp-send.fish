@@ -1,6 +1,7 @@
 complete -c smtp-send -s f -l from -d 'Whom the message is from, for bounces; \'\' is the null reverse-path [default: the account\'s from, else the message\'s From]' -r
 complete -c smtp-send -l ehlo -d 'Our name in EHLO [default: the config\'s hostname, else the system\'s]' -r
 complete -c smtp-send -l spool -d 'Put what was deferred in this spool, for mailq-run to try again; it then counts as done' -r -F
+complete -c smtp-send -l config -d 'Config file [default: $POSTROAD_CONFIG, else ~/.config/postroad/config.toml over /etc/postroad/config.toml]' -r -F
 complete -c smtp-send -s s -l server -d 'The server: host[:port], URL, mx:DOMAIN, or a socket as unix:/PATH or lmtp:/PATH' -r
 complete -c smtp-send -s a -l account -d 'Take the server and what belongs to it from [account.NAME] of the config' -r
 complete -c smtp-send -l source -d 'Connect from this address' -r
@@ -18,17 +19,16 @@ complete -c smtp-send -l tls-min -d 'Oldest version of TLS to speak' -r -f -a "1
 complete -c smtp-send -l log -d 'Where the log goes: stderr, syslog, none, or a FILE to append to (a path with a slash)' -r
 complete -c smtp-send -l log-format -d 'The form of a log line' -r -f -a "text\t'key=value'
 json\t'One object a line'"
-complete -c smtp-send -l config -d 'Config file [default: $POSTROAD_CONFIG, else ~/.config/postroad/config.toml over /etc/postroad/config.toml]' -r -F
 complete -c smtp-send -s t -l take-recipients -d 'Take recipients from To, Cc and Bcc (or the newest Resent- ones), too'
 complete -c smtp-send -l mx -d 'No server: each recipient\'s own MX hosts'
 complete -c smtp-send -l keep-bcc -d 'Leave Bcc fields in the message'
 complete -c smtp-send -l enqueue -d 'Only put the message in the spool [default: the config\'s spool]'
+complete -c smtp-send -l json -d 'Results as one JSON object a line'
+complete -c smtp-send -s v -l verbose -d 'Show the session on stderr; twice: with times'
+complete -c smtp-send -s q -l quiet -d 'No progress bar, and nothing on stderr but what ends the tool'
 complete -c smtp-send -s 4 -d 'IPv4 only'
 complete -c smtp-send -s 6 -d 'IPv6 only'
 complete -c smtp-send -l tls-implicit -d 'Start TLS at once, before the first reply (as smtps:// does)'
 complete -c smtp-send -l tls-insecure -d 'Encrypt without verifying the certificate'
-complete -c smtp-send -l json -d 'Results as one JSON object a line'
-complete -c smtp-send -s v -l verbose -d 'Show the session on stderr; twice: with times'
-complete -c smtp-send -s q -l quiet -d 'No progress bar, and nothing on stderr but what ends the tool'
 complete -c smtp-send -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c smtp-send -s V -l version -d 'Print version'

@@ -20,6 +20,21 @@ use std::time::Duration;
 #[derive(Debug, Parser)]
 #[command(name = "smtp-listen", version, max_term_width = 100)]
 pub struct Args {
+    /// Speak SMTP as an MX does, or LMTP
+    #[arg(long, value_enum, default_value_t = Role::Mx)]
+    pub role: Role,
+    /// Our name in greetings and trace fields [default: the config's, else the system's]
+    #[arg(long, value_name = "NAME")]
+    pub hostname: Option<Domain>,
+    /// Config file [default: $POSTROAD_CONFIG, else /etc/postroad/config.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Show the session on stderr; twice: with times
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say nothing on stderr
+    #[arg(short, long)]
+    pub quiet: bool,
     /// Speak to one client on fd 0 and 1, as inetd starts it
     #[arg(long, conflicts_with = "listen", help_heading = "How it starts")]
     pub inetd: bool,
@@ -34,12 +49,6 @@ pub struct Args {
     /// Let clients of this network send anywhere [default: the config's relay-from]
     #[arg(long, value_name = "NETWORK", help_heading = "Who may send")]
     pub relay_from: Vec<Network>,
-    /// Speak SMTP as an MX does, or LMTP
-    #[arg(long, value_enum, default_value_t = Role::Mx)]
-    pub role: Role,
-    /// Our name in greetings and trace fields [default: the config's, else the system's]
-    #[arg(long, value_name = "NAME")]
-    pub hostname: Option<Domain>,
     /// Largest message, as 50M [default: the config's, else 50M]
     #[arg(long, value_name = "SIZE", value_parser = size::parse, help_heading = "Limits")]
     pub max_size: Option<u64>,
@@ -56,18 +65,6 @@ pub struct Args {
     pub tls: ServerTlsOptions,
     #[command(flatten)]
     pub log: LogOptions,
-    /// Config file [default: $POSTROAD_CONFIG, else /etc/postroad/config.toml]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Show the session on stderr; twice: with times
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-    /// Say nothing on stderr
-    #[arg(short, long)]
-    pub quiet: bool,
-    /// Keep CRLF line ends with --stdout
-    #[arg(long, requires = "stdout")]
-    pub crlf: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -86,6 +83,9 @@ pub struct StoreArgs {
     /// Nowhere
     #[arg(long, group = "sink", help_heading = "Where it goes")]
     pub discard: bool,
+    /// Keep CRLF line ends with --stdout
+    #[arg(long, requires = "stdout")]
+    pub crlf: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

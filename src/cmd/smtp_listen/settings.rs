@@ -56,7 +56,7 @@ impl Settings {
             server,
             policy: policy(args, config, hostname)?,
             store: store(args, config)?,
-            crlf: args.crlf,
+            crlf: args.store.crlf,
             verbose: args.verbose,
             quiet: args.quiet,
             max_conn: args.max_conn.map_or(limits.max_conn, |n| n as usize),

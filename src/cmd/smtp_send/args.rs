@@ -28,7 +28,7 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["server", "account"])]
     pub mx: bool,
     /// Leave Bcc fields in the message
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub keep_bcc: bool,
     /// Our name in EHLO [default: the config's hostname, else the system's]
     #[arg(long, value_name = "NAME")]
@@ -39,14 +39,6 @@ pub struct Args {
     /// Only put the message in the spool [default: the config's spool]
     #[arg(long, conflicts_with_all = ["server", "account", "mx"])]
     pub enqueue: bool,
-    #[command(flatten)]
-    pub server: ServerOptions,
-    #[command(flatten)]
-    pub network: NetworkOptions,
-    #[command(flatten)]
-    pub tls: ClientTlsOptions,
-    #[command(flatten)]
-    pub log: LogOptions,
     /// Config file [default: $POSTROAD_CONFIG, else ~/.config/postroad/config.toml over /etc/postroad/config.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -59,4 +51,12 @@ pub struct Args {
     /// No progress bar, and nothing on stderr but what ends the tool
     #[arg(short, long)]
     pub quiet: bool,
+    #[command(flatten)]
+    pub server: ServerOptions,
+    #[command(flatten)]
+    pub network: NetworkOptions,
+    #[command(flatten)]
+    pub tls: ClientTlsOptions,
+    #[command(flatten)]
+    pub log: LogOptions,
 }

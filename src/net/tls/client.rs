@@ -20,7 +20,7 @@ use std::time::Instant;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ClientConfig {
     pub verify: Verify,
-    /// Trusted besides the system's certificates.
+    /// Trusted in place of the system's certificates.
     pub ca_file: Option<PathBuf>,
     /// What we show when a server asks who we are.
     pub identity: Option<IdentityFiles>,
@@ -149,7 +149,7 @@ fn context(config: &ClientConfig) -> Result<SslContextBuilder, ErrorStack> {
     builder.set_min_proto_version(Some(oldest(config.min_version)))?;
     builder.set_cipher_list("DEFAULT:!aNULL:!eNULL:!MD5:!3DES:!DES:!RC4:!IDEA:!SEED:!aDSS:!SRP:!PSK")?;
     builder.set_verify(SslVerifyMode::NONE);
-    if config.verify == Verify::Report {
+    if config.verify == Verify::Report && config.ca_file.is_none() {
         builder.set_default_verify_paths()?;
     }
     Ok(builder)

@@ -27,6 +27,7 @@ pub(super) fn connector(
         MinVersion::Tls13 => Protocol::Tlsv13,
     }));
     if let Some(path) = ca_file {
+        builder.disable_built_in_roots(true);
         for x509 in files::certificates(path)? {
             let der = x509.to_der().map_err(|error| setup(stack(&error)))?;
             builder.add_root_certificate(native_tls::Certificate::from_der(&der).map_err(setup)?);
