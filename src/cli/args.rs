@@ -14,7 +14,8 @@ pub enum Parsed<T> {
     Answered,
 }
 
-/// Parses a command line, `argv[0]` included. A mistake is status 64: one line that names it, then the usage.
+/// Parses a command line, `argv[0]` included. A mistake is status 64: one line that names it, then, unless it lies in a value alone, the
+/// usage.
 pub fn parse<T: clap::Parser>(args: impl IntoIterator<Item = OsString>) -> Result<Parsed<T>, Failure> {
     match T::try_parse_from(args) {
         Ok(args) => Ok(Parsed::Run(args)),
@@ -27,7 +28,12 @@ fn answer<T>(error: clap::Error) -> Result<Parsed<T>, Failure> {
         let printed = error.print().and_then(|()| std::io::stdout().flush());
         return printed.map(|()| Parsed::Answered).map_err(|e| StdoutError::from(e).into());
     }
-    Err(Failure::new(Status::Usage, usage_error(&error.render().to_string())))
+    let mut told = usage_error(&error.render().to_string());
+    if error.kind() == ErrorKind::ValueValidation {
+        // What is wrong with an address or a number is all said: how the options are spelt is no help.
+        told.usage.clear();
+    }
+    Err(Failure::new(Status::Usage, told))
 }
 
 /// Takes the parser's text apart: its first paragraph, on one line, is the mistake; the rest is tips and usage.
@@ -74,6 +80,7 @@ mod tests {
 
         let (_, error) = refused("tool --size x a@b.test");
         assert_eq!(error.line, "invalid value 'x' for '--size <SIZE>': invalid digit found in string");
+        assert_eq!(error.usage, "", "a wrong value takes one line");
     }
 
     #[test]
