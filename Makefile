@@ -29,7 +29,7 @@ export OPENSSL_LIB_DIR     := $(word 1,$(OPENSSL_FROM))
 export OPENSSL_INCLUDE_DIR := $(word 2,$(OPENSSL_FROM))
 endif
 
-.PHONY: all build release try test interop docs install ci
+.PHONY: all build release try test interop bench docs install ci
 
 all: build
 
@@ -50,6 +50,10 @@ test:
 # With real Postfix, inetd and systemd from Debian; names what is missing.
 interop: build
 	scripts/interop
+
+# How long the tools take to start, beside a program that does nothing.
+bench:
+	CARGO='$(CARGO)' FEATURES='$(FEATURES)' scripts/bench-start
 
 # Man pages and completions, from the tools' own definitions.
 docs:
