@@ -60,41 +60,35 @@ impl Talk {
     }
 }
 
-/// A server for one client: gives all bytes that the client sent. `answer` has the reply to each line (without CRLF); none closes the
-/// connection. After a 354, the lines up to a single dot are read without replies.
-pub fn serve_once(answer: impl Fn(&str) -> Option<&'static str> + Send + 'static) -> (SocketAddr, JoinHandle<Vec<u8>>) {
+/// A server that takes everything from one client: gives all bytes that the client sent.
+pub fn serve_once() -> (SocketAddr, JoinHandle<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    (address, thread::spawn(move || one_client(&listener.accept().unwrap().0, answer).unwrap()))
+    (address, thread::spawn(move || one_client(&listener.accept().unwrap().0).unwrap()))
 }
 
-fn one_client(stream: &TcpStream, answer: impl Fn(&str) -> Option<&'static str>) -> io::Result<Vec<u8>> {
+fn one_client(stream: &TcpStream) -> io::Result<Vec<u8>> {
     stream.set_read_timeout(Some(PATIENCE))?;
     let (mut from, mut to) = (BufReader::new(stream), stream);
     let (mut all, mut line, mut in_data) = (Vec::new(), Vec::new(), false);
     to.write_all(b"220 mx.test ESMTP\r\n")?;
     while from.read_until(b'\n', &mut line).unwrap_or(0) > 0 {
         all.extend_from_slice(&line);
-        let text = String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned();
-        let is_end = line == b".\r\n";
-        line.clear();
-        if in_data && !is_end {
-            continue;
+        if !in_data || line == b".\r\n" {
+            let reply = agreeable(&line);
+            in_data = reply.starts_with("354");
+            to.write_all(reply.as_bytes())?;
         }
-        let Some(reply) = answer(&text) else { break };
-        in_data = reply.starts_with("354");
-        to.write_all(reply.as_bytes())?;
+        line.clear();
     }
     Ok(all)
 }
 
-/// What a server says that takes everything.
-pub fn agreeable(line: &str) -> Option<&'static str> {
-    let verb = line.get(..4).unwrap_or(line).to_ascii_uppercase();
-    Some(match verb.as_str() {
-        "EHLO" => "250-mx.test\r\n250-PIPELINING\r\n250 8BITMIME\r\n",
-        "DATA" => "354 go on\r\n",
-        "QUIT" => "221 bye\r\n",
+fn agreeable(line: &[u8]) -> &'static str {
+    match line.get(..4) {
+        Some(b"EHLO") => "250-mx.test\r\n250-PIPELINING\r\n250 8BITMIME\r\n",
+        Some(b"DATA") => "354 go on\r\n",
+        Some(b"QUIT") => "221 bye\r\n",
         _ => "250 fine\r\n",
-    })
+    }
 }
