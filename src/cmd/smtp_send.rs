@@ -48,14 +48,6 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     if chosen.is_none() && !args.mx && !args.enqueue {
         return Err(Failure::text(Status::Usage, "no server: -s SERVER, -a ACCOUNT, --mx or --enqueue"));
     }
-    if let Some(account) = chosen.as_ref().and_then(|chosen| chosen.account.as_ref())
-        && account.password_command.is_some()
-    {
-        return Err(Failure::text(
-            Status::Config,
-            "the account has a password-command, and this version cannot log in (no AUTH yet)",
-        ));
-    }
     if args.recipients.is_empty() && !args.take_recipients {
         return Err(Failure::text(Status::Usage, "no recipient: name them, or take those of the message with -t"));
     }
