@@ -62,7 +62,7 @@ impl Drop for Bell<'_> {
 
 fn body(number: u32) -> String {
     // Every eighth is long enough to be cut off in its midst.
-    let lines = if number % 8 == 0 { 5000 } else { 1 };
+    let lines = if number.is_multiple_of(8) { 5000 } else { 1 };
     format!(
         "Subject: {number}\r\n\r\n{}end of {number}\r\n",
         format!("line of {number}, and no more than that\r\n").repeat(lines)
