@@ -171,9 +171,14 @@ fn explain(name: &str, error: &native_tls::Error) -> TlsError {
     };
     let verdict = text.strip_prefix(&errors.to_string()).map(|rest| rest.trim().trim_matches(['(', ')']));
     match verdict {
-        Some(why) if !why.is_empty() && stack(errors) == "certificate verify failed" => {
+        Some(why) if !why.is_empty() && is_certificate(errors) => {
             TlsError::Certificate { peer: name.to_owned(), why: why.to_owned() }
         }
         _ => failed(name, stack(errors)),
     }
+}
+
+/// Among errors of what verifying made of it: a chain whose signatures are wrong has those first.
+fn is_certificate(errors: &ErrorStack) -> bool {
+    errors.errors().iter().any(|error| error.reason() == Some("certificate verify failed"))
 }
