@@ -1,18 +1,15 @@
 //! The transcripts of `tests/smtp_send` against the bare client engine, each turn of the server cut at every byte.
 
-#[path = "support/bare.rs"]
-mod bare;
-#[path = "support/transcript.rs"]
-mod transcript;
+mod support;
 
-use bare::{Answers, Bare};
 use postroad::mail::address::ForwardPath;
 use postroad::mail::envelope::Envelope;
 use postroad::mail::outcome::Outcome;
 use postroad::protocol::engine::{End, Engine, Step};
 use postroad::protocol::smtp::client::Client;
 use postroad::protocol::smtp::client::words::{ClientAsk, ClientConfig, ClientTell, StartTls, Timeouts, Transaction};
-use transcript::{Line, Transcript};
+use support::bare::{Answers, Bare};
+use support::transcript::{self, Line, Transcript};
 
 /// Sends one message and keeps what came of it.
 struct Sender {
@@ -26,7 +23,8 @@ impl Sender {
         let why = outcome.diagnostic();
         let code = why.code.map_or("-".into(), |code| code.to_string());
         let enhanced = why.enhanced.map_or("-".into(), |status| status.to_string());
-        self.rows.push(format!("{} {recipient} {code} {enhanced} {}", outcome.word(), why.text).trim_end().to_owned());
+        let text = if why.text.is_empty() { "-" } else { &why.text };
+        self.rows.push(format!("{} {recipient} {code} {enhanced} {text}", outcome.word()));
     }
 }
 
@@ -97,16 +95,18 @@ fn run(transcript: &Transcript, cut_turn: usize, at: usize) {
                 );
             }
             Line::Close => bare.end(End::Eof),
+            Line::Tls(_) | Line::Connect => panic!("{place}: not for a bare engine"),
         }
     }
     assert!(bare.said.is_empty(), "{place}: said {} too much", String::from_utf8_lossy(&bare.said));
     assert!(bare.over, "{place}: not over");
-    assert_eq!(bare.work.rows, transcript.outcomes, "{place}");
+    let (rows, outcomes) = (&bare.work.rows, &transcript.outcomes);
+    assert!(transcript.same_outcomes(rows), "{place}: wanted {outcomes:#?}, got {rows:#?}");
 }
 
 #[test]
 fn every_transcript_passes_cut_at_every_byte() {
-    for transcript in transcript::all("smtp_send") {
+    for transcript in transcript::all("smtp_send").iter().filter(|t| t.value("--tls") == Some("never")) {
         let turns: Vec<usize> = transcript
             .turns()
             .iter()
@@ -115,7 +115,7 @@ fn every_transcript_passes_cut_at_every_byte() {
             .collect();
         for (turn, length) in turns.iter().enumerate() {
             for at in 0..=*length {
-                run(&transcript, turn, at);
+                run(transcript, turn, at);
             }
         }
     }

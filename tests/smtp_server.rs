@@ -1,11 +1,7 @@
 //! The transcripts of `tests/smtp_listen` against the bare server engine, each turn of the client cut at every byte.
 
-#[path = "support/bare.rs"]
-mod bare;
-#[path = "support/transcript.rs"]
-mod transcript;
+mod support;
 
-use bare::{Answers, Bare, Virtual};
 use postroad::mail::address::Domain;
 use postroad::mail::reply::Reply;
 use postroad::protocol::engine::End;
@@ -16,7 +12,9 @@ use postroad::relay::policy::HostPolicy;
 use postroad::relay::receive::{Arriving, Receiver, Sink, Surroundings};
 use std::cell::RefCell;
 use std::rc::Rc;
-use transcript::{Line, Transcript};
+use support::bare::{Answers, Bare, Virtual};
+use support::stored::without;
+use support::transcript::{self, Line, Transcript};
 
 /// Keeps what was committed.
 #[derive(Clone, Default)]
@@ -109,6 +107,7 @@ fn run(transcript: &Transcript, cut_turn: usize, at: usize) -> Vec<Vec<u8>> {
                 );
             }
             Line::Close => bare.end(End::Eof),
+            Line::Tls(_) | Line::Connect => panic!("{place}: not for a bare engine"),
         }
     }
     assert!(bare.said.is_empty(), "{place}: said {} too much", String::from_utf8_lossy(&bare.said));
@@ -117,16 +116,9 @@ fn run(transcript: &Transcript, cut_turn: usize, at: usize) -> Vec<Vec<u8>> {
     memory.stored.take()
 }
 
-/// Without its trace field, which is the first.
+/// Without its trace field, with LF line ends.
 fn body(message: &[u8]) -> String {
-    let text = String::from_utf8(message.to_vec()).unwrap();
-    let (trace, body) = text.split_once("\r\n").unwrap();
-    assert!(trace.starts_with("Received: from "), "{trace}");
-    let mut rest = body;
-    while rest.starts_with(['\t', ' ']) {
-        rest = rest.split_once("\r\n").unwrap().1;
-    }
-    rest.replace("\r\n", "\n")
+    String::from_utf8(without("Received", message).to_vec()).unwrap().replace("\r\n", "\n")
 }
 
 #[test]

@@ -1,8 +1,5 @@
 //! Bare engines: no socket, no time. Each piece of what the peer says is fed as it is cut, and every step in between is carried out.
 
-// Each test program uses a part of it.
-#![allow(dead_code)]
-
 use postroad::protocol::engine::{End, Engine, Step};
 use std::sync::atomic::{AtomicU64, Ordering};
 

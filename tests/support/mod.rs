@@ -2,9 +2,15 @@
 
 #![allow(dead_code)]
 
+pub mod bare;
 pub mod certs;
 pub mod dns;
 pub mod drive;
 pub mod engines;
+pub mod process;
 pub mod script;
+pub mod speaker;
+pub mod stored;
+pub mod transcript;
+pub mod usage;
 pub mod world;

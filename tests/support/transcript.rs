@@ -7,14 +7,16 @@
 //! S: 220 mx.test ESMTP Postroad                                what the server says; a closing `…` stands for any text
 //! C: HELO crepes.fr                                            what the client says; CRLF is added to both
 //! C> a\n.\r\n                                                  raw bytes, with \r \n \0 \\ and \xff
+//! tls                                                          TLS starts; `tls refused`: the client breaks the handshake off,
+//!                                                              `tls broken`: the server does
+//! close                                                        one side closes
+//! connect                                                      a client connects again
 //! > text of the stored message or of stdout
-//! outcome: refused c@z 550 5.1.1 no such user                  a row of stdout, blanks for its tabs
+//! outcome: refused c@z 550 5.1.1 no such user                  a row of stdout, blanks for its tabs; `…` as above
 //! exit: 1
 //! ```
 
-// Each test program uses a part of it.
-#![allow(dead_code)]
-
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +24,20 @@ pub enum Line {
     Client(Vec<u8>),
     /// What the server says, without CRLF; with a closing `…` only its beginning.
     Server(String),
+    Tls(Handshake),
     /// The server closes here, or the client does.
     Close,
+    /// A client connects again.
+    Connect,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handshake {
+    Made,
+    /// The client breaks it off.
+    Refused,
+    /// The server breaks it off.
+    Broken,
 }
 
 #[derive(Debug, Clone)]
@@ -49,6 +63,13 @@ pub fn all(tool: &str) -> Vec<Transcript> {
     paths.iter().map(|path| read(path)).collect()
 }
 
+/// Checks every transcript of a tool, and tells which failed.
+pub fn check_all(tool: &str, check: impl Fn(&Transcript)) {
+    let fails = |transcript: &Transcript| panic::catch_unwind(AssertUnwindSafe(|| check(transcript))).is_err();
+    let failed: Vec<PathBuf> = all(tool).into_iter().filter(fails).map(|transcript| transcript.path).collect();
+    assert!(failed.is_empty(), "these transcripts fail: {failed:#?}");
+}
+
 pub fn read(path: &Path) -> Transcript {
     let text = std::fs::read_to_string(path).unwrap();
     let mut transcript = Transcript {
@@ -71,8 +92,16 @@ fn take(transcript: &mut Transcript, line: &str) -> Option<()> {
     if line.is_empty() || line.starts_with('#') {
         return Some(());
     }
-    if line == "close" {
-        transcript.dialogue.push(Line::Close);
+    let event = match line {
+        "close" => Some(Line::Close),
+        "connect" => Some(Line::Connect),
+        "tls" => Some(Line::Tls(Handshake::Made)),
+        "tls refused" => Some(Line::Tls(Handshake::Refused)),
+        "tls broken" => Some(Line::Tls(Handshake::Broken)),
+        _ => None,
+    };
+    if let Some(event) = event {
+        transcript.dialogue.push(event);
         return Some(());
     }
     if line == "|" || line == ">" {
@@ -144,6 +173,10 @@ impl Transcript {
         self.args.iter().any(|arg| arg == flag)
     }
 
+    pub fn same_outcomes(&self, rows: &[String]) -> bool {
+        rows.len() == self.outcomes.len() && rows.iter().zip(&self.outcomes).all(|(row, wanted)| is_so(row, wanted))
+    }
+
     /// Runs of lines of one side, in order.
     pub fn turns(&self) -> Vec<&[Line]> {
         self.dialogue.chunk_by(|a, b| std::mem::discriminant(a) == std::mem::discriminant(b)).collect()
@@ -169,13 +202,14 @@ pub fn server_said(turn: &[Line], said: &[u8]) -> bool {
     for wanted in turn.iter() {
         let Line::Server(wanted) = wanted else { continue };
         let Some(line) = lines.next().and_then(|line| line.strip_suffix("\r\n")) else { return false };
-        let good = match wanted.strip_suffix('…') {
-            Some(start) => line.starts_with(start),
-            None => line == wanted,
-        };
-        if !good {
+        if !is_so(line, wanted) {
             return false;
         }
     }
     lines.next().is_none()
+}
+
+/// A closing `…` stands for any text.
+fn is_so(line: &str, wanted: &str) -> bool {
+    wanted.strip_suffix('…').map_or(line == wanted, |start| line.starts_with(start))
 }

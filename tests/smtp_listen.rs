@@ -1,0 +1,72 @@
+//! The transcripts of `tests/smtp_listen` against the binary over a socket.
+
+mod support;
+
+use std::io::Write;
+use std::path::Path;
+use support::certs::authority;
+use support::process::Listener;
+use support::speaker::Speaker;
+use support::stored::{in_spool, without};
+use support::transcript::{self, Handshake, Line, Transcript};
+
+/// The arguments, `$CERT` and `$KEY` replaced by files in `dir`.
+fn arguments(transcript: &Transcript, dir: &Path) -> Vec<String> {
+    assert_eq!(transcript.args[0], "smtp-listen");
+    let files = authority().issue(&["mx.test"], 10).files(dir, "host");
+    let replaced = |word: &String| match word.as_str() {
+        "$CERT" => files.certificate.display().to_string(),
+        "$KEY" => files.key.display().to_string(),
+        _ => word.clone(),
+    };
+    transcript.args[1..].iter().map(replaced).chain(["--spool".into(), dir.join("spool").display().to_string()]).collect()
+}
+
+/// Speaks the client's part; panics where the server says anything but what it should.
+fn play(transcript: &Transcript, talk: Speaker) {
+    let place = transcript.path.display();
+    let mut talk = talk;
+    let mut server_spoke = false;
+    for turn in transcript.turns() {
+        match &turn[0] {
+            Line::Client(_) => talk.write_all(&transcript::client_bytes(turn)).unwrap(),
+            Line::Server(_) => {
+                let said = talk.lines(turn.len()).unwrap_or_else(|error| panic!("{place}: {error}, wanted {turn:#?}"));
+                assert!(
+                    transcript::server_said(turn, &said),
+                    "{place}: wanted {turn:#?}\nsaid {}",
+                    String::from_utf8_lossy(&said)
+                );
+            }
+            Line::Tls(Handshake::Made) => talk = talk.secure_as_client(),
+            Line::Close => {
+                // Who spoke last closes.
+                if !server_spoke {
+                    talk.hang_up().unwrap();
+                }
+                let rest = talk.rest().unwrap_or_else(|error| panic!("{place}: {error}"));
+                assert!(rest.is_empty(), "{place}: said {} too much", String::from_utf8_lossy(&rest));
+            }
+            Line::Tls(_) | Line::Connect => panic!("{place}: not for a server"),
+        }
+        server_spoke = matches!(turn[0], Line::Server(_));
+    }
+}
+
+fn check(transcript: &Transcript) {
+    let dir = tempfile::tempdir().unwrap();
+    let arguments = arguments(transcript, dir.path());
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let listener = Listener::start(&arguments, &dir.path().join("log"));
+    play(transcript, Speaker::connect(listener.address));
+    assert_eq!(listener.stop().status.code(), Some(0), "{}", transcript.path.display());
+    let stored: Vec<u8> =
+        in_spool(&dir.path().join("spool")).iter().flat_map(|message| without("Received", message).to_vec()).collect();
+    let stored = String::from_utf8(stored).unwrap().replace("\r\n", "\n");
+    assert_eq!(stored, String::from_utf8_lossy(&transcript.stored), "{}", transcript.path.display());
+}
+
+#[test]
+fn every_transcript_passes_against_the_binary() {
+    transcript::check_all("smtp_listen", check);
+}
