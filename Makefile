@@ -47,9 +47,10 @@ try: build
 test:
 	$(CARGO) test --locked $(FEATURES)
 
-# With real Postfix, inetd and systemd from Debian; names what is missing.
-interop: build
+# With real Postfix, inetd, systemd, swaks and curl from Debian. As root, since Postfix wants that; then what is missing is installed.
+interop:
 	scripts/interop
+	$(CARGO) test --locked $(FEATURES) --features interop --test interop
 
 # How long the tools take to start, beside a program that does nothing.
 bench:

@@ -1,0 +1,19 @@
+//! With programs that others wrote: Postfix, inetd, systemd, swaks, curl. Each runs on loopback with files in a temporary directory, is
+//! started by its test and ended with it. `make interop` runs these; `make test` does not, since they need Debian packages and root.
+
+mod support;
+
+#[path = "interop/clients.rs"]
+mod clients;
+#[path = "interop/letters.rs"]
+mod letters;
+#[path = "interop/passes.rs"]
+mod passes;
+#[path = "interop/peers.rs"]
+mod peers;
+#[path = "interop/postfix.rs"]
+mod postfix;
+#[path = "interop/relaying.rs"]
+mod relaying;
+#[path = "interop/starts.rs"]
+mod starts;
