@@ -48,9 +48,11 @@ test:
 	$(CARGO) test --locked $(FEATURES)
 
 # With real Postfix, inetd, systemd, swaks and curl from Debian. As root, since Postfix wants that; then what is missing is installed.
+# Also a message of 1 GiB all the way, which takes a minute and 2 GiB below $TMPDIR.
 interop:
 	scripts/interop
 	$(CARGO) test --locked $(FEATURES) --features interop --test interop
+	$(CARGO) test --locked $(FEATURES) --features interop --test must_hold large::
 
 # How long the tools take to start, beside a program that does nothing.
 bench:
