@@ -7,6 +7,7 @@ pub mod certs;
 pub mod dns;
 pub mod drive;
 pub mod engines;
+pub mod faulty;
 pub mod process;
 pub mod script;
 pub mod speaker;
