@@ -45,6 +45,7 @@ try: build
 	scripts/try
 
 test:
+	@scripts/mandoc
 	$(CARGO) test --locked $(FEATURES)
 
 # With real Postfix, inetd, systemd, swaks and curl from Debian. As root, since Postfix wants that; then what is missing is installed.
