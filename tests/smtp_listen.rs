@@ -70,3 +70,32 @@ fn check(transcript: &Transcript) {
 fn every_transcript_passes_against_the_binary() {
     transcript::check_all("smtp_listen", check);
 }
+
+/// As inetd starts it: the client's socket is fd 0, 1 and 2. Gives all that the client hears.
+fn under_inetd(arguments: &[&str], says: &[u8]) -> String {
+    let (mut client, server) = std::os::unix::net::UnixStream::pair().unwrap();
+    let stream = || std::process::Stdio::from(std::os::fd::OwnedFd::from(server.try_clone().unwrap()));
+    let mut listener = std::process::Command::new(env!("CARGO_BIN_EXE_smtp-listen"))
+        .args(arguments)
+        .stdin(stream())
+        .stdout(stream())
+        .stderr(stream())
+        .spawn()
+        .unwrap();
+    drop(server);
+    client.write_all(says).unwrap();
+    let mut heard = String::new();
+    std::io::Read::read_to_string(&mut client, &mut heard).unwrap();
+    listener.wait().unwrap();
+    heard
+}
+
+#[test]
+fn a_client_of_inetd_hears_the_protocol_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = dir.path().join("spool").display().to_string();
+    let quit = under_inetd(&["--inetd", "--hostname", "mx.test", "--spool", &spool, "-v", "--log", "stderr"], b"QUIT\r\n");
+    assert_eq!(quit, "220 mx.test ESMTP Postroad\r\n221 2.0.0 mx.test closing connection\r\n");
+    let nothing = dir.path().join("no.toml").display().to_string();
+    assert_eq!(under_inetd(&["--inetd", "--config", &nothing], b""), "");
+}

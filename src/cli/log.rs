@@ -2,6 +2,7 @@
 
 use super::exit::{Failure, Status};
 use super::report::json_line;
+use super::stdio::stderr_is_the_client;
 use crate::bytes::escape::visible;
 use crate::relay::event::{Event, Log};
 use jiff::{Timestamp, Zoned};
@@ -59,6 +60,8 @@ impl Sink {
     /// Opens the log. A file that cannot be made or written is status 73.
     pub fn open(target: &Target, format: Format, tool: &'static str) -> Result<Sink, Failure> {
         let out = match target {
+            // Under inetd the client is behind stderr.
+            Target::Stderr if stderr_is_the_client() => syslog(DEV_LOG.into()),
             Target::Stderr => Out::Stderr,
             Target::None => Out::None,
             Target::Syslog => syslog(DEV_LOG.into()),

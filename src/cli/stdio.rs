@@ -59,8 +59,12 @@ fn mark(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), StdoutError(error))
 }
 
-/// Writes one line to stderr, made harmless. A stderr that cannot be written to is no reason to fail.
+/// Writes one line to stderr, made harmless. A stderr that cannot be written to is no reason to fail, and one that is the client's
+/// socket gets nothing.
 pub fn say(line: &str) {
+    if stderr_is_the_client() {
+        return;
+    }
     let line = visible(line.as_bytes()) + "\n";
     let _ = io::stderr().write_all(line.as_bytes());
 }

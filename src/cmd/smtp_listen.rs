@@ -9,6 +9,9 @@ mod start;
 use crate::cli::args::{self as words, Parsed};
 use crate::cli::config::{self, Reader};
 use crate::cli::exit::{Failure, Status};
+use crate::cli::log::{Format, Sink, Target};
+use crate::cli::stdio::stderr_is_the_client;
+use crate::relay::event::{Event, Log};
 use args::Args;
 use clap::CommandFactory;
 use std::ffi::OsString;
@@ -21,6 +24,16 @@ pub fn command() -> clap::Command {
 /// Runs the tool; `args` with its own name first.
 pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     let Parsed::Run(args) = words::parse::<Args>(args)? else { return Ok(Status::Done) };
-    let config = config::load(Reader::Server, args.config.as_deref())?;
-    start::run(&args, &config)
+    let result = config::load(Reader::Server, args.config.as_deref()).and_then(|config| start::run(&args, &config));
+    result.inspect_err(tell_syslog)
+}
+
+/// Under inetd nobody but the client is behind stderr, so that a failure is told to the system's log.
+fn tell_syslog(failure: &Failure) {
+    if !stderr_is_the_client() {
+        return;
+    }
+    if let Ok(log) = Sink::open(&Target::Syslog, Format::Text, "smtp-listen") {
+        log.event(&Event { text: Some(format!("{:#}", failure.error)), ..Event::new("failure") });
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::settings::{Settings, Store};
 use super::sinks::{IntoCommand, IntoStdout};
-use crate::cli::stdio::{say, stderr_is_the_client};
+use crate::cli::stdio::say;
 use crate::cli::transcript::{Level, Side, Transcript};
 use crate::net::connection::Connection;
 use crate::net::drive::fault::Fault;
@@ -82,11 +82,8 @@ impl Host<'_> {
     }
 }
 
-/// Where nobody listens on stderr but the client, nothing is said.
 fn complain(what: &str) {
-    if !stderr_is_the_client() {
-        say(&format!("smtp-listen: {what}"));
-    }
+    say(&format!("smtp-listen: {what}"));
 }
 
 /// The sessions of a server that takes many.
