@@ -35,6 +35,16 @@ pub struct Config {
     pub accounts: BTreeMap<String, Account>,
 }
 
+impl Config {
+    /// This host's own tree: the spool, or its node's part of it.
+    pub fn spool_tree(&self) -> PathBuf {
+        match &self.node {
+            Some(node) => self.spool.0.join(node),
+            None => self.spool.0.clone(),
+        }
+    }
+}
+
 /// `spool`, `/var/spool/postroad` by default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpoolDir(pub PathBuf);

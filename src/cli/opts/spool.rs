@@ -15,11 +15,7 @@ impl SpoolOptions {
     /// The directory of the spool: as the flag or `$POSTROAD_SPOOL` says, else the config's with its node's own tree.
     pub fn resolve(&self, config: &Config) -> PathBuf {
         let named = self.spool.clone().filter(|dir| !dir.as_os_str().is_empty());
-        let of_config = || match &config.node {
-            Some(node) => config.spool.0.join(node),
-            None => config.spool.0.clone(),
-        };
-        named.unwrap_or_else(of_config)
+        named.unwrap_or_else(|| config.spool_tree())
     }
 
     /// Whether a spool was named outside the config.

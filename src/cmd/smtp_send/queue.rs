@@ -23,8 +23,7 @@ use std::path::Path;
 
 /// `--enqueue`: the message is safe in the spool, and every recipient accepted.
 pub fn enqueue(args: &Args, config: &Config, message: &Message, envelope: &Envelope) -> Result<Vec<RecipientResult>, Failure> {
-    let of_config = || config.node.as_ref().map_or_else(|| config.spool.0.clone(), |node| config.spool.0.join(node));
-    let dir = args.spool.clone().unwrap_or_else(of_config);
+    let dir = args.spool.clone().unwrap_or_else(|| config.spool_tree());
     let hostname = config.hostname.as_ref().map_or_else(system_hostname, ToString::to_string);
     let id = put(&dir, &hostname, message, envelope)?;
     let queued = Diagnostic::local(EnhancedStatus::new(2, 0, 0), format!("queued as {id}"));
