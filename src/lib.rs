@@ -86,6 +86,7 @@
 //!   disk/spool/accept.rs   a message on its way in
 //!   disk/spool/control.rs  orders by hand for a message in flight
 //!   disk/spool/slots.rs    how many runners there may be
+//!   disk/spool/find.rs      where a message stands, and files with two names
 //!   disk/spool/facts.rs    what a message's file says
 //!   disk/spool/message.rs  a claimed message, its body, and the steps that settle it
 //!   disk/spool/edit.rs     changing a recipient

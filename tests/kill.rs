@@ -9,7 +9,7 @@ use postroad::disk::maildir::{Maildir, Name};
 use postroad::disk::real::Real;
 use postroad::disk::spool::format::{Arrival, Defect, Sort};
 use postroad::disk::spool::history::{Attempt, Record};
-use postroad::disk::spool::layout::{Spool, SpoolError};
+use postroad::disk::spool::layout::{Entry, Place, Spool, SpoolError};
 use postroad::disk::spool::mark::Mark;
 use postroad::disk::spool::message::Message;
 use postroad::disk::spool::queue::{Claim, Which};
@@ -124,6 +124,9 @@ fn child(
     draft.commit()
 }
 
+/// File systems with and without unnamed files, and with and without renames that survive a crash whole.
+const KINDS: [[bool; 2]; 4] = [[true, true], [false, true], [true, false], [false, false]];
+
 type Deliveries = BTreeMap<String, u32>;
 
 /// Who was delivered to, in order.
@@ -148,11 +151,11 @@ fn left(root: &Path) -> Vec<PathBuf> {
 
 /// Runs everything with the fault, then passes without one until the spool is empty, and checks what came of it. Gives how many
 /// operations there were before the fault was noticed.
-fn scenario(fault: Fault, unnamed: bool) -> u64 {
+fn scenario(fault: Fault, [unnamed, renames]: [bool; 2]) -> u64 {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("spool");
     Spool::create_on(Arc::new(Faulty::new(Fault::None, true)), &root).unwrap();
-    let faulty = Faulty::new(fault, unnamed);
+    let faulty = Faulty { renames, ..Faulty::new(fault, unnamed) };
     let now = Timestamp::now();
     let mut world = Vec::new();
     let mut acknowledged = false;
@@ -197,22 +200,22 @@ fn scenario(fault: Fault, unnamed: bool) -> u64 {
 
 #[test]
 fn death_at_any_file_operation_loses_nothing() {
-    for unnamed in [true, false] {
-        let steps = scenario(Fault::None, unnamed);
+    for kind in KINDS {
+        let steps = scenario(Fault::None, kind);
         assert!(steps > 100, "{steps}");
         for n in 0..steps {
-            scenario(Fault::Death(n), unnamed);
+            scenario(Fault::Death(n), kind);
         }
     }
 }
 
 #[test]
 fn an_error_at_any_file_operation_loses_nothing() {
-    for unnamed in [true, false] {
-        let steps = scenario(Fault::None, unnamed);
+    for kind in KINDS {
+        let steps = scenario(Fault::None, kind);
         for code in [libc::EIO, libc::ENOSPC] {
             for n in 0..steps {
-                scenario(Fault::Error(n, code), unnamed);
+                scenario(Fault::Error(n, code), kind);
             }
         }
     }
@@ -376,6 +379,104 @@ fn what_is_synced_before_what() {
     let slice = "1795341568";
     let expected = [format!("make-dir due/{slice}"), "sync-dir spool/due".into(), format!("rename {slice}/1795341600.{id}")];
     assert_eq!(since(&mut from), expected);
+}
+
+/// A claimed message on a file system without atomic renames, with the log of what is done to it.
+fn linked(root: &Path) -> (Faulty, Spool, Message) {
+    let faulty = Faulty { renames: false, ..Faulty::new(Fault::None, true) };
+    let spool = Spool::create_on(Arc::new(faulty.clone()), root).unwrap();
+    let id = accept(&spool).unwrap();
+    let entry = spool.find(&id).unwrap().unwrap();
+    let Claim::Message(message) = spool.claim(&entry, Timestamp::now()).unwrap() else { panic!() };
+    (faulty, spool, *message)
+}
+
+#[test]
+fn where_renames_are_not_atomic_the_new_name_is_durable_before_the_old_one_goes() {
+    type Move = fn(Message) -> Result<(), SpoolError>;
+    let moves: [(Move, &str, &str); 5] = [
+        (|message| message.hold(), "hold/", "spool/hold"),
+        (|message| message.fail(), "failed/", "spool/failed"),
+        (|message| message.defer(Timestamp::from_second(1_795_341_600).unwrap()), "1795341568/1795341600.", "due/1795341568"),
+        (|message| message.put_aside().map(drop), "corrupt/", "spool/corrupt"),
+        (
+            |mut message| {
+                let staged = child(&message, 0, Sort::Dsn, &envelope("", &["alice@crepes.test"])).unwrap();
+                message.let_go(staged, Mark::Expanded).map(drop)
+            },
+            "new/",
+            "spool/new",
+        ),
+    ];
+    for (step, place, synced) in moves {
+        let dir = tempfile::tempdir().unwrap();
+        let (faulty, _spool, message) = linked(&dir.path().join("spool"));
+        let from = faulty.steps() as usize;
+        step(message).unwrap();
+        let log = faulty.log.lock().unwrap()[from..].to_vec();
+        let at = log.iter().position(|step| step.starts_with(&format!("link {place}"))).unwrap_or_else(|| panic!("{log:?}"));
+        assert_eq!(log[at + 1], format!("sync-dir {synced}"), "{log:?}");
+        assert!(log[at + 2].starts_with("unlink "), "{log:?}");
+        assert!(!log.iter().any(|step| step.starts_with("rename")), "{log:?}");
+    }
+}
+
+/// The names in the spool that a message's file may have, by directory.
+fn names_of(root: &Path, id: &QueueId) -> [PathBuf; 5] {
+    std::fs::create_dir_all(root.join("due/1795341568")).unwrap();
+    let due = format!("due/1795341568/1795341600.{id}");
+    [format!("new/{id}"), format!("hold/{id}"), format!("failed/{id}"), due, format!("corrupt/{id}")].map(|name| root.join(name))
+}
+
+#[test]
+fn a_move_that_was_cut_short_leaves_one_message_of_two_names() {
+    let now = Timestamp::now();
+    let due = Place::Due(1_795_341_600);
+    for (first, place) in [Place::New, Place::Hold, Place::Failed, due].into_iter().enumerate() {
+        for second in (0..5).filter(|&second| second != first) {
+            let dir = tempfile::tempdir().unwrap();
+            let (faulty, spool, message) = linked(&dir.path().join("spool"));
+            let id = message.id().clone();
+            drop(message);
+            let mut names = names_of(spool.root(), &id);
+            names[4] = names[4].with_file_name(names[first].file_name().unwrap());
+            if first > 0 {
+                std::fs::rename(&names[0], &names[first]).unwrap();
+            }
+            std::fs::hard_link(&names[first], &names[second]).unwrap();
+            let entry = Entry { place, id };
+            let outside = dir.path().join("outside");
+            if second == 4 {
+                std::fs::hard_link(&names[first], &outside).unwrap();
+                let Claim::Corrupt { path, why: Defect::Linked } = spool.claim(&entry, now).unwrap() else { panic!() };
+                assert_eq!((left(spool.root()), path), (vec![names[4].clone()], names[4].clone()), "moved aside, once");
+                continue;
+            }
+            let from = faulty.steps() as usize;
+            let Claim::Message(message) = spool.claim(&entry, now).unwrap() else { panic!("{names:?}") };
+            assert_eq!(left(spool.root()), [names[first].clone()]);
+            let gone = names[second].strip_prefix(spool.root()).unwrap().parent().unwrap().to_str().unwrap().to_owned();
+            let log = faulty.log.lock().unwrap()[from..].to_vec();
+            assert!(log.last().unwrap().starts_with("sync-dir") && log.last().unwrap().ends_with(&gone), "{log:?}");
+            assert_eq!(io::copy(&mut message.body(), &mut io::sink()).unwrap(), message.size());
+        }
+    }
+}
+
+#[test]
+fn a_child_whose_release_was_cut_short_is_released_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, spool, message) = linked(&dir.path().join("spool"));
+    let staged = child(&message, 3, Sort::Expansion, &envelope("alice@crepes.test", &["erin@crepes.test"])).unwrap();
+    drop(staged);
+    let name = spool.root().join(format!("staged/{}.3", message.id()));
+    let text = std::fs::read_to_string(&name).unwrap();
+    let id = text.split("\"id\":\"").nth(1).unwrap()[..22].to_owned();
+    let released = spool.root().join("new").join(&id);
+    std::fs::hard_link(&name, &released).unwrap();
+    let settled = spool.settle_staged(Timestamp::now()).unwrap().pop().unwrap().unwrap();
+    assert_eq!(settled.released.unwrap().as_str(), id);
+    assert!(!name.exists() && released.exists());
 }
 
 /// Runs this test binary again as an acceptor or a runner on the spool at `root`, until it is killed.

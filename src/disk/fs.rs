@@ -21,7 +21,8 @@ pub trait Fs: fmt::Debug + Send + Sync {
     fn stat(&self, path: &Path) -> io::Result<Stat>;
     /// A second name for a file, never over an existing one.
     fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Atomic, also from one directory to another; replaces what was there.
+    /// Replaces what was there. Atomic for whoever looks; from one directory to another also across a crash where
+    /// [`Fs::renames_atomically`], within one directory everywhere.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn unlink(&self, path: &Path) -> io::Result<()>;
     fn make_dir(&self, path: &Path) -> io::Result<()>;
@@ -32,6 +33,9 @@ pub trait Fs: fmt::Debug + Send + Sync {
     /// Makes the names in a directory durable, and the absence of those removed.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
     fn room(&self, path: &Path) -> io::Result<Room>;
+    /// Whether a crash leaves a file that was renamed from one directory to another with its old name or its new one, never
+    /// with neither or both. Asked of a directory in the file system.
+    fn renames_atomically(&self, dir: &Path) -> io::Result<bool>;
 }
 
 /// An open file. Dropping it lets its lock go.

@@ -21,6 +21,8 @@ pub enum Fault {
 pub struct Faulty {
     pub fault: Fault,
     pub unnamed: bool,
+    /// What is answered to whether renames survive a crash.
+    pub renames: bool,
     /// Files seem to belong to another user.
     pub foreign: bool,
     /// Done by somebody else between the next open and its lock.
@@ -47,7 +49,7 @@ pub struct FaultyFile {
 
 impl Faulty {
     pub fn new(fault: Fault, unnamed: bool) -> Faulty {
-        Faulty { fault, unnamed, foreign: false, before_lock: Hook::default(), log: Arc::default() }
+        Faulty { fault, unnamed, renames: true, foreign: false, before_lock: Hook::default(), log: Arc::default() }
     }
 
     fn step(&self, doing: &str, path: &Path) -> io::Result<()> {
@@ -119,6 +121,10 @@ impl Fs for Faulty {
 
     fn room(&self, path: &Path) -> io::Result<Room> {
         self.step("room", path).and_then(|()| Real.room(path))
+    }
+
+    fn renames_atomically(&self, dir: &Path) -> io::Result<bool> {
+        self.step("ask", dir).map(|()| self.renames)
     }
 }
 

@@ -111,8 +111,8 @@ impl Incoming {
     /// Begins a file that will take the place of the one at `target`, whose lock the caller holds.
     pub(super) fn rewrite(spool: &Spool, target: PathBuf, header: &Header, marks: &[Mark]) -> Result<Incoming, SpoolError> {
         let plan = Plan::new(header, marks)?;
-        // Only a file with a name can replace another, and old drafts are swept from `new/`.
-        let draft = draft_name(&spool.dir(NEW).join(header.id.as_str())).at("name a draft of", &target)?;
+        // Only a file with a name can replace another, and only within one directory everywhere in one step.
+        let draft = draft_name(&target).at("name a draft of", &target)?;
         let file = spool.fs.create_new(&draft).at("create", &draft)?;
         let file = lock_new(spool, file, Some(&draft))?;
         Incoming::start_in(spool, (file, Some(draft)), target, plan)
@@ -209,7 +209,7 @@ impl Incoming {
         self.complete()?;
         match &self.name {
             None => self.file.name(&self.target).at("name", &self.target)?,
-            Some(name) => self.spool.rename_free(name, &self.target)?,
+            Some(name) => self.spool.rename_free(name, &self.target).at("name", &self.target)?,
         }
         self.name = Some(self.target.clone());
         self.file.sync_all().at("sync", &self.target)?;

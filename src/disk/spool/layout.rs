@@ -37,6 +37,8 @@ pub struct Spool {
 struct Shared {
     root: PathBuf,
     owner: u32,
+    /// See [`Fs::renames_atomically`].
+    renames: bool,
     new_sync: GroupSync,
     staged_sync: GroupSync,
     /// Slices whose name in `due/` is known to be durable.
@@ -131,6 +133,7 @@ impl Spool {
         let shared = Shared {
             root: root.to_owned(),
             owner: found.uid,
+            renames: fs.renames_atomically(&new).at("ask for the kind of file system of", &new)?,
             new_sync: GroupSync::default(),
             staged_sync: GroupSync::default(),
             slices: Mutex::default(),
@@ -180,6 +183,11 @@ impl Spool {
         self.root().join(name)
     }
 
+    /// Of the child of `parent` that covers its recipient `number` first.
+    pub(super) fn staged_path(&self, parent: &QueueId, number: usize) -> PathBuf {
+        self.dir(STAGED).join(format!("{parent}.{number}"))
+    }
+
     pub(super) fn slice_dir(&self, slice: i64) -> PathBuf {
         self.dir(DUE).join(format!("{slice:010}"))
     }
@@ -197,30 +205,36 @@ impl Spool {
 
     /// Syncs `new/` or `staged/`, together with whoever else is waiting for it.
     pub(super) fn sync_names(&self, dir: &Path) -> Result<(), SpoolError> {
+        Ok(self.sync_shared(dir).at("sync", dir)?)
+    }
+
+    fn sync_shared(&self, dir: &Path) -> io::Result<()> {
         let sync = || self.fs.sync_dir(dir);
-        let result = match dir.file_name().and_then(|name| name.to_str()) {
+        match dir.file_name().and_then(|name| name.to_str()) {
             Some(NEW) => self.shared.new_sync.sync(sync),
             Some(STAGED) => self.shared.staged_sync.sync(sync),
             _ => sync(),
-        };
-        Ok(result.at("sync", dir)?)
+        }
     }
 
-    /// Moves a message's file to where `to` says, making the slice if need be. Not synced.
+    /// Moves a message's file to where `to` says, making the slice if need be. That it is gone from where it was is not synced.
     pub(super) fn move_file(&self, from: &Path, to: &Entry) -> Result<PathBuf, SpoolError> {
         let path = self.path(to);
         let Place::Due(due) = to.place else {
-            self.rename_free(from, &path)?;
+            self.rename_free(from, &path).at("move a message to", &path)?;
             return Ok(path);
         };
         let slice = slice_of(due);
         // Another process may remove the slice between our making and our using it, while it is empty.
         for _ in 0..8 {
             self.ensure_slice(slice)?;
-            match self.fs.rename(from, &path) {
+            match self.rename_free(from, &path) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => self.forget_slice(slice),
                 moved => {
                     moved.at("move a message to", &path)?;
+                    if !self.shared.renames {
+                        self.removed_from(parent(from))?;
+                    }
                     return Ok(path);
                 }
             }
@@ -228,12 +242,28 @@ impl Spool {
         Err(io::Error::from(io::ErrorKind::NotFound)).at("move a message to", &path).map_err(SpoolError::from)
     }
 
-    /// A rename that replaces nothing: whoever moves a message holds its lock, so a name that stands there is another file.
-    pub(super) fn rename_free(&self, from: &Path, to: &Path) -> Result<(), SpoolError> {
-        if present(self.fs.stat(to)).at("look at", to)?.is_some() {
-            return Err(io::Error::from(io::ErrorKind::AlreadyExists)).at("move a message to", to).map_err(SpoolError::from);
+    /// A rename that replaces nothing: whoever moves a message holds its lock, so a name that stands there is another file. Where
+    /// a crash could take a renamed file's names both, it has two for a while, and perhaps after a crash: see [`Spool::claim`].
+    pub(super) fn rename_free(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if present(self.fs.stat(to))?.is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
         }
-        Ok(self.fs.rename(from, to).at("move a message to", to)?)
+        if self.shared.renames || parent(from) == parent(to) {
+            return self.fs.rename(from, to);
+        }
+        match self.fs.link(from, to) {
+            // A directory that was put here, or a file system without links, of which nothing is promised.
+            Err(e) if matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported) => {
+                return self.fs.rename(from, to);
+            }
+            linked => linked?,
+        }
+        if let Err(e) = self.sync_shared(parent(to)) {
+            let _ = self.fs.unlink(to);
+            return Err(e);
+        }
+        // Should this fail, both names stay: only one that is surely not the last may go.
+        present(self.fs.unlink(from)).map(drop)
     }
 
     pub(super) fn forget_slice(&self, slice: i64) {

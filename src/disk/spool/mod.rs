@@ -5,6 +5,7 @@ pub mod accept;
 pub mod control;
 pub mod edit;
 pub mod facts;
+pub mod find;
 pub mod format;
 pub mod history;
 pub mod layout;

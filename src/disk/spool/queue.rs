@@ -1,17 +1,16 @@
 //! The schedule: which messages are due, and claiming them one by one. Reads names in batches, never the whole queue.
 
 use super::facts::Facts;
-use super::format::{self, Defect, Unreadable};
+use super::format::{self, Defect, Parent, Unreadable};
 use super::history::History;
-use super::layout::{
-    CORRUPT, DUE, Entry, FAILED, HOLD, NEW, Place, SLICE, Spool, SpoolError, is_draft, parse_due_name, parse_seconds, slice_of,
-};
+use super::layout::{CORRUPT, Entry, FAILED, HOLD, NEW, Place, SLICE, Spool, SpoolError, is_draft, parse_due_name, slice_of};
 use super::message::Message;
-use crate::disk::fs::{At, FsError, Names, Stat, parent};
+use crate::disk::fs::{At, Names, Stat, parent};
 use crate::disk::lock::{Attempt, present, try_lock};
 use crate::mail::queue_id::QueueId;
 use jiff::Timestamp;
 use std::collections::VecDeque;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -92,30 +91,8 @@ impl Spool {
         Scan { spool: self.clone(), now: now.as_second(), which, todo: todo.into(), reading: None, batch: VecDeque::new() }
     }
 
-    /// Where a message stands now, in whatever state.
-    pub fn find(&self, id: &QueueId) -> Result<Option<Entry>, SpoolError> {
-        for place in [Place::New, Place::Hold, Place::Failed] {
-            let entry = Entry { place, id: id.clone() };
-            let path = self.path(&entry);
-            if present(self.fs.stat(&path)).at("look at", &path)?.is_some() {
-                return Ok(Some(entry));
-            }
-        }
-        for slice in self.slices()? {
-            let dir = self.slice_dir(slice);
-            let Some(names) = present(self.fs.names(&dir)).at("read", &dir)? else { continue };
-            for name in names {
-                let name = name.at("read", &dir)?;
-                match name.to_str().and_then(parse_due_name) {
-                    Some((due, found)) if found == *id => return Ok(Some(Entry { place: Place::Due(due), id: found })),
-                    _ => {}
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    /// Takes a message, if it is there, whole, ours, and nobody else's. `now` tells how old garbage is.
+    /// Takes a message, if it is there, whole, ours, and nobody else's. `now` tells how old garbage is. A second name that a crash
+    /// left it in the midst of a move goes: the message is delivered once.
     pub fn claim(&self, entry: &Entry, now: Timestamp) -> Result<Claim, SpoolError> {
         let path = self.path(entry);
         let (file, stat) = match try_lock(self.fs.as_ref(), &path).at("lock", &path)? {
@@ -124,10 +101,12 @@ impl Spool {
             Attempt::Gone => return Ok(Claim::Gone),
             Attempt::NotRegular => return self.put_aside(&path, Defect::NotRegular),
         };
-        if let Err(why) = self.is_ours(&stat) {
+        let read = format::read(file.as_ref(), stat.size);
+        let child_of = read.as_ref().ok().and_then(|parsed| parsed.header.parent.as_ref());
+        if let Err(why) = self.make_ours(&path, &stat, &entry.id, child_of)? {
             return self.put_aside(&path, why);
         }
-        let parsed = match format::read(file.as_ref(), stat.size) {
+        let parsed = match read {
             Ok(parsed) if parsed.header.id == entry.id => parsed,
             Ok(_) => return self.put_aside(&path, Defect::Name),
             Err(Unreadable::Io(e)) => return Err(e).at("read", &path).map_err(SpoolError::from),
@@ -145,11 +124,29 @@ impl Spool {
         Ok(Claim::Message(Box::new(Message::new(self.clone(), Arc::from(file), path, facts))))
     }
 
-    pub(super) fn is_ours(&self, stat: &Stat) -> Result<(), Defect> {
+    /// Whether a file that we locked is ours alone, once the other names that it has in the spool are gone.
+    pub(super) fn make_ours(
+        &self,
+        path: &Path,
+        stat: &Stat,
+        id: &QueueId,
+        child_of: Option<&Parent>,
+    ) -> Result<Result<(), Defect>, SpoolError> {
         if stat.uid != self.owner() {
-            return Err(Defect::Owner);
+            return Ok(Err(Defect::Owner));
         }
-        if stat.links == 1 { Ok(()) } else { Err(Defect::Linked) }
+        if stat.links == 1 {
+            return Ok(Ok(()));
+        }
+        let Some(others) = self.other_names(path, stat, id, child_of)? else { return Ok(Err(Defect::Linked)) };
+        self.drop_names(&others).map(Ok)
+    }
+
+    /// Whether two names stand for one file.
+    pub(super) fn is_same(&self, one: &Path, other: &Path) -> Result<bool, SpoolError> {
+        let one = present(self.fs.stat(one)).at("look at", one)?;
+        let other = present(self.fs.stat(other)).at("look at", other)?;
+        Ok(one.zip(other).is_some_and(|(one, other)| one.is_same_file(&other)))
     }
 
     /// Removes what an accept that died left under a draft's name, once it is old. `now` in Unix seconds.
@@ -160,29 +157,28 @@ impl Spool {
         }
     }
 
-    /// The slices that stand in `due/`, in order.
-    pub(super) fn slices(&self) -> Result<Vec<i64>, FsError> {
-        let dir = self.dir(DUE);
-        let mut slices = Vec::new();
-        for name in self.fs.names(&dir).at("read", &dir)? {
-            slices.extend(name.at("read", &dir)?.to_str().and_then(parse_seconds));
-        }
-        slices.sort_unstable();
-        Ok(slices)
-    }
-
     /// Moves what we cannot deliver to `corrupt/`, durably, under a name that is free there.
     pub(super) fn put_aside(&self, path: &Path, why: Defect) -> Result<Claim, SpoolError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let corrupt = self.dir(CORRUPT);
         let mut to = corrupt.join(name.as_ref());
         let mut copies = 1;
-        while present(self.fs.stat(&to)).at("look at", &to)?.is_some() {
-            copies += 1;
-            to = corrupt.join(format!("{name}.{copies}"));
-        }
-        if present(self.fs.rename(path, &to)).at("move aside", path)?.is_none() {
-            return Ok(Claim::Gone);
+        loop {
+            match self.rename_free(path, &to) {
+                Ok(()) => break,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Claim::Gone),
+                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(e).at("move aside", path).map_err(SpoolError::from);
+                }
+                Err(_) if self.is_same(path, &to)? => {
+                    self.fs.unlink(path).at("move aside", path)?;
+                    break;
+                }
+                Err(_) => {
+                    copies += 1;
+                    to = corrupt.join(format!("{name}.{copies}"));
+                }
+            }
         }
         for dir in [corrupt.as_path(), parent(path)] {
             self.fs.sync_dir(dir).at("sync", dir)?;

@@ -131,10 +131,12 @@ impl Spool {
             Attempt::Busy | Attempt::Gone => return Ok(None),
             Attempt::NotRegular => return self.set_aside(path, Defect::NotRegular),
         };
-        let child = self.is_ours(&stat).map_err(Unreadable::from);
-        let child = match child.and_then(|()| read_child(file.as_ref(), stat.size, &parent, number)) {
-            Ok((child, covers)) => Ok((child, covers)),
-            Err(Unreadable::Defect(why)) => Err(why),
+        let child = match read_child(file.as_ref(), stat.size, &parent, number) {
+            Ok((child, _)) if stat.links > 1 && self.is_same(path, &self.new_path(&child))? => {
+                return self.end_release(path, parent, number, child);
+            }
+            Ok((child, covers)) => self.make_ours(path, &stat, &child, None)?.map(|()| (child, covers)),
+            Err(Unreadable::Defect(why)) => self.make_ours(path, &stat, &parent, None)?.and(Err(why)),
             Err(Unreadable::Io(e)) => return Err(e).at("read", path).map_err(SpoolError::from),
         };
         let claimed = match self.claim_parent(&parent, now)? {
@@ -184,6 +186,16 @@ impl Spool {
         self.sync_names(&self.dir(STAGED))
     }
 
+    /// A release that was cut short after the child had got its name in `new/`.
+    fn end_release(&self, path: &Path, parent: QueueId, number: usize, id: QueueId) -> Result<Option<Settled>, SpoolError> {
+        self.drop_names(&[path.to_owned()])?;
+        Ok(Some(Settled { parent, number, released: Some(id) }))
+    }
+
+    fn new_path(&self, id: &QueueId) -> PathBuf {
+        self.path(&Entry { place: Place::New, id: id.clone() })
+    }
+
     fn remove_child(&self, path: &Path, parent: QueueId, number: usize) -> Result<Option<Settled>, SpoolError> {
         self.fs.unlink(path).at("remove", path)?;
         self.removed_from(&self.dir(STAGED))?;
@@ -195,10 +207,6 @@ impl Spool {
             Claim::Corrupt { path, why } => Err(SpoolError::Damaged { path, why }),
             _ => Ok(None),
         }
-    }
-
-    fn staged_path(&self, parent: &QueueId, number: usize) -> PathBuf {
-        self.dir(STAGED).join(format!("{parent}.{number}"))
     }
 }
 
