@@ -4,8 +4,14 @@ mod support;
 
 use jiff::SignedDuration;
 use mail_parser::{MessageParser, MimeHeaders};
+use postroad::disk::spool::control::Order;
+use postroad::disk::spool::layout::Spool;
 use postroad::mail::mx::{DnsError, MailHosts};
 use postroad::relay::pass::Done;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::time::Duration;
+use support::faulty::{Fault, Faulty};
 use support::world::{World, files};
 
 const HELLO: &[u8] = b"From: <alice@crepes.test>\r\nSubject: Hi\r\n\r\nHello.\r\n.dot\r\n";
@@ -428,4 +434,52 @@ fn several_passes_at_once_deliver_each_message_once() {
     });
     assert_eq!((mx.taken().len(), world.mailbox("carol").len()), (60, 60));
     assert!(world.list().is_empty());
+}
+
+#[test]
+fn a_message_put_aside_is_not_sent_by_an_order_that_says_nothing() {
+    let mut world = World::new();
+    let mx = world.host("hamburger.test");
+    let id = world.accept("alice@crepes.test", &["bob@hamburger.test"], HELLO);
+    world.spool.order(&id, Order::Hold).unwrap();
+    world.pass();
+    assert_eq!(world.states(), ["held bob@hamburger.test pending 0"]);
+    std::fs::write(world.spool.root().join("state/ctl").join(id.as_str()), "nonsense\n").unwrap();
+    assert_eq!(world.pass(), Done::Messages(0));
+    assert_eq!((world.states().len(), mx.taken().len()), (1, 0));
+}
+
+#[test]
+fn removals_are_durable_while_a_slow_delivery_goes_on() {
+    let mut world = World::new();
+    let faulty = Faulty::new(Fault::None, true);
+    world.spool = Spool::open_on(Arc::new(faulty.clone()), world.spool.root()).unwrap();
+    world.within = Duration::from_secs(60);
+    let mx = world.host("hamburger.test");
+    // The program ends when the test lets it.
+    let (program, go) = (world.dir.path().join("waits"), world.dir.path().join("go"));
+    std::fs::write(&program, format!("#!/bin/sh\nwhile [ ! -e {} ]; do sleep 0.05; done\n", go.display())).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    world.route("slow.test", &format!("pipe:{}", program.display()));
+    world.accept("", &["x@slow.test"], HELLO);
+    let quick = world.accept("", &["bob@hamburger.test"], HELLO);
+    let position = |step: &str| faulty.log.lock().unwrap().iter().rposition(|done| done == step);
+    let is_durable = || {
+        let removed = position(&format!("unlink new/{quick}"));
+        removed.is_some() && position("sync-dir spool/new") > removed
+    };
+    let durable = std::thread::scope(|scope| {
+        let waits = scope.spawn(|| {
+            let durable = (0..600).any(|_| {
+                std::thread::sleep(Duration::from_millis(50));
+                is_durable()
+            });
+            std::fs::write(&go, "").unwrap();
+            durable
+        });
+        world.pass();
+        waits.join().unwrap()
+    });
+    assert!(durable, "{:?}", faulty.log.lock().unwrap());
+    assert_eq!((mx.taken().len(), world.list().len()), (1, 0));
 }

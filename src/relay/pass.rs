@@ -11,7 +11,7 @@ use super::route::{Follow, NextHop, Router};
 use super::session::{Outbox, Parcel, Sent, Via};
 use super::settle::{self, Turn};
 use crate::disk::spool::format::Sort;
-use crate::disk::spool::layout::{Entry, Place, SpoolError};
+use crate::disk::spool::layout::{Entry, Place, REMOVALS_WAIT, SpoolError};
 use crate::disk::spool::mark::Mark;
 use crate::disk::spool::message::Message;
 use crate::disk::spool::queue::{Claim, Which};
@@ -26,6 +26,7 @@ use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
 /// The note of a message that somebody released: routes that hold are passed over.
 pub const RELEASED: &str = "released";
@@ -84,6 +85,8 @@ impl<'a> Pass<'a> {
         }
         let (board, gate, workers) = (Board::default(), Arc::new(Gate::default()), AtomicUsize::new(0));
         let count = std::thread::scope(|scope| {
+            let (end, ended) = channel::<()>();
+            scope.spawn(move || self.keep_removals(&ended));
             let hire = || {
                 if workers.fetch_add(1, Ordering::Relaxed) < self.limits.workers.max(1) {
                     scope.spawn(|| self.work(&board));
@@ -94,10 +97,20 @@ impl<'a> Pass<'a> {
             let feeder = Feeder { pass: self, board: &board, gate: gate.clone(), hire: &hire };
             let count = feeder.feed();
             board.close();
+            drop(end);
             count
         });
         spool.sync_removals()?;
         count.map(Done::Messages)
+    }
+
+    /// Makes removals durable every second, also while nothing but a slow host goes on, until the pass is at its end.
+    fn keep_removals(&self, ended: &Receiver<()>) {
+        while ended.recv_timeout(REMOVALS_WAIT) == Err(RecvTimeoutError::Timeout) {
+            if let Err(error) = self.desk.spool.sync_removals() {
+                self.desk.trouble(None, error);
+            }
+        }
     }
 
     /// What one thread does: serves hop after hop.
@@ -269,6 +282,7 @@ impl<'a> Feeder<'_, 'a> {
         let desk = self.pass.desk;
         self.gate.enter(self.pass.limits.messages);
         match desk.spool.claim(entry, desk.clock.now()) {
+            Ok(Claim::Message(message)) if self.is_at_rest(&message) => {}
             Ok(Claim::Message(message)) => {
                 self.consign(*message);
                 return 1;
@@ -279,6 +293,19 @@ impl<'a> Feeder<'_, 'a> {
         }
         self.gate.leave();
         0
+    }
+
+    /// It was put aside since the order for it was read, perhaps by that order.
+    fn is_at_rest(&self, message: &Message) -> bool {
+        let aside = matches!(message.place(), Place::Hold | Place::Failed);
+        aside
+            && match self.pass.desk.spool.standing_order(message.id()) {
+                Ok(order) => order.is_none(),
+                Err(error) => {
+                    self.pass.desk.trouble(Some(message.id()), error);
+                    true
+                }
+            }
     }
 
     fn consign(&self, mut message: Message) {

@@ -46,6 +46,8 @@ pub struct World {
     pub log: Lines,
     pub stop: AtomicBool,
     pub workers: usize,
+    /// The most time for a program or a Maildir.
+    pub within: Duration,
 }
 
 /// A clock that stands until it is turned.
@@ -114,6 +116,7 @@ impl World {
             log: Lines::default(),
             stop: AtomicBool::new(false),
             workers: 4,
+            within: Duration::from_secs(2),
         }
     }
 
@@ -177,7 +180,7 @@ impl World {
             timeouts: Timeouts::capped(PATIENCE),
             watch: None,
         };
-        let local = Local { fs: Real::shared(), hostname: "mx.crepes.test".into(), helper: None, within: Duration::from_secs(2) };
+        let local = Local { fs: Real::shared(), hostname: "mx.crepes.test".into(), helper: None, within: self.within };
         let limits = Limits { workers: self.workers, ..Limits::default() };
         let pass = Pass { desk: &desk, router: &self.router, courier: &courier, local: &local, limits, stop: &self.stop };
         let done = pass.run().unwrap();

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 pub const SLICE: i64 = 256;
 /// How many removals, and for how long, may stay unsynced.
 const REMOVALS: u32 = 256;
-const REMOVALS_WAIT: Duration = Duration::from_secs(1);
+pub const REMOVALS_WAIT: Duration = Duration::from_secs(1);
 /// How many slices a process remembers.
 const MAX_SLICES: usize = 4096;
 /// Left free for outcomes and bounces when new mail is let in: bytes and files.
@@ -159,14 +159,12 @@ impl Spool {
     }
 
     /// Makes the removals so far durable. Without it a power cut repeats deliveries; nothing is ever lost. Called of itself after
-    /// 256 removals, or by a removal a second after the first; call it at the end of a pass and when idle.
+    /// 256 removals, or by a removal a second after the first; a pass calls it every second and at its end.
     pub fn sync_removals(&self) -> Result<(), SpoolError> {
         let dirs = std::mem::take(&mut *self.removals()).dirs;
-        for dir in dirs {
-            // A slice may have been removed, and with it what was to be synced.
-            present(self.fs.sync_dir(&dir)).at("sync", &dir)?;
-        }
-        Ok(())
+        // A slice may have been removed, and with it what was to be synced.
+        let synced: Vec<_> = dirs.iter().map(|dir| present(self.fs.sync_dir(dir)).at("sync", dir)).collect();
+        Ok(synced.into_iter().find_map(Result::err).map_or(Ok(()), Err)?)
     }
 
     /// Where a message of that name stands in that place.

@@ -81,8 +81,8 @@ impl Message {
             self.set_marks(last)?;
             return Err(e).at("remove", &self.path).map_err(SpoolError::from);
         }
-        self.spool.cancel_order(self.id())?;
-        self.spool.removed_from(parent(&self.path))
+        self.spool.removed_from(parent(&self.path))?;
+        self.spool.cancel_order(self.id())
     }
 
     /// Removes the message whatever its marks, durably: an order by hand.
