@@ -234,6 +234,42 @@ fn what_belongs_to_another_user_is_neither_made_nor_delivered() {
     assert_eq!(left(&root), [root.join("corrupt").join(id.as_str())]);
 }
 
+/// Runs `act` twice on a spool at `root`, the second time so that the first open of a name that contains `name` fails, as that of
+/// another user's file does.
+fn unopened<T>(root: &Path, foreign: bool, name: &str, act: impl Fn(&Spool) -> T) -> T {
+    let run = |fault, foreign| {
+        let faulty = Faulty { foreign, ..Faulty::new(fault, true) };
+        let done = act(&Spool::open_on(Arc::new(faulty.clone()), root).unwrap());
+        (done, faulty.log.lock().unwrap().clone())
+    };
+    let (_, log) = run(Fault::None, false);
+    let at = log.iter().position(|step| step.starts_with("open ") && step.contains(name)).unwrap();
+    run(Fault::Error(at as u64, libc::EACCES), foreign).0
+}
+
+#[test]
+fn what_cannot_be_opened_is_told_and_keeps_no_other_message_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("spool");
+    let id = accept(&Spool::create(&root).unwrap()).unwrap();
+    let now = Timestamp::now();
+    for draft in ["new/.draft", "staged/.draft"] {
+        std::fs::write(root.join(draft), "x").unwrap();
+    }
+    let scanned = unopened(&root, false, "/.draft", |spool| {
+        spool.scan(Which::Due { horizon: 9 }, now).map(|entry| entry.map(|entry| entry.id).ok()).collect::<Vec<_>>()
+    });
+    assert_eq!(scanned, [None, Some(id.clone())]);
+    let settled = unopened(&root, false, "staged/.draft", |spool| spool.settle_staged(now).unwrap());
+    assert!(settled.len() == 1 && settled[0].is_err(), "{settled:?}");
+
+    let entry = Entry { place: Place::New, id: id.clone() };
+    let claimed = unopened(&root, false, id.as_str(), |spool| spool.claim(&entry, now));
+    assert!(claimed.is_err(), "ours, and yet not to be opened");
+    let claimed = unopened(&root, true, id.as_str(), |spool| spool.claim(&entry, now)).unwrap();
+    assert!(matches!(claimed, Claim::Corrupt { why: Defect::Owner, .. }), "{claimed:?}");
+}
+
 #[test]
 fn a_lock_counts_only_while_the_name_stands_for_the_file() {
     let dir = tempfile::tempdir().unwrap();

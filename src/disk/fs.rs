@@ -26,6 +26,8 @@ pub trait Fs: fmt::Debug + Send + Sync {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn unlink(&self, path: &Path) -> io::Result<()>;
     fn make_dir(&self, path: &Path) -> io::Result<()>;
+    /// Gives a regular file or a directory of ours the mode that it would have been made with.
+    fn make_private(&self, path: &Path) -> io::Result<()>;
     /// Removes an empty directory.
     fn remove_dir(&self, path: &Path) -> io::Result<()>;
     /// Reads a directory as it goes: names that come or go meanwhile may or may not be given, all others are.
@@ -73,6 +75,8 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat {
     pub kind: Kind,
+    /// Who may do what: the lowest nine bits of the mode.
+    pub mode: u32,
     pub uid: u32,
     pub links: u64,
     pub device: u64,

@@ -102,6 +102,16 @@ impl Fs for Real {
         std::fs::set_permissions(path, Permissions::from_mode(DIR_MODE))
     }
 
+    fn make_private(&self, path: &Path) -> io::Result<()> {
+        let mode = match self.stat(path)?.kind {
+            Kind::Regular => FILE_MODE,
+            Kind::Directory => DIR_MODE,
+            // What a symbolic link leads to is not ours to change.
+            Kind::Other => return Err(io::ErrorKind::InvalidInput.into()),
+        };
+        std::fs::set_permissions(path, Permissions::from_mode(mode))
+    }
+
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
         std::fs::remove_dir(path)
     }
@@ -206,6 +216,7 @@ fn stat(found: &std::fs::Metadata) -> Stat {
     };
     Stat {
         kind,
+        mode: found.mode() & 0o777,
         uid: found.uid(),
         links: found.nlink(),
         device: found.dev(),

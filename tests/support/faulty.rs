@@ -1,6 +1,6 @@
 //! The real file system with one fault at one operation, for tests of what a death or an error leaves behind.
 
-use postroad::disk::fs::{Access, File, Fs, Names, Room, Stat};
+use postroad::disk::fs::{Access, File, Fs, Kind, Names, Room, Stat};
 use postroad::disk::real::Real;
 use std::io;
 use std::path::Path;
@@ -88,7 +88,9 @@ impl Fs for Faulty {
     }
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {
-        self.step("stat", path).and_then(|()| Real.stat(path))
+        let stat = self.step("stat", path).and_then(|()| Real.stat(path))?;
+        let foreign = self.foreign && stat.kind == Kind::Regular;
+        Ok(Stat { uid: stat.uid + u32::from(foreign), ..stat })
     }
 
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -105,6 +107,10 @@ impl Fs for Faulty {
 
     fn make_dir(&self, path: &Path) -> io::Result<()> {
         self.step("make-dir", path).and_then(|()| Real.make_dir(path))
+    }
+
+    fn make_private(&self, path: &Path) -> io::Result<()> {
+        self.step("make-private", path).and_then(|()| Real.make_private(path))
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {

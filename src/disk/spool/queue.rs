@@ -55,7 +55,8 @@ pub struct Scan {
     which: Which,
     todo: VecDeque<Source>,
     reading: Option<Reading>,
-    batch: VecDeque<Entry>,
+    /// Names, and what failed for single files, which keeps nothing back.
+    batch: VecDeque<Result<Entry, SpoolError>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,11 +96,12 @@ impl Spool {
     /// left it in the midst of a move goes: the message is delivered once.
     pub fn claim(&self, entry: &Entry, now: Timestamp) -> Result<Claim, SpoolError> {
         let path = self.path(entry);
-        let (file, stat) = match try_lock(self.fs.as_ref(), &path).at("lock", &path)? {
-            Attempt::Held(file, stat) => (file, stat),
-            Attempt::Busy => return Ok(Claim::Busy),
-            Attempt::Gone => return Ok(Claim::Gone),
-            Attempt::NotRegular => return self.put_aside(&path, Defect::NotRegular),
+        let (file, stat) = match self.lock(&path)? {
+            Ok(Attempt::Held(file, stat)) => (file, stat),
+            Ok(Attempt::Busy) => return Ok(Claim::Busy),
+            Ok(Attempt::Gone) => return Ok(Claim::Gone),
+            Ok(Attempt::NotRegular) => return self.put_aside(&path, Defect::NotRegular),
+            Err(why) => return self.put_aside(&path, why),
         };
         let read = format::read(file.as_ref(), stat.size);
         let child_of = read.as_ref().ok().and_then(|parsed| parsed.header.parent.as_ref());
@@ -122,6 +124,17 @@ impl Spool {
         }
         let facts = Facts { place: entry.place, parsed, history };
         Ok(Claim::Message(Box::new(Message::new(self.clone(), Arc::from(file), path, facts))))
+    }
+
+    /// Locks a file; that of another user perhaps cannot even be opened.
+    pub(super) fn lock(&self, path: &Path) -> Result<Result<Attempt, Defect>, SpoolError> {
+        match try_lock(self.fs.as_ref(), path) {
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => match present(self.fs.stat(path)).at("look at", path)? {
+                Some(stat) if stat.uid != self.owner() => Ok(Err(Defect::Owner)),
+                _ => Err(e).at("lock", path).map_err(SpoolError::from),
+            },
+            tried => Ok(Ok(tried.at("lock", path)?)),
+        }
     }
 
     /// Whether a file that we locked is ours alone, once the other names that it has in the spool are gone.
@@ -242,7 +255,7 @@ impl Scan {
             reading.empty = false;
             if is_draft(&name) {
                 if self.is_tidy() {
-                    self.spool.sweep(&reading.dir.join(&name), self.now)?;
+                    self.batch.extend(self.spool.sweep(&reading.dir.join(&name), self.now).err().map(Err));
                 }
                 continue;
             }
@@ -254,7 +267,7 @@ impl Scan {
             }
         }
         found.sort_unstable();
-        self.batch.extend(found);
+        self.batch.extend(found.into_iter().map(Ok));
         if more {
             self.reading = Some(reading);
         } else if let Source::Slice(slice) = reading.source {
@@ -300,7 +313,7 @@ impl Iterator for Scan {
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.refill() {
-            Ok(true) => self.batch.pop_front().map(Ok),
+            Ok(true) => self.batch.pop_front(),
             Ok(false) => None,
             Err(error) => Some(Err(error)),
         }

@@ -8,7 +8,7 @@ use super::mark::Mark;
 use super::message::Message;
 use super::queue::Claim;
 use crate::disk::fs::{At, File};
-use crate::disk::lock::{Attempt, present, try_lock};
+use crate::disk::lock::{Attempt, present};
 use crate::mail::envelope::Envelope;
 use crate::mail::queue_id::QueueId;
 use jiff::Timestamp;
@@ -116,7 +116,7 @@ impl Spool {
         for name in self.fs.names(&dir).at("read", &dir)? {
             let name = name.at("read", &dir)?;
             if is_draft(&name) {
-                self.sweep(&dir.join(&name), now.as_second())?;
+                settled.extend(self.sweep(&dir.join(&name), now.as_second()).err().map(Err));
                 continue;
             }
             let Some((parent, number)) = name.to_str().and_then(parse_staged_name) else { continue };
@@ -126,10 +126,11 @@ impl Spool {
     }
 
     fn settle(&self, path: &Path, parent: QueueId, number: usize, now: Timestamp) -> Result<Option<Settled>, SpoolError> {
-        let (file, stat) = match try_lock(self.fs.as_ref(), path).at("lock", path)? {
-            Attempt::Held(file, stat) => (file, stat),
-            Attempt::Busy | Attempt::Gone => return Ok(None),
-            Attempt::NotRegular => return self.set_aside(path, Defect::NotRegular),
+        let (file, stat) = match self.lock(path)? {
+            Ok(Attempt::Held(file, stat)) => (file, stat),
+            Ok(Attempt::Busy | Attempt::Gone) => return Ok(None),
+            Ok(Attempt::NotRegular) => return self.set_aside(path, Defect::NotRegular),
+            Err(why) => return self.set_aside(path, why),
         };
         let child = match read_child(file.as_ref(), stat.size, &parent, number) {
             Ok((child, _)) if stat.links > 1 && self.is_same(path, &self.new_path(&child))? => {
