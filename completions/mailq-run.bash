@@ -155,7 +155,7 @@ _mailq__run() {
             return 0
             ;;
         mailq__subcmd__run__subcmd__check)
-            opts="-h --spool --config --help"
+            opts="-h --repair --json --spool --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

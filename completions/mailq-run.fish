@@ -47,7 +47,7 @@ complete -c mailq-run -n "__fish_mailq_run_needs_command" -f -a "delete" -d 'Rem
 complete -c mailq-run -n "__fish_mailq_run_needs_command" -f -a "bounce" -d 'Return messages to their senders'
 complete -c mailq-run -n "__fish_mailq_run_needs_command" -f -a "edit" -d 'Change the recipients of a message that waits'
 complete -c mailq-run -n "__fish_mailq_run_needs_command" -f -a "route" -d 'Show where mail for addresses goes'
-complete -c mailq-run -n "__fish_mailq_run_needs_command" -f -a "check" -d 'Read every message and compare its checksums'
+complete -c mailq-run -n "__fish_mailq_run_needs_command" -f -a "check" -d 'Look at every file of the spool, and say what is wrong'
 complete -c mailq-run -n "__fish_mailq_run_needs_command" -f -a "stats" -d 'Count the messages by state'
 complete -c mailq-run -n "__fish_mailq_run_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c mailq-run -n "__fish_mailq_run_using_subcommand list" -l spool -d 'The spool\'s directory [default: the config\'s, else /var/spool/postroad]' -r -F
@@ -85,6 +85,8 @@ complete -c mailq-run -n "__fish_mailq_run_using_subcommand route" -l config -d 
 complete -c mailq-run -n "__fish_mailq_run_using_subcommand route" -s h -l help -d 'Print help'
 complete -c mailq-run -n "__fish_mailq_run_using_subcommand check" -l spool -d 'The spool\'s directory [default: the config\'s, else /var/spool/postroad]' -r -F
 complete -c mailq-run -n "__fish_mailq_run_using_subcommand check" -l config -d 'Read this configuration, in place of /etc/postroad/config.toml' -r -F
+complete -c mailq-run -n "__fish_mailq_run_using_subcommand check" -l repair -d 'Set right what can be: move what is no good message to corrupt/, where nobody delivers or removes it'
+complete -c mailq-run -n "__fish_mailq_run_using_subcommand check" -l json -d 'Print one JSON object a finding'
 complete -c mailq-run -n "__fish_mailq_run_using_subcommand check" -s h -l help -d 'Print help'
 complete -c mailq-run -n "__fish_mailq_run_using_subcommand stats" -l spool -d 'The spool\'s directory [default: the config\'s, else /var/spool/postroad]' -r -F
 complete -c mailq-run -n "__fish_mailq_run_using_subcommand stats" -l config -d 'Read this configuration, in place of /etc/postroad/config.toml' -r -F
@@ -98,6 +100,6 @@ complete -c mailq-run -n "__fish_mailq_run_using_subcommand help; and not __fish
 complete -c mailq-run -n "__fish_mailq_run_using_subcommand help; and not __fish_seen_subcommand_from list show hold release retry delete bounce edit route check stats help" -f -a "bounce" -d 'Return messages to their senders'
 complete -c mailq-run -n "__fish_mailq_run_using_subcommand help; and not __fish_seen_subcommand_from list show hold release retry delete bounce edit route check stats help" -f -a "edit" -d 'Change the recipients of a message that waits'
 complete -c mailq-run -n "__fish_mailq_run_using_subcommand help; and not __fish_seen_subcommand_from list show hold release retry delete bounce edit route check stats help" -f -a "route" -d 'Show where mail for addresses goes'
-complete -c mailq-run -n "__fish_mailq_run_using_subcommand help; and not __fish_seen_subcommand_from list show hold release retry delete bounce edit route check stats help" -f -a "check" -d 'Read every message and compare its checksums'
+complete -c mailq-run -n "__fish_mailq_run_using_subcommand help; and not __fish_seen_subcommand_from list show hold release retry delete bounce edit route check stats help" -f -a "check" -d 'Look at every file of the spool, and say what is wrong'
 complete -c mailq-run -n "__fish_mailq_run_using_subcommand help; and not __fish_seen_subcommand_from list show hold release retry delete bounce edit route check stats help" -f -a "stats" -d 'Count the messages by state'
 complete -c mailq-run -n "__fish_mailq_run_using_subcommand help; and not __fish_seen_subcommand_from list show hold release retry delete bounce edit route check stats help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

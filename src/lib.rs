@@ -86,13 +86,15 @@
 //!   disk/spool/accept.rs   a message on its way in
 //!   disk/spool/control.rs  orders by hand for a message in flight
 //!   disk/spool/slots.rs    how many runners there may be
-//!   disk/spool/find.rs      where a message stands, and files with two names
+//!   disk/spool/find.rs     where a message stands, and files with two names
 //!   disk/spool/facts.rs    what a message's file says
 //!   disk/spool/message.rs  a claimed message, its body, and the steps that settle it
 //!   disk/spool/edit.rs     changing a recipient
 //!   disk/spool/queue.rs    what is due, and claiming it
 //!   disk/spool/list.rs     every message, for showing
 //!   disk/spool/staged.rs   children of a message
+//!   disk/spool/judge.rs    one file of a message, and what is wrong with it
+//!   disk/spool/check.rs    the whole spool looked at, and set right
 //! relay   4   one task in mail words; clock, dialer and spool are passed in
 //!   relay/clock.rs         time and chance as values that are passed in
 //!   relay/alias.rs         sendmail's aliases, of addresses only
@@ -145,6 +147,7 @@
 //!   cmd/mailq_run/identity.rs  becoming the spool's owner, or a recipient
 //!   cmd/mailq_run/rows.rs      what list and show print
 //!   cmd/mailq_run/show.rs      the commands that look
+//!   cmd/mailq_run/check.rs    the command that looks for damage
 //!   cmd/mailq_run/manage.rs    the commands that change messages
 //!   cmd/mailq_run/store.rs     the helper behind delivery as root
 //!   cmd/mailq_run/runner.rs    one pass, or a watch

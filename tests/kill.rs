@@ -552,6 +552,12 @@ fn play(role: &str, spool: &Spool, log: &mut Lines) {
             let id = accept(spool).unwrap();
             log.add(&format!("accepted {id} -"));
             std::thread::sleep(Duration::from_millis(10));
+        } else if role == "check" {
+            // What is in flight is no damage, whatever is half done at the moment.
+            spool.check(Timestamp::now(), true, &mut |found| {
+                let moved = found.unwrap().done.flatten();
+                assert_eq!(moved, None);
+            });
         } else {
             pass(spool, log, Timestamp::now() + SignedDuration::from_mins(11 * (n % 20))).unwrap();
             std::thread::sleep(Duration::from_millis(5));
@@ -571,7 +577,7 @@ fn processes_killed_at_random_lose_nothing() {
     let (root, log) = (dir.path().join("spool"), dir.path().join("log"));
     let spool = Spool::create(&root).unwrap();
     for _ in 0..ROUNDS {
-        let roles = ["accept", "accept"].into_iter().chain(["run"; RUNNERS]);
+        let roles = ["accept", "accept", "check"].into_iter().chain(["run"; RUNNERS]);
         let mut children: Vec<_> = roles.map(|role| spawn(role, &root, &log)).collect();
         std::thread::sleep(Duration::from_millis(60 + getrandom::u64().unwrap() % 120));
         for child in &mut children {

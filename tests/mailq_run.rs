@@ -221,11 +221,48 @@ fn damage_is_found_by_check_and_put_aside_by_a_pass() {
     bytes[at] = b'J';
     std::fs::write(&path, bytes).unwrap();
     let check = site.run("check");
-    assert_eq!((check.status, check.out), (65, format!("{}\tthe body's checksum does not match\n", path.display())));
+    assert_eq!((check.status, check.out), (65, format!("{}\tbody checksum does not match\tmove to corrupt/\n", path.display())));
     let pass = site.run("");
     assert!(pass.status == 74 && pass.err.starts_with(&format!("mailq-run: {bad}: damaged, put aside as ")), "{pass:?}");
     assert_eq!((site.server.taken().len(), site.list().len()), (1, 0), "{good} was delivered");
     assert_eq!(site.run(""), silent());
+}
+
+#[test]
+fn a_repair_tells_what_it_did_and_leaves_a_spool_that_is_well() {
+    let site = Site::new();
+    let (good, bad) = (site.accept("", &["bob@hamburger.test"]), site.accept("", &["bob@hamburger.test"]));
+    let path = site.spool().join("new").join(&bad);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[130] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    std::fs::remove_dir(site.spool().join("failed")).unwrap();
+    let run = |line: &str| {
+        let ran = site.run(line);
+        (ran.status, ran.out.replace(&format!("{}/", site.spool().display()), "").replace(&bad, "ID"), ran.err)
+    };
+    let nothing = String::new;
+    let found = "failed\tmissing\tmake it\nnew/ID\theader checksum does not match\tmove to corrupt/\n".to_owned();
+    assert_eq!(run("check"), (65, found.clone(), nothing()));
+    assert_eq!(run("check"), (65, found, nothing()), "looking changes nothing");
+    let json = "{\"path\":\"failed\",\"problem\":\"missing\",\"repair\":\"make it\"}\n\
+                {\"path\":\"new/ID\",\"problem\":\"header checksum does not match\",\"repair\":\"move to corrupt/\"}\n";
+    assert_eq!(run("check --json"), (65, json.to_owned(), nothing()));
+
+    let listed = site.run("list");
+    assert!(listed.status == 74 && listed.out.starts_with(&good) && listed.out.lines().count() == 1, "{listed:?}");
+    assert!(listed.err.contains(&format!("{}: header checksum does not match", path.display())), "{listed:?}");
+    assert_eq!(site.run("stats").status, 74);
+    assert_eq!(site.run("retry --all"), silent());
+
+    let aside = "corrupt\t1 put aside: read by nobody, removed by nobody\t-\n";
+    let done = format!("failed\tmissing\tmade\nnew/ID\theader checksum does not match\tmoved to corrupt/ID\n{aside}");
+    assert_eq!(run("check --repair"), (0, done, nothing()));
+    assert_eq!(run("check --repair"), (0, aside.to_owned(), nothing()));
+    let json = "{\"path\":\"corrupt\",\"problem\":\"1 put aside: read by nobody, removed by nobody\"}\n";
+    assert_eq!(run("check --json"), (0, json.to_owned(), nothing()));
+    assert_eq!(site.run(""), silent());
+    assert_eq!(site.server.taken().len(), 1);
 }
 
 #[test]

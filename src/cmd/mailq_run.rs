@@ -1,6 +1,7 @@
 //! mailq-run: one pass over the spool, a watch on it, and the commands to manage it.
 
 mod args;
+mod check;
 mod identity;
 mod manage;
 mod rows;
@@ -79,7 +80,7 @@ fn dispatch(args: Args) -> Result<Status, Failure> {
         Command::List { json } => show::list(&spool, *json),
         Command::Show { id, json, message } => show::show(&spool, id, *json, *message),
         Command::Stats => show::stats(&spool),
-        Command::Check => show::check(&spool),
+        Command::Check(options) => check::run(&spool, options),
         // It needs no spool, and was answered above.
         Command::Route { .. } => Ok(Status::Done),
         Command::Hold { .. } | Command::Release { .. } | Command::Retry(_) => manage(&args, &spool, &hostname, command),

@@ -6,6 +6,10 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// Modes of what is made: for its owner alone.
+pub const FILE_MODE: u32 = 0o600;
+pub const DIR_MODE: u32 = 0o700;
+
 /// Names of one directory, in no order, without `.` and `..`.
 pub type Names = Box<dyn Iterator<Item = io::Result<OsString>> + Send>;
 

@@ -1,6 +1,6 @@
 //! The operating system's files behind the trait of `fs`. No policy: one method, one or two system calls.
 
-use super::fs::{Access, File, Fs, Kind, Names, Room, Stat};
+use super::fs::{Access, DIR_MODE, FILE_MODE, File, Fs, Kind, Names, Room, Stat};
 use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::linkat;
@@ -11,8 +11,6 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, Per
 use std::path::Path;
 use std::sync::Arc;
 
-const FILE_MODE: u32 = 0o600;
-const DIR_MODE: u32 = 0o700;
 /// Of std's own accord descriptors are closed on exec.
 const OPEN_FLAGS: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
 

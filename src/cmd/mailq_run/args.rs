@@ -18,20 +18,22 @@ OUTPUT
     show     a fact, then a recipient: recipient ADDRESS OUTCOME ATTEMPTS HOST LAST-REPLY
     route    ADDRESS HOW WHERE, and below an alias the same for each address that it comes to
     stats    STATE MESSAGES BYTES OLDEST
-    check    FILE PROBLEM, for each that it finds
+    check    FILE PROBLEM REPAIR, where REPAIR is what --repair would do or, with it, did; `-` where nothing needs to be done
 
   list --json, show --json: one object a message, absent facts left out.
     id, state, arrival, next, size, reverse_path    as above; the null reverse-path is empty
     recipients                                      address, outcome, attempts, last_reply
+  check --json: one object a finding.
+    path, problem; repair or done                   as FILE, PROBLEM, REPAIR
 
 EXIT STATUS
   0    the pass was made, or there were as many passes under way as there may be; the command did all it was asked to
   1    hold, release, retry, delete, bounce, edit: done for some of the messages, not for others
   64   usage
-  65   check found a problem
+  65   check found something that needs a repair
   66   none of the messages is there, or none is in a state for the command
   71   the system refused what always works
-  74   the spool failed
+  74   the spool failed; list, stats, check: a part of it could not be read
   78   the configuration is wrong or cannot be read, or the directory is no spool
 
 EXAMPLES
@@ -136,10 +138,20 @@ pub enum Command {
         #[arg(value_name = "ADDRESS", required = true)]
         addresses: Vec<ForwardPath>,
     },
-    /// Read every message and compare its checksums
-    Check,
+    /// Look at every file of the spool, and say what is wrong
+    Check(Check),
     /// Count the messages by state
     Stats,
+}
+
+#[derive(Group, Debug)]
+pub struct Check {
+    /// Set right what can be: move what is no good message to corrupt/, where nobody delivers or removes it
+    #[arg(long)]
+    pub repair: bool,
+    /// Print one JSON object a finding
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Group, Debug)]

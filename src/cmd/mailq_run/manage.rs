@@ -118,7 +118,11 @@ impl<'a> Hands<'a> {
         }
         for entry in self.spool.scan(Which::Queued, System.now()) {
             let entry = entry.or_status(Status::Io)?;
-            let facts = self.spool.look(&entry).or_status(Status::Io)?;
+            let facts = match self.spool.look(&entry) {
+                // A pass sets it aside; it keeps no other message back.
+                Err(SpoolError::Damaged { .. }) => continue,
+                looked => looked.or_status(Status::Io)?,
+            };
             let wanted = |domain: &Domain| {
                 let waits =
                     |r: crate::disk::spool::facts::Recipient<'_>| r.mark == Mark::Pending && r.path.domain() == Some(domain);

@@ -5,10 +5,9 @@ use crate::bytes::newline::ToLf;
 use crate::cli::clock::System;
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::report::Rows;
-use crate::cli::stdio::{Stdout, StdoutError};
+use crate::cli::stdio::{Stdout, StdoutError, say};
 use crate::disk::spool::facts::{Facts, State};
 use crate::disk::spool::layout::{Spool, SpoolError};
-use crate::disk::spool::queue::{Claim, Which};
 use crate::mail::address::ForwardPath;
 use crate::mail::date::rfc3339;
 use crate::mail::queue_id::QueueId;
@@ -20,10 +19,13 @@ use std::io::{Read, Write};
 pub fn list(spool: &Spool, json: bool) -> Result<Status, Failure> {
     let mut rows = Rows::new(json);
     let now = System.now();
+    let mut status = Status::Done;
     for facts in spool.list(now) {
-        put(&mut rows, &facts.or_status(Status::Io)?, json, now)?;
+        if let Some(facts) = readable(facts, &mut status) {
+            put(&mut rows, &facts, json, now)?;
+        }
     }
-    Ok(Status::Done)
+    Ok(status)
 }
 
 pub fn show(spool: &Spool, id: &QueueId, json: bool, message: bool) -> Result<Status, Failure> {
@@ -81,10 +83,9 @@ fn description(facts: &Facts) -> Vec<Line> {
 
 /// The message with LF line ends. The checksum is compared at its end: what was damaged ends in status 74.
 fn show_message(spool: &Spool, facts: &Facts) -> Result<Status, Failure> {
-    let busy = || Failure::text(Status::TryAgain, format_args!("{}: is being delivered just now", facts.id()));
-    let entry = spool.find(facts.id()).or_status(Status::Io)?.ok_or_else(busy)?;
-    let Claim::Message(message) = spool.claim(&entry, System.now()).or_status(Status::Io)? else { return Err(busy()) };
-    let (mut out, mut newline, mut body) = (Stdout::new(), ToLf::default(), message.body());
+    let gone = || Failure::text(Status::NoInput, format_args!("{}: no such message", facts.id()));
+    let mut body = spool.body(facts.id()).or_status(Status::Io)?.ok_or_else(gone)?;
+    let (mut out, mut newline) = (Stdout::new(), ToLf::default());
     let (mut chunk, mut lines) = (vec![0; 64 * 1024], Vec::new());
     loop {
         let n = body.read(&mut chunk).or_status(Status::Io)?;
@@ -102,10 +103,10 @@ fn show_message(spool: &Spool, facts: &Facts) -> Result<Status, Failure> {
 
 /// Messages and bytes by state, and the oldest arrival of each.
 pub fn stats(spool: &Spool) -> Result<Status, Failure> {
-    let now = System.now();
+    let (now, mut status) = (System.now(), Status::Done);
     let mut tally = [State::Due, State::Deferred, State::Held, State::Failed].map(|state| (state, 0u64, 0u64, None::<Timestamp>));
     for facts in spool.list(now) {
-        let facts = facts.or_status(Status::Io)?;
+        let Some(facts) = readable(facts, &mut status) else { continue };
         let Some(row) = tally.iter_mut().find(|row| row.0 == facts.state(now)) else { continue };
         row.1 += 1;
         row.2 += facts.size();
@@ -117,7 +118,17 @@ pub fn stats(spool: &Spool) -> Result<Status, Failure> {
         let columns = [Some(state.word().to_owned()), Some(messages.to_string()), Some(bytes.to_string()), oldest.map(rfc3339)];
         rows.put(&Line::new(columns))?;
     }
-    Ok(Status::Done)
+    Ok(status)
+}
+
+/// What can be shown; what cannot is told, and the others are shown all the same.
+fn readable(facts: Result<Facts, SpoolError>, status: &mut Status) -> Option<Facts> {
+    facts
+        .map_err(|error| {
+            say(&format!("mailq-run: {error}"));
+            *status = Status::Io;
+        })
+        .ok()
 }
 
 /// Where mail for each address goes; an alias has a line for itself and one for each address that it comes to.
@@ -148,35 +159,4 @@ fn hop_line(address: &ForwardPath, hop: &NextHop) -> Line {
         NextHop::Alias(targets) => ("alias", Some(targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))),
     };
     Line::new([Some(address.to_string()), Some(how.to_owned()), to])
-}
-
-/// Reads every message from first to last byte. What is damaged stays where it is: the next pass puts it aside.
-pub fn check(spool: &Spool) -> Result<Status, Failure> {
-    let (mut rows, mut found) = (Rows::new(false), false);
-    let now = System.now();
-    for entry in [Which::Queued, Which::Held, Which::Failed].into_iter().flat_map(|which| spool.scan(which, now)) {
-        let entry = entry.or_status(Status::Io)?;
-        let problem = match spool.look(&entry) {
-            Ok(None) => None,
-            Ok(Some(_)) => body_problem(spool, &entry, now)?,
-            Err(SpoolError::Damaged { why, .. }) => Some(why.to_string()),
-            Err(error) => return Err(Failure::new(Status::Io, error)),
-        };
-        if let Some(problem) = problem {
-            found = true;
-            rows.put(&Line::new([Some(spool.path(&entry).display().to_string()), Some(problem)]))?;
-        }
-    }
-    Ok(if found { Status::Data } else { Status::Done })
-}
-
-fn body_problem(spool: &Spool, entry: &crate::disk::spool::layout::Entry, now: Timestamp) -> Result<Option<String>, Failure> {
-    match spool.claim(entry, now).or_status(Status::Io)? {
-        Claim::Message(message) => {
-            Ok(std::io::copy(&mut message.body(), &mut std::io::sink()).err().map(|error| error.to_string()))
-        }
-        Claim::Corrupt { why, path } => Ok(Some(format!("{why}; put aside as {}", path.display()))),
-        // Another process reads it right now, and compares the same checksum.
-        Claim::Busy | Claim::Gone | Claim::Unfinished => Ok(None),
-    }
 }

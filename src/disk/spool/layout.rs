@@ -113,7 +113,7 @@ impl Spool {
             made => made.at("make directory", dir),
         };
         ensure(root)?;
-        for dir in [NEW, DUE, STAGED, HOLD, FAILED, CORRUPT, STATE, CTL] {
+        for dir in DIRS {
             ensure(&root.join(dir))?;
         }
         for dir in [&root.join(STATE), root, parent(root)] {
@@ -305,6 +305,8 @@ pub(super) const FAILED: &str = "failed";
 pub(super) const CORRUPT: &str = "corrupt";
 pub(super) const STATE: &str = "state";
 pub(super) const CTL: &str = "state/ctl";
+/// All of them, each after the one it stands in.
+pub(super) const DIRS: [&str; 8] = [NEW, DUE, STAGED, HOLD, FAILED, CORRUPT, STATE, CTL];
 
 /// The slice that a due time falls into, named by its first second.
 pub(super) fn slice_of(due: i64) -> i64 {
@@ -329,6 +331,12 @@ pub(super) fn is_draft(name: &OsStr) -> bool {
 pub(super) fn parse_due_name(name: &str) -> Option<(i64, QueueId)> {
     let (due, id) = name.split_once('.')?;
     Some((parse_seconds(due)?, id.parse().ok()?))
+}
+
+/// `<parent>.<n>`
+pub(super) fn parse_staged_name(name: &str) -> Option<(QueueId, usize)> {
+    let (parent, number) = name.split_once('.')?;
+    Some((parent.parse().ok()?, number.parse().ok()?))
 }
 
 /// Ten digits or more, as names of slices and due times have.

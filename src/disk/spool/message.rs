@@ -2,7 +2,7 @@
 //! process delivers, moves or removes it. What is done in which order is spool(5)'s.
 
 use super::facts::Facts;
-use super::format::Preamble;
+use super::format::{Parsed, Preamble};
 use super::history::Record;
 use super::layout::{Entry, Place, Spool, SpoolError, due_second};
 use super::mark::Mark;
@@ -37,9 +37,7 @@ pub struct Body {
 impl Message {
     /// The body from its start. It keeps the message's lock as long as it lives.
     pub fn body(&self) -> Body {
-        let Preamble { body: length, .. } = self.facts.parsed.preamble;
-        let start = self.facts.parsed.preamble.body_at();
-        Body { file: self.file.clone(), start, length, at: 0, crc: 0, expected: self.facts.parsed.body_crc }
+        Body::new(self.file.clone(), &self.facts.parsed)
     }
 
     /// Appends to the history. Not synced of itself: a record that a power cut takes costs a retry. One that fails, on a full disk
@@ -168,6 +166,12 @@ impl Deref for Message {
 }
 
 impl Body {
+    /// Of a file that was read as `parsed`.
+    pub(super) fn new(file: Arc<dyn File>, parsed: &Parsed) -> Body {
+        let (start, length) = (parsed.preamble.body_at(), parsed.preamble.body);
+        Body { file, start, length, at: 0, crc: 0, expected: parsed.body_crc }
+    }
+
     /// Length in bytes.
     pub fn length(&self) -> u64 {
         self.length

@@ -2,12 +2,14 @@
 //! states are those of spool(5). Nothing here decides what becomes of a message.
 
 pub mod accept;
+pub mod check;
 pub mod control;
 pub mod edit;
 pub mod facts;
 pub mod find;
 pub mod format;
 pub mod history;
+pub mod judge;
 pub mod layout;
 pub mod list;
 pub mod mark;

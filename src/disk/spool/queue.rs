@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// How many names are held at once.
 const BATCH: usize = 1024;
 /// After this, what was never finished is taken for garbage, in seconds.
-const GARBAGE_AGE: i64 = 36 * 3600;
+pub(super) const GARBAGE_AGE: i64 = 36 * 3600;
 
 /// What came of claiming a message.
 #[derive(Debug)]
@@ -172,14 +172,21 @@ impl Spool {
 
     /// Moves what we cannot deliver to `corrupt/`, durably, under a name that is free there.
     pub(super) fn put_aside(&self, path: &Path, why: Defect) -> Result<Claim, SpoolError> {
+        Ok(self.move_aside(path)?.map_or(Claim::Gone, |path| Claim::Corrupt { path, why }))
+    }
+
+    /// As [`Spool::put_aside`], for whatever it is; gives where it stands then, unless it was gone.
+    pub(super) fn move_aside(&self, path: &Path) -> Result<Option<PathBuf>, SpoolError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // What was hidden for being no message yet is not to be hidden from people.
+        let name = name.trim_start_matches('.');
         let corrupt = self.dir(CORRUPT);
-        let mut to = corrupt.join(name.as_ref());
+        let mut to = corrupt.join(name);
         let mut copies = 1;
         loop {
             match self.rename_free(path, &to) {
                 Ok(()) => break,
-                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Claim::Gone),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
                 Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
                     return Err(e).at("move aside", path).map_err(SpoolError::from);
                 }
@@ -196,7 +203,7 @@ impl Spool {
         for dir in [corrupt.as_path(), parent(path)] {
             self.fs.sync_dir(dir).at("sync", dir)?;
         }
-        Ok(Claim::Corrupt { path: to, why })
+        Ok(Some(to))
     }
 }
 

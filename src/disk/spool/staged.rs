@@ -3,7 +3,7 @@
 
 use super::accept::{Committed, Incoming};
 use super::format::{self, Arrival, Defect, Parent, Sort, Unreadable};
-use super::layout::{Entry, NEW, Place, STAGED, Spool, SpoolError, is_draft};
+use super::layout::{Entry, NEW, Place, STAGED, Spool, SpoolError, is_draft, parse_staged_name};
 use super::mark::Mark;
 use super::message::Message;
 use super::queue::Claim;
@@ -222,10 +222,4 @@ fn read_child(file: &dyn File, size: u64, parent: &QueueId, number: usize) -> Re
         Some(named) if named.id == *parent && named.covers.first() == Some(&number) => Ok((header.id, named.covers)),
         _ => Err(Defect::Name.into()),
     }
-}
-
-/// `<parent>.<n>`
-fn parse_staged_name(name: &str) -> Option<(QueueId, usize)> {
-    let (parent, number) = name.split_once('.')?;
-    Some((parent.parse().ok()?, number.parse().ok()?))
 }
