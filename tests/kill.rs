@@ -493,7 +493,10 @@ fn a_move_that_was_cut_short_leaves_one_message_of_two_names() {
             assert_eq!(left(spool.root()), [names[first].clone()]);
             let gone = names[second].strip_prefix(spool.root()).unwrap().parent().unwrap().to_str().unwrap().to_owned();
             let log = faulty.log.lock().unwrap()[from..].to_vec();
-            assert!(log.last().unwrap().starts_with("sync-dir") && log.last().unwrap().ends_with(&gone), "{log:?}");
+            let removed = log.iter().position(|step| step.starts_with("unlink")).unwrap();
+            let kept = names[first].parent().unwrap().file_name().unwrap().to_str().unwrap();
+            assert!(log[removed - 1].starts_with("sync-dir") && log[removed - 1].ends_with(kept), "{log:?}");
+            assert!(log[removed + 1].starts_with("sync-dir") && log[removed + 1].ends_with(&gone), "{log:?}");
             assert_eq!(io::copy(&mut message.body(), &mut io::sink()).unwrap(), message.size());
         }
     }
@@ -513,6 +516,20 @@ fn a_child_whose_release_was_cut_short_is_released_once() {
     let settled = spool.settle_staged(Timestamp::now()).unwrap().pop().unwrap().unwrap();
     assert_eq!(settled.released.unwrap().as_str(), id);
     assert!(!name.exists() && released.exists());
+}
+
+#[test]
+fn a_mark_that_only_memory_knows_is_made_durable_before_the_child_is_released() {
+    let dir = tempfile::tempdir().unwrap();
+    let (faulty, spool, mut message) = linked(&dir.path().join("spool"));
+    drop(child(&message, 2, Sort::Dsn, &envelope("", &["alice@crepes.test"])).unwrap());
+    message.set_marks(&[(2, Mark::Bounced)]).unwrap();
+    drop(message);
+    let from = faulty.steps() as usize;
+    assert!(spool.settle_staged(Timestamp::now()).unwrap().pop().unwrap().unwrap().released.is_some());
+    let log = faulty.log.lock().unwrap()[from..].to_vec();
+    let position = |start: &str| log.iter().position(|step| step.starts_with(start)).unwrap();
+    assert!(position("write ") < position("sync-data ") && position("sync-data ") < position("link new/"), "{log:?}");
 }
 
 /// Runs this test binary again as an acceptor or a runner on the spool at `root`, until it is killed.

@@ -4,6 +4,8 @@
 use jiff::Timestamp;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
+use postroad::disk::fs::Fs;
+use postroad::disk::real::Real;
 use postroad::disk::spool::control::Order;
 use postroad::disk::spool::facts::State;
 
@@ -484,6 +486,14 @@ fn only_a_recipient_that_is_there_is_readdressed_and_only_to_one_that_is_not() {
     assert_eq!(message.envelope(), &envelope(&["bob@hamburger.test", "carla@hamburger.test"]));
     assert_eq!(body(&message).unwrap(), BODY);
     assert_eq!(files(&spool.root().join("new")), [id.to_string()]);
+}
+
+#[test]
+fn file_systems_whose_renames_survive_whole_are_known() {
+    // Whatever /dev is on a Linux, it is a tmpfs; of /proc nothing is known.
+    assert!(Real.renames_atomically(Path::new("/dev")).unwrap());
+    assert!(!Real.renames_atomically(Path::new("/proc")).unwrap());
+    assert!(Real.renames_atomically(Path::new("/nonexistent")).is_err());
 }
 
 #[test]

@@ -273,7 +273,7 @@ impl Checker<'_> {
             (Problem::SecondName(_), ..) if !self.repair && !self.is_first(role.id()) => {}
             (Problem::SecondName(other), ..) => {
                 let other = other.clone();
-                self.found(path, problem, remedy, |checker| checker.spool.drop_names(&[other]).map(|()| None))?;
+                self.found(path, problem, remedy, |checker| checker.spool.drop_names(path, &[other]).map(|()| None))?;
                 return Ok(self.repair);
             }
             (Problem::Torn, ..) => {

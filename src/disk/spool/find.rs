@@ -87,9 +87,10 @@ impl Spool {
         Ok((others.len() as u64 + 1 == file.links).then_some(others))
     }
 
-    /// Ends a move that a crash cut short: removes names of a file that has another one, durably, so that none of them can come back
-    /// once the message is delivered.
-    pub(super) fn drop_names(&self, names: &[PathBuf]) -> Result<(), SpoolError> {
+    /// Ends a move that was cut short: removes the names of a file but for the one at `kept`, durably, so that none can come back
+    /// once the message is delivered. A process that was killed may have left the kept name unsynced.
+    pub(super) fn drop_names(&self, kept: &Path, names: &[PathBuf]) -> Result<(), SpoolError> {
+        self.sync_names(parent(kept))?;
         for name in names {
             present(self.fs.unlink(name)).at("remove", name)?;
             self.fs.sync_dir(parent(name)).at("sync", parent(name))?;

@@ -152,7 +152,7 @@ impl Spool {
             return Ok(Ok(()));
         }
         let Some(others) = self.other_names(path, stat, id, child_of)? else { return Ok(Err(Defect::Linked)) };
-        self.drop_names(&others).map(Ok)
+        self.drop_names(path, &others).map(Ok)
     }
 
     /// Whether two names stand for one file.
@@ -191,8 +191,8 @@ impl Spool {
                     return Err(e).at("move aside", path).map_err(SpoolError::from);
                 }
                 Err(_) if self.is_same(path, &to)? => {
-                    self.fs.unlink(path).at("move aside", path)?;
-                    break;
+                    self.drop_names(&to, &[path.to_owned()])?;
+                    return Ok(Some(to));
                 }
                 Err(_) => {
                     copies += 1;

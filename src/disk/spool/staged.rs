@@ -150,6 +150,9 @@ impl Spool {
                 let Some(mark) = message.mark(number).filter(|&mark| speaks_of_child(mark)) else {
                     return self.remove_child(path, parent, number);
                 };
+                // Read from memory, perhaps: whoever wrote it may have been killed before it was durable, and a power cut that took it
+                // would have the parent make the child again.
+                message.set_marks(&[(number, mark)])?;
                 message.mark_covered(&covers, mark)?;
                 self.release_child(path, &child)?;
                 Ok(Some(Settled { parent, number, released: Some(child) }))
@@ -189,7 +192,7 @@ impl Spool {
 
     /// A release that was cut short after the child had got its name in `new/`.
     fn end_release(&self, path: &Path, parent: QueueId, number: usize, id: QueueId) -> Result<Option<Settled>, SpoolError> {
-        self.drop_names(&[path.to_owned()])?;
+        self.drop_names(&self.new_path(&id), &[path.to_owned()])?;
         Ok(Some(Settled { parent, number, released: Some(id) }))
     }
 
