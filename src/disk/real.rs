@@ -1,10 +1,10 @@
 //! The operating system's files behind the trait of `fs`. No policy: one method, one or two system calls.
 
 use super::fs::{Access, DIR_MODE, FILE_MODE, File, Fs, Kind, Names, Room, Stat};
-use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg};
+use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::linkat;
-use std::fs::{DirBuilder, OpenOptions, Permissions};
+use std::fs::{DirBuilder, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -27,14 +27,24 @@ impl Real {
 #[derive(Debug)]
 enum Handle {
     Free(std::fs::File),
-    Locked(Flock<std::fs::File>),
+    Locked(Locked),
+}
+
+#[derive(Debug)]
+struct Locked(std::fs::File);
+
+/// Closing would do, but for a child process between its fork and its exec, which has the descriptor for a moment.
+impl Drop for Locked {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
 }
 
 impl Handle {
     fn file(&self) -> &std::fs::File {
         match self {
             Handle::Free(file) => file,
-            Handle::Locked(file) => file,
+            Handle::Locked(Locked(file)) => file,
         }
     }
 }
@@ -181,10 +191,10 @@ impl File for Handle {
             Handle::Locked(file) => return Ok(Some(Box::new(Handle::Locked(file)))),
             Handle::Free(file) => file,
         };
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(locked) => Ok(Some(Box::new(Handle::Locked(locked)))),
-            Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
-            Err((_, errno)) => Err(errno.into()),
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Box::new(Handle::Locked(Locked(file))))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
         }
     }
 
