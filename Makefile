@@ -29,7 +29,7 @@ export OPENSSL_LIB_DIR     := $(word 1,$(OPENSSL_FROM))
 export OPENSSL_INCLUDE_DIR := $(word 2,$(OPENSSL_FROM))
 endif
 
-.PHONY: all build release try test interop bench docs install ci
+.PHONY: all build release try test proof interop bench docs install ci
 
 all: build
 
@@ -47,6 +47,13 @@ try: build
 test:
 	@scripts/mandoc
 	$(CARGO) test --locked $(FEATURES)
+
+# That nothing acknowledged is lost, on the tools themselves: every call to the file system fails once, or is the last before a kill -9;
+# and a storm of 10,000 messages under kills. Takes strace and some minutes; the lines with counts are the result.
+proof:
+	scripts/proof
+	$(CARGO) test --locked $(FEATURES) --features proof --test inject -- --nocapture
+	$(CARGO) test --locked $(FEATURES) --features proof --test storm -- --nocapture the_storm
 
 # With real Postfix, inetd, systemd, swaks and curl from Debian. As root, since Postfix wants that; then what is missing is installed.
 # Also a message of 1 GiB all the way, which takes a minute and 2 GiB below $TMPDIR.

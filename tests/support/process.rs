@@ -1,10 +1,13 @@
-//! The tools as processes: started with a clean environment, fed, measured, and ended whatever becomes of the test.
+//! The tools as processes: started with a clean environment, fed, measured, and ended whatever becomes of the test. Each test
+//! program uses a part of it.
+
+#![allow(dead_code)]
 
 use super::usage::{Ended, wait4};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -43,6 +46,17 @@ pub fn tool(name: &str) -> Command {
 impl Process {
     pub fn start(command: &mut Command) -> Process {
         Process(Some(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"))))
+    }
+
+    /// Its process group, if it was given one of its own, and both pipes.
+    pub fn pipes(&mut self) -> (nix::unistd::Pid, ChildStdin, ChildStdout) {
+        let child = self.child();
+        let group = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+        (group, child.stdin.take().unwrap(), child.stdout.take().unwrap())
+    }
+
+    pub fn stderr(&mut self) -> ChildStderr {
+        self.child().stderr.take().unwrap()
     }
 
     fn child(&mut self) -> &mut Child {

@@ -1,4 +1,7 @@
-//! Both sides of SMTP by hand: a client that sends any bytes, and a server that keeps every byte it was sent.
+//! Both sides of SMTP by hand: a client that sends any bytes, and a server that keeps every byte it was sent. Each test program uses
+//! a part of it.
+
+#![allow(dead_code)]
 
 use super::process::PATIENCE;
 use std::io::{self, BufRead, BufReader, Read, Write};

@@ -1,0 +1,306 @@
+//! The tools themselves, under strace: every call to the system that touches the spool or a Maildir fails in turn, with an I/O error and
+//! with a full disk, and every one is once the last before a kill -9. What was acknowledged comes out whole, once but for what was in
+//! flight. `make proof` runs this; `make test` does not, since it needs strace and some minutes.
+
+#[path = "proof/letters.rs"]
+mod letters;
+#[path = "support/process.rs"]
+mod process;
+#[path = "proof/sink.rs"]
+mod sink;
+#[path = "proof/site.rs"]
+mod site;
+#[path = "proof/trace.rs"]
+mod trace;
+#[path = "support/usage.rs"]
+mod usage;
+
+use jiff::Timestamp;
+use postroad::disk::spool::format::Arrival;
+use postroad::disk::spool::layout::Spool;
+use postroad::mail::envelope::Envelope;
+use postroad::mail::queue_id::QueueId;
+use sink::Sink;
+use site::{Answer, SENDER, Sent, Site, Tally};
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, BufReader, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::{ChildStdin, ChildStdout};
+use trace::{Call, Fault, Traced};
+
+const FAULTS: [Fault; 3] = [Fault::Error("EIO"), Fault::Error("ENOSPC"), Fault::Kill];
+/// What a tool whose file system failed may end with: done what could be done, OS, cannot create, I/O, try again.
+const SANE: [i32; 5] = [0, 71, 73, 74, 75];
+/// Messages of one run, two of them long.
+const NUMBERS: [u32; 4] = [1, 64, 128, 2];
+
+/// What is done under strace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Work {
+    /// smtp-listen takes the messages, one session.
+    Listen,
+    /// smtp-send puts one message into the spool.
+    Enqueue,
+    /// mailq-run makes a pass with the messages in `new/`.
+    Pass,
+    /// The same, once each was tried and is due.
+    Again,
+}
+
+#[test]
+fn accept_by_smtp_listen() {
+    everywhere(Work::Listen, &["bob@hamburger.test", "dave@crepes.test"]);
+}
+
+#[test]
+fn accept_by_smtp_send() {
+    everywhere(Work::Enqueue, &["bob@hamburger.test", "dave@crepes.test"]);
+}
+
+#[test]
+fn pass_with_an_smtp_and_an_lmtp_server() {
+    everywhere(Work::Pass, &["bob@hamburger.test", "later@hamburger.test", "carl@pickle.test", "later@pickle.test"]);
+}
+
+#[test]
+fn pass_with_what_was_deferred() {
+    everywhere(Work::Again, &["bob@hamburger.test", "later@hamburger.test"]);
+}
+
+#[test]
+fn bounce() {
+    everywhere(Work::Pass, &["nobody@hamburger.test", "bob@hamburger.test", "nobody@pickle.test"]);
+}
+
+#[test]
+fn maildir_delivery() {
+    everywhere(Work::Pass, &["dave@crepes.test"]);
+}
+
+#[test]
+fn expansion_of_an_alias() {
+    everywhere(Work::Pass, &["team@crepes.test", "dave@crepes.test"]);
+}
+
+/// Does the work once to see its calls, then once for each of them and each fault.
+fn everywhere(work: Work, recipients: &[&str]) {
+    let sink = Sink::start();
+    let calls = once(&sink, work, recipients, None).0.calls;
+    assert!(calls.len() > 20, "{calls:?}");
+    let (mut runs, mut hits, mut tally) = (BTreeMap::<String, usize>::new(), 0, Tally::default());
+    for call in calls.keys() {
+        for fault in FAULTS {
+            let (traced, found) = once(&sink, work, recipients, Some((call, fault)));
+            *runs.entry(call.name.clone()).or_default() += 1;
+            hits += usize::from(traced.hits > 0);
+            tally += found;
+        }
+    }
+    let total: usize = runs.values().sum();
+    let list: Vec<String> = runs.iter().map(|(name, count)| format!("{name} {}", count / FAULTS.len())).collect();
+    eprintln!(
+        "inject {work:?} {recipients:?}: {} calls ({}), {total} runs, {hits} hit; {} messages, {} acknowledged, {} recipients delivered, \
+         {} bounced, {} duplicates ({} in flight), {} lost",
+        calls.len(),
+        list.join(", "),
+        tally.messages,
+        tally.acknowledged,
+        tally.delivered,
+        tally.bounced,
+        tally.duplicates,
+        tally.in_flight,
+        tally.lost
+    );
+    assert!(hits * 10 >= total * 9, "only {hits} of {total} runs were hit");
+}
+
+/// Does the work with a fault, goes on without one, and looks at what came of it.
+fn once(sink: &Sink, work: Work, recipients: &[&str], fault: Option<(&Call, Fault)>) -> (Traced, Tally) {
+    sink.forget();
+    let site = Site::new(sink);
+    let recipients: Vec<String> = recipients.iter().map(|recipient| (*recipient).to_owned()).collect();
+    let mut sent = Vec::new();
+    if matches!(work, Work::Pass | Work::Again) {
+        sent = queue(&site, &recipients);
+        sink.defer(true);
+    }
+    if work == Work::Again {
+        let first = process::run(&mut site.mailq(&["--log", "none"]), b"");
+        assert_eq!(first.status, 0, "{first:?}");
+        make_due(&site);
+    }
+    let traced = match work {
+        Work::Listen => listen(&site, &recipients, fault, &mut sent),
+        Work::Enqueue => enqueue(&site, &recipients, fault, &mut sent),
+        Work::Pass | Work::Again => trace::run("mailq-run", &site.common(), &site.tree, fault, &mut trace::silent),
+    };
+    sink.defer(false);
+    let tally = catch_unwind(AssertUnwindSafe(|| {
+        ends_sanely(&traced, fault);
+        if matches!(work, Work::Listen | Work::Enqueue) {
+            goes_on(&site, &recipients, &mut sent);
+        }
+        site.settle();
+        let tally = site.tally(&sent);
+        // A mark that cannot be written repeats its transaction.
+        let allowed = if matches!(fault, Some((_, Fault::Error(_)))) { traced.hits * recipients.len() } else { 0 };
+        assert!(tally.lost == 0 && tally.unexplained <= allowed, "{tally:?}");
+        tally
+    }));
+    let Ok(tally) = tally else {
+        let what = fault.and_then(|(call, _)| traced.calls.get(call));
+        panic!(
+            "{work:?}, {fault:?} at {what:?}, {} hits, {:?}, {sent:?}:\n{}{}",
+            traced.hits, traced.status, traced.out, traced.err
+        );
+    };
+    (traced, tally)
+}
+
+/// Puts the messages into the spool.
+fn queue(site: &Site, recipients: &[String]) -> Vec<Sent> {
+    let spool = Spool::create(&site.spool()).unwrap();
+    let envelope = Envelope::new(SENDER.parse().unwrap(), recipients.iter().map(|to| to.parse().unwrap())).unwrap();
+    let queue = |number: u32| {
+        let now = Timestamp::now();
+        let id = QueueId::new(now.as_millisecond() as u64, number.into());
+        let mut incoming = spool.begin(id, &envelope, &Arrival { at: now, ..Arrival::default() }).unwrap();
+        incoming.write(letters::letter(number).as_bytes()).unwrap();
+        drop(incoming.commit().unwrap());
+        Sent { number, recipients: recipients.to_vec(), answer: Answer::Taken }
+    };
+    NUMBERS.map(queue).to_vec()
+}
+
+/// Sets the time at which deferred messages are due into the past, so far that their slice is empty and over after the next pass.
+fn make_due(site: &Site) {
+    let (due, slice) = ("1700000300", "1700000256");
+    let mut count = 0;
+    for file in site.waiting() {
+        let id = file.file_name().unwrap().to_str().unwrap().split_once('.').expect("a deferred message").1;
+        let slice = site.spool().join("due").join(slice);
+        let _ = std::fs::create_dir(&slice);
+        std::fs::rename(&file, slice.join(format!("{due}.{id}"))).unwrap();
+        count += 1;
+    }
+    assert!(count > 0, "nothing was deferred");
+}
+
+/// One session, and what each of its messages was answered.
+fn listen(site: &Site, recipients: &[String], fault: Option<(&Call, Fault)>, sent: &mut Vec<Sent>) -> Traced {
+    let mut arguments = site.common();
+    arguments.extend(["--inetd", "--domain", "hamburger.test", "--domain", "crepes.test"].map(String::from));
+    let mut talk = |stdin: ChildStdin, stdout: BufReader<ChildStdout>| {
+        let mut session = Session { stdin, stdout, said: String::new() };
+        // The end comes early where the tool is killed.
+        let _ = session.greet();
+        for number in NUMBERS {
+            let answer = session.submit(number, recipients).unwrap_or(Answer::None);
+            sent.push(Sent { number, recipients: recipients.to_vec(), answer });
+        }
+        let _ = session.ask("QUIT");
+        drop(session.stdin);
+        session.said + &trace::rest(session.stdout)
+    };
+    trace::run("smtp-listen", &arguments, &site.tree, fault, &mut talk)
+}
+
+/// A client on two pipes.
+struct Session {
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+    said: String,
+}
+
+impl Session {
+    fn greet(&mut self) -> io::Result<()> {
+        self.reply()?;
+        self.ask("EHLO client.test").map(drop)
+    }
+
+    fn submit(&mut self, number: u32, recipients: &[String]) -> io::Result<Answer> {
+        let mut commands = vec![format!("MAIL FROM:<{SENDER}>")];
+        commands.extend(recipients.iter().map(|recipient| format!("RCPT TO:<{recipient}>")));
+        commands.push("DATA".to_owned());
+        for command in commands {
+            let reply = self.ask(&command)?;
+            if reply.starts_with('4') {
+                self.ask("RSET")?;
+                return Ok(Answer::Refused);
+            }
+            assert!(reply.starts_with(['2', '3']), "{command}: {reply}");
+        }
+        let stuffed = letters::letter(number).replace("\r\n.", "\r\n..");
+        let reply = self.ask(&format!("{stuffed}."))?;
+        assert!(reply.starts_with("250 ") || reply.starts_with("45"), "{reply}");
+        Ok(if reply.starts_with("250 ") { Answer::Taken } else { Answer::Refused })
+    }
+
+    fn ask(&mut self, line: &str) -> io::Result<String> {
+        self.stdin.write_all(format!("{line}\r\n").as_bytes())?;
+        self.reply()
+    }
+
+    fn reply(&mut self) -> io::Result<String> {
+        loop {
+            let start = self.said.len();
+            if self.stdout.read_line(&mut self.said)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if self.said.as_bytes().get(start + 3) != Some(&b'-') {
+                return Ok(self.said[start..].trim_end().to_owned());
+            }
+        }
+    }
+}
+
+/// smtp-send with the first message.
+fn enqueue(site: &Site, recipients: &[String], fault: Option<(&Call, Fault)>, sent: &mut Vec<Sent>) -> Traced {
+    let arguments = [&enqueue_arguments(site), recipients].concat();
+    let mut talk = |mut stdin: ChildStdin, stdout: BufReader<ChildStdout>| {
+        // One that is killed reads no more.
+        let _ = stdin.write_all(letters::letter(NUMBERS[0]).as_bytes());
+        trace::silent(stdin, stdout)
+    };
+    let traced = trace::run("smtp-send", &arguments, &site.tree, fault, &mut talk);
+    let accepted = traced.out.lines().filter(|line| line.starts_with("accepted\t")).count();
+    let answer = match traced.status.code() {
+        Some(0) => Answer::Taken,
+        Some(_) => Answer::Refused,
+        None => Answer::None,
+    };
+    if answer != Answer::None {
+        assert_eq!(accepted, if answer == Answer::Taken { recipients.len() } else { 0 }, "{:?} {}", traced.status, traced.out);
+    }
+    let answer = if accepted == recipients.len() { Answer::Taken } else { answer };
+    sent.push(Sent { number: NUMBERS[0], recipients: recipients.to_vec(), answer });
+    traced
+}
+
+fn enqueue_arguments(site: &Site) -> Vec<String> {
+    let mut arguments = site.common();
+    arguments.extend(["--enqueue", "-f", SENDER].map(String::from));
+    arguments
+}
+
+/// The next message is taken as if nothing had happened.
+fn goes_on(site: &Site, recipients: &[String], sent: &mut Vec<Sent>) {
+    const NUMBER: u32 = 7;
+    let mut command = process::tool("smtp-send");
+    command.args(enqueue_arguments(site)).args(recipients);
+    let ran = process::run(&mut command, letters::letter(NUMBER).as_bytes());
+    assert_eq!((ran.status, &*ran.err), (0, ""), "the next message");
+    sent.push(Sent { number: NUMBER, recipients: recipients.to_vec(), answer: Answer::Taken });
+}
+
+/// Killed by the fault and by nothing else; else a status that says what is wrong, with a line that does, or success.
+fn ends_sanely(traced: &Traced, fault: Option<(&Call, Fault)>) {
+    let lines = traced.err.lines().count();
+    match traced.status.code() {
+        None => assert_eq!(fault.map(|(_, fault)| fault), Some(Fault::Kill), "ended by a signal"),
+        Some(0) if fault.is_none() => assert_eq!(traced.err, ""),
+        Some(0) => assert!(lines <= 1, "more than a line"),
+        Some(status) => assert!(SANE.contains(&status) && lines == 1, "a status that makes no sense, or not one line"),
+    }
+    assert!(!traced.err.contains("panicked"), "a panic");
+}
