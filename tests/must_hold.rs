@@ -5,8 +5,6 @@
 mod defaults;
 #[path = "must_hold/full_disk.rs"]
 mod full_disk;
-#[path = "must_hold/kills.rs"]
-mod kills;
 #[path = "must_hold/large.rs"]
 mod large;
 #[path = "must_hold/mistakes.rs"]
