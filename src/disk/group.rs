@@ -15,6 +15,7 @@ struct State {
     begun: u64,
     ended: u64,
     running: bool,
+    waiting: usize,
     /// The latest sync that failed, and how.
     failed: Option<(u64, Failure)>,
 }
@@ -32,7 +33,9 @@ impl GroupSync {
         let mine = state.begun + 1;
         while state.ended < mine {
             if state.running {
+                state.waiting += 1;
                 state = self.turn.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.waiting -= 1;
                 continue;
             }
             state.running = true;
@@ -45,7 +48,9 @@ impl GroupSync {
             if let Err(e) = result {
                 state.failed = Some((state.ended, Failure { code: e.raw_os_error(), kind: e.kind() }));
             }
-            self.turn.notify_all();
+            if state.waiting > 0 {
+                self.turn.notify_all();
+            }
         }
         match state.failed {
             // A later success says nothing about what an earlier failure lost.

@@ -10,9 +10,15 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
+#[cfg(target_os = "linux")]
+use std::sync::OnceLock;
 
 /// Of std's own accord descriptors are closed on exec.
 const OPEN_FLAGS: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+
+/// Naming a file that has no name goes through `/proc`, which a chroot may lack. Asked once: it does not come or go under a process.
+#[cfg(target_os = "linux")]
+static HAS_PROC: OnceLock<bool> = OnceLock::new();
 
 /// The operating system.
 #[derive(Debug, Clone, Copy, Default)]
@@ -62,8 +68,7 @@ impl Fs for Real {
             }
             Err(e) => return Err(e),
         };
-        // Naming it later goes through /proc, which a chroot may lack.
-        if std::fs::symlink_metadata(proc_path(&file)).is_err() {
+        if !*HAS_PROC.get_or_init(|| std::fs::symlink_metadata(proc_path(&file)).is_ok()) {
             return Err(io::ErrorKind::Unsupported.into());
         }
         private(file)

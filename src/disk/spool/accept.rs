@@ -1,7 +1,9 @@
 //! A message on its way in: written where no reader looks, then named and made durable in one step. Nothing of one that is
 //! not committed stays.
 
-use super::format::{Arrival, Header, MAX_BODY, MAX_HEAD, MAX_RECIPIENTS, Parent, Preamble, Sort, UNFINISHED, head_crc, trailer};
+use super::format::{
+    Arrival, Header, MAX_BODY, MAX_HEAD, MAX_RECIPIENTS, PREAMBLE, Parent, Preamble, Sort, UNFINISHED, head_crc, trailer,
+};
 use super::layout::{NEW, Spool, SpoolError, draft_name};
 use super::mark::Mark;
 use crate::disk::fs::{At, File, parent};
@@ -12,8 +14,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Bytes that are collected before they are written.
-const BUFFER: usize = 64 * 1024;
+/// Bytes that are collected before they are written. More would be handed back to the system after each message, and asked for again.
+const BUFFER: usize = 32 * 1024;
 
 /// A message being written. Dropped before [`Incoming::commit`], it leaves nothing behind.
 #[derive(Debug)]
@@ -216,10 +218,16 @@ impl Incoming {
         self.spool.sync_names(parent(&self.target))
     }
 
-    /// Writes what is left, and last the preamble, without which it is no message.
+    /// Writes what is left, and last the preamble, without which it is no message. Of a small one nothing is written yet, and all is at
+    /// once: where that is cut short, the trailer is missing.
     fn complete(&mut self) -> Result<(), SpoolError> {
+        let preamble = self.preamble.line();
+        if let (0, Some(start)) = (self.at, self.buffer.get_mut(..PREAMBLE)) {
+            start.copy_from_slice(preamble.as_bytes());
+            return self.flush();
+        }
         self.flush()?;
-        Ok(self.file.write_at(self.preamble.line().as_bytes(), 0).at("write", self.shown())?)
+        Ok(self.file.write_at(preamble.as_bytes(), 0).at("write", self.shown())?)
     }
 
     /// The path to tell in an error.
