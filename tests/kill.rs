@@ -532,13 +532,14 @@ fn a_mark_that_only_memory_knows_is_made_durable_before_the_child_is_released() 
     assert!(position("write ") < position("sync-data ") && position("sync-data ") < position("link new/"), "{log:?}");
 }
 
-/// Runs this test binary again as an acceptor or a runner on the spool at `root`, until it is killed.
-fn spawn(role: &str, root: &Path, log: &Path) -> Child {
+/// Runs this test binary again as an acceptor, a runner or a checker on the spool at `root`, until it is killed.
+fn spawn(role: &str, root: &Path, log: &Path, renames: bool) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "processes_killed_at_random_lose_nothing", "--nocapture"])
         .env("POSTROAD_TEST_ROLE", role)
         .env("POSTROAD_TEST_SPOOL", root)
         .env("POSTROAD_TEST_LOG", log)
+        .env("POSTROAD_TEST_RENAMES", renames.to_string())
         .stdout(Stdio::null())
         .spawn()
         .unwrap()
@@ -586,16 +587,28 @@ fn play(role: &str, spool: &Spool, log: &mut Lines) {
 fn processes_killed_at_random_lose_nothing() {
     if let (Ok(role), Some(root)) = (std::env::var("POSTROAD_TEST_ROLE"), std::env::var_os("POSTROAD_TEST_SPOOL")) {
         let mut log = Lines::open(Path::new(&std::env::var_os("POSTROAD_TEST_LOG").unwrap()));
-        return play(&role, &Spool::open(Path::new(&root)).unwrap(), &mut log);
+        let renames = std::env::var("POSTROAD_TEST_RENAMES").unwrap() == "true";
+        return play(&role, &opened(Path::new(&root), renames), &mut log);
     }
+    for renames in [true, false] {
+        kill_at_random(renames);
+    }
+}
+
+fn opened(root: &Path, renames: bool) -> Spool {
+    Spool::open_on(Arc::new(Faulty { renames, ..Faulty::new(Fault::None, true) }), root).unwrap()
+}
+
+fn kill_at_random(renames: bool) {
     const ROUNDS: u64 = 12;
     const RUNNERS: usize = 3;
     let dir = tempfile::tempdir().unwrap();
     let (root, log) = (dir.path().join("spool"), dir.path().join("log"));
-    let spool = Spool::create(&root).unwrap();
+    Spool::create(&root).unwrap();
+    let spool = opened(&root, renames);
     for _ in 0..ROUNDS {
         let roles = ["accept", "accept", "check"].into_iter().chain(["run"; RUNNERS]);
-        let mut children: Vec<_> = roles.map(|role| spawn(role, &root, &log)).collect();
+        let mut children: Vec<_> = roles.map(|role| spawn(role, &root, &log, renames)).collect();
         std::thread::sleep(Duration::from_millis(60 + getrandom::u64().unwrap() % 120));
         for child in &mut children {
             assert!(child.try_wait().unwrap().is_none(), "one ended of its own accord");

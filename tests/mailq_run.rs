@@ -356,6 +356,20 @@ fn as_root_it_becomes_the_owner_of_the_spool_or_of_the_mail() {
     assert_eq!(mine(&site.spool().join("state/slot.0")), NOBODY);
     assert_eq!(mine(&site.dir.path().join("mail/alice-test")), NOBODY);
 
+    // What root left in it, which nobody can open, is no message of the spool's.
+    let foreign = site.spool().join("new").join("000000000aaaaaaaaaaaaa");
+    std::fs::write(&foreign, "x").unwrap();
+    std::fs::set_permissions(&foreign, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let found = site.run("check");
+    let line = format!("{}\tbelongs to another user\tmove to corrupt/\n", foreign.display());
+    assert_eq!((found.status, found.out), (65, line));
+    assert!(foreign.exists());
+    let repaired = site.run("check --repair");
+    assert!(
+        repaired.status == 0 && !foreign.exists() && site.spool().join("corrupt/000000000aaaaaaaaaaaaa").exists(),
+        "{repaired:?}"
+    );
+
     // In a tree of root's own nobody else can have put a trap, and nobody else could write.
     let roots = Site::new();
     chown(&roots.dir.path().join("mail"), Some(Uid::from_raw(0)), None).unwrap();

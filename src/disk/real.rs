@@ -109,10 +109,15 @@ impl Fs for Real {
 
     fn make_dir(&self, path: &Path) -> io::Result<()> {
         DirBuilder::new().mode(DIR_MODE).create(path)?;
-        if std::fs::symlink_metadata(path)?.mode() & 0o777 == DIR_MODE {
-            return Ok(());
+        let narrowed = std::fs::symlink_metadata(path).and_then(|found| match found.mode() & 0o777 {
+            DIR_MODE => Ok(()),
+            _ => std::fs::set_permissions(path, Permissions::from_mode(DIR_MODE)),
+        });
+        match narrowed {
+            // It was made, and removed by another at once, being empty.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            narrowed => narrowed,
         }
-        std::fs::set_permissions(path, Permissions::from_mode(DIR_MODE))
     }
 
     fn make_private(&self, path: &Path) -> io::Result<()> {
