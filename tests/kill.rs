@@ -379,17 +379,17 @@ fn what_is_synced_before_what() {
     let since = |from: &mut usize| {
         let log = faulty.log.lock().unwrap();
         let quiet = ["stat", "file-stat", "read", "open"];
-        let steps: Vec<_> =
+        let mut steps: Vec<_> =
             log[*from..].iter().filter(|step| !quiet.contains(&step.split(' ').next().unwrap())).cloned().collect();
+        // In how many pieces something is written is no matter.
+        steps.dedup();
         *from = log.len();
         steps
     };
     let mut from = faulty.steps() as usize;
     let id = accept(&spool).unwrap();
-    let writes = ["write /"; 3].map(String::from);
     let expected = [
-        &["create-unnamed new/?".into(), "lock /".into()][..],
-        &writes,
+        &["create-unnamed new/?".into(), "lock /".into(), "write /".into()][..],
         &[format!("name new/{id}"), "sync-all /".into(), "sync-dir spool/new".into()],
     ];
     assert_eq!(since(&mut from), expected.concat());
@@ -404,7 +404,7 @@ fn what_is_synced_before_what() {
     let child = message.let_go(staged, Mark::Bounced).unwrap();
     let expected = [
         &[format!("unlink staged/{id}.2"), "create-unnamed staged/?".into(), "lock /".into()][..],
-        &["write /".into(), "write /".into(), format!("name staged/{id}.2"), "sync-all /".into(), "sync-dir spool/staged".into()],
+        &["write /".into(), format!("name staged/{id}.2"), "sync-all /".into(), "sync-dir spool/staged".into()],
         &["write /".into(), "sync-data /".into(), format!("rename new/{child}")],
         &["sync-dir spool/new".into(), "sync-dir spool/staged".into()],
     ];
