@@ -4,8 +4,10 @@ mod support;
 
 use assert_cmd::Command;
 use nix::unistd::{Uid, chown, geteuid};
-use postroad::disk::spool::format::Arrival;
+use postroad::disk::spool::format::{Arrival, Sort};
 use postroad::disk::spool::layout::Spool;
+use postroad::disk::spool::mark::Mark;
+use postroad::disk::spool::queue::Claim;
 use postroad::mail::envelope::Envelope;
 use postroad::mail::queue_id::QueueId;
 use std::net::SocketAddr;
@@ -226,6 +228,40 @@ fn damage_is_found_by_check_and_put_aside_by_a_pass() {
     assert!(pass.status == 74 && pass.err.starts_with(&format!("mailq-run: {bad}: damaged, put aside as ")), "{pass:?}");
     assert_eq!((site.server.taken().len(), site.list().len()), (1, 0), "{good} was delivered");
     assert_eq!(site.run(""), silent());
+}
+
+#[test]
+fn a_bounce_by_hand_that_fails_says_why_and_nothing_of_others() {
+    let site = Site::new();
+    let [one, two] = [(); 2].map(|()| site.accept("alice@crepes.test", &["bob@hamburger.test"]));
+    let path = site.spool().join("new").join(&one);
+    let damaged = String::from_utf8(std::fs::read(&path).unwrap()).unwrap().replace("Hello.", "Jello.");
+    std::fs::write(&path, damaged).unwrap();
+    let aside = site.spool().join("corrupt").join(&one);
+    let err = format!("mailq-run: {one}: damaged, put aside as {}\n", aside.display());
+    assert_eq!(site.run(&format!("bounce {one} {two}")), Ran { status: 74, out: String::new(), err });
+    assert_eq!(site.run(&format!("bounce {two}")), silent());
+}
+
+#[test]
+fn a_report_that_was_cut_short_is_not_made_again_by_hand() {
+    let site = Site::new();
+    let id = site.accept("alice@hamburger.test", &["bob@hamburger.test", "carol@hamburger.test"]);
+    let (spool, now) = (Spool::open(&site.spool()).unwrap(), jiff::Timestamp::now());
+    let entry = spool.find(&id.parse().unwrap()).unwrap().unwrap();
+    let Claim::Message(mut message) = spool.claim(&entry, now).unwrap() else { panic!() };
+    message.set_marks(&[(0, Mark::Refused), (1, Mark::Refused)]).unwrap();
+    let envelope = Envelope::new("<>".parse().unwrap(), ["alice@hamburger.test".parse().unwrap()]).unwrap();
+    let child = QueueId::new(now.as_millisecond() as u64, 7);
+    let mut draft = message.stage_child(&[0, 1], child.clone(), &envelope, &Arrival::default(), Sort::Dsn).unwrap();
+    draft.write(HELLO).unwrap();
+    drop(draft.commit().unwrap());
+    message.set_marks(&[(0, Mark::Bounced)]).unwrap();
+    assert!(message.stage_child(&[1], child, &envelope, &Arrival::default(), Sort::Dsn).is_err(), "it would tell of carol twice");
+    drop(message);
+    assert_eq!(site.run(&format!("bounce {id}")), silent());
+    assert_eq!(site.run(""), silent());
+    assert_eq!((site.server.taken().len(), site.list().len()), (1, 0), "one report of both");
 }
 
 #[test]

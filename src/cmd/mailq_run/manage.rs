@@ -26,6 +26,8 @@ enum Why {
     /// Told as it is.
     Not(&'static str),
     Spool(SpoolError),
+    /// Told at the desk, with the message's id.
+    Trouble(String),
 }
 
 /// Who finds, claims and counts.
@@ -98,6 +100,10 @@ impl<'a> Hands<'a> {
     }
 
     pub fn bounce(&mut self, ids: &[QueueId]) -> Result<(), Failure> {
+        // A report that was cut short may tell of these messages already.
+        for settled in self.spool.settle_staged(System.now()).or_status(Status::Io)? {
+            settled.or_status(Status::Io)?;
+        }
         self.each(
             ids,
             |hands, message| {
@@ -106,7 +112,7 @@ impl<'a> Hands<'a> {
                 }
                 let turn = Turn { order: Some(Order::Bounce), ..Turn::default() };
                 settle::close(hands.desk, message, turn)?;
-                hands.desk.first_trouble().map_or(Ok(()), |_| Err(Why::Not("could not be returned")))
+                hands.desk.first_trouble().map_or(Ok(()), |trouble| Err(Why::Trouble(trouble)))
             },
             Some(Order::Bounce),
         )
@@ -176,6 +182,7 @@ impl<'a> Hands<'a> {
                 }
                 Err(Why::Not(why)) => why,
                 Err(Why::Spool(error)) => return Err(Failure::new(Status::Io, error)),
+                Err(Why::Trouble(trouble)) => return Err(Failure::text(Status::Io, trouble)),
             },
             (Claim::Busy, Some(order)) => {
                 self.spool.order(&entry.id, order).or_status(Status::Io)?;

@@ -63,10 +63,23 @@ impl Message {
             let stale = self.spool.staged_path(self.id(), recipient);
             present(self.spool.fs.unlink(&stale)).at("remove", &stale)?;
         }
+        self.refuse_with_child_on_its_way()?;
         let parent = Parent { id: self.id().clone(), covers };
         let target = self.spool.staged_path(self.id(), first);
         let incoming = self.spool.begin_child(target, id, envelope, arrival, sort, parent.clone())?;
         Ok(Draft { incoming, parent })
+    }
+
+    /// Where marking was broken off after the first of several places, the child that speaks of all of them still stands in `staged/`:
+    /// another one for those left would tell of them twice. A pass lets it go first.
+    fn refuse_with_child_on_its_way(&self) -> Result<(), SpoolError> {
+        for recipient in self.recipients().filter(|recipient| speaks_of_child(recipient.mark)) {
+            let path = self.spool.staged_path(self.id(), recipient.place);
+            if present(self.spool.fs.stat(&path)).at("look at", &path)?.is_some() {
+                return Err(self.misuse("a child of it is still to be let go, which the next pass does"));
+            }
+        }
+        Ok(())
     }
 
     /// Marks what the child covers and puts it into `new/`, all durably. `mark` is [`Mark::Bounced`] or [`Mark::Expanded`].
