@@ -126,11 +126,12 @@ impl Site {
         command
     }
 
-    /// Passes without any fault until nothing waits any more.
+    /// Passes without any fault until nothing waits any more, and nothing is wrong with the spool.
     pub fn settle(&self) {
         for _ in 0..ROUNDS {
             if self.waiting().is_empty() {
-                return;
+                let checked = run(&mut self.mailq(&["check"]), b"");
+                return assert_eq!((checked.status, &*checked.err), (0, ""), "{checked:?}");
             }
             for arguments in [&["retry", "--all"][..], &["--log", "none"]] {
                 let ran = run(&mut self.mailq(arguments), b"");
@@ -151,7 +152,15 @@ impl Site {
         for name in ["new", "due", "staged", "hold", "failed", "corrupt"] {
             files(&self.spool().join(name), &mut found);
         }
+        found.retain(|path| !is_draft(path));
         found
+    }
+
+    /// How many files there are that no reader takes: the rest of something that was cut off.
+    pub fn drafts(&self) -> usize {
+        let mut found = Vec::new();
+        files(&self.spool(), &mut found);
+        found.iter().filter(|path| is_draft(path)).count()
     }
 
     /// Looks at all that arrived. Panics at what may never be: something torn, of unknown origin, told twice of, or half a message's
@@ -250,6 +259,10 @@ impl AddAssign for Tally {
         self.in_flight += other.in_flight;
         self.unexplained += other.unexplained;
     }
+}
+
+fn is_draft(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 /// The files below a directory, which need not be there.
