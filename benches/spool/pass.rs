@@ -29,7 +29,7 @@ pub fn run(place: &Place, rounds: usize, messages: usize) -> Result<bool> {
     Spool::create(&empty)?;
     let began = Instant::now();
     let spool = fill(place, &full, messages)?;
-    println!("  (making them took {:.0} s; removing them at the end takes as long)", began.elapsed().as_secs_f64());
+    println!("  (making them took {:.0} s; removing them at the end takes longer)", began.elapsed().as_secs_f64());
     let mut costs = [Vec::new(), Vec::new()];
     for round in 0..rounds * PASSES_A_ROUND + WARM_UP {
         for turn in 0..2 {
