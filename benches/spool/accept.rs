@@ -2,7 +2,7 @@
 
 use crate::figures::{Figures, Goal, median};
 use crate::place::Place;
-use crate::writer::{Kind, Writers};
+use crate::writer::{Kind, Turn, Writers};
 use anyhow::Result;
 use postroad::disk::spool::layout::Spool;
 use std::time::Duration;
@@ -19,7 +19,8 @@ pub fn run(place: &Place, rounds: usize) -> Result<bool> {
     let mut well = true;
     for size in SIZES {
         println!(
-            "\naccepting messages of {} KiB; the bare control makes, writes and syncs a file and syncs the directory",
+            "\naccepting messages of {} KiB; the bare control makes, writes and syncs a file of as many octets as the spool's and syncs \
+             the directory; µs of CPU are for each file",
             size / 1024
         );
         for writers in WRITERS {
@@ -42,18 +43,18 @@ fn compare(place: &Place, rounds: usize, size: usize, count: usize) -> Result<bo
         Writers::start(Kind::Bare, &bare[1], size, 1, count)?,
         Writers::start(Kind::Spool, &spools[1], size, 1, count)?,
     ];
-    let mut rates = [const { Vec::new() }; 4];
+    let mut turns = [const { Vec::new() }; 4];
     for round in 0..rounds + WARM_UP {
         for turn in 0..writers.len() {
             place.go_on()?;
             let whose = (turn + round) % writers.len();
-            let rate = writers[whose].write_for(TURN)?;
+            let came_to = writers[whose].write_for(TURN)?;
             if round >= WARM_UP {
-                rates[whose].push(rate);
+                turns[whose].push(came_to);
             }
         }
     }
-    let [bare, apart, bare_threads, together] = &rates;
+    let [bare, apart, bare_threads, together] = &turns;
     // One writer alone has nobody to share a sync with.
     let sharing = if count == 1 { Goal::None } else { Goal::MoreThan(1.0) };
     let apart_is_well = tell(count, "processes", bare, apart, Goal::AtLeast(0.9));
@@ -61,12 +62,17 @@ fn compare(place: &Place, rounds: usize, size: usize, count: usize) -> Result<bo
     Ok(apart_is_well && together_is_well)
 }
 
-fn tell(count: usize, who: &str, bare: &[f64], ours: &[f64], goal: Goal) -> bool {
-    let ratio = Figures::ratios(ours, bare);
+fn tell(count: usize, who: &str, bare: &[Turn], ours: &[Turn], goal: Goal) -> bool {
+    let rates = |turns: &[Turn]| turns.iter().map(|turn| turn.rate).collect::<Vec<_>>();
+    let cpu = |turns: &[Turn]| median(&turns.iter().map(|turn| turn.cpu).collect::<Vec<_>>());
+    let (bare_rates, our_rates) = (rates(bare), rates(ours));
+    let ratio = Figures::ratios(&our_rates, &bare_rates);
     println!(
-        "{count:4} {who:23} bare {:6.0}/s   spool {:6.0}/s   {ratio}   {}",
-        median(bare),
-        median(ours),
+        "{count:4} {who:22} bare {:6.0}/s {:4.0} µs   spool {:6.0}/s {:4.0} µs   {ratio}   {}",
+        median(&bare_rates),
+        cpu(bare),
+        median(&our_rates),
+        cpu(ours),
         goal.verdict(ratio.median())
     );
     goal.is_met(ratio.median())

@@ -1,12 +1,10 @@
 //! A spool with a very long queue, made without a sync.
 
 use crate::place::Place;
-use crate::writer::{arrival, body, envelope};
+use crate::writer::{arrival, content};
 use anyhow::{Context, Result, bail};
 use jiff::{SignedDuration, Timestamp};
-use postroad::disk::spool::format::{Header, Preamble, Sort, head_crc, trailer};
 use postroad::disk::spool::layout::{self, Entry, Spool};
-use postroad::disk::spool::mark::Mark;
 use postroad::disk::spool::queue::{Claim, Which};
 use postroad::mail::queue_id::QueueId;
 use postroad::relay::retry::Schedule;
@@ -60,21 +58,7 @@ fn put(place: &Place, spool: &Spool, n: usize, messages: usize, now: Timestamp) 
         opened => opened,
     }
     .with_context(|| path.display().to_string())?;
-    Ok(file.write_all(&content(id, arrived)?)?)
-}
-
-/// The whole file of a message.
-fn content(id: QueueId, arrived: Timestamp) -> Result<Vec<u8>> {
-    let head = Header { id, sort: Sort::Message, arrival: arrival(arrived), envelope: envelope()?, parent: None }.line();
-    let body = body(SIZE);
-    let preamble =
-        Preamble { head: u32::try_from(head.len())?, recipients: 1, body: u64::try_from(body.len())?, eight_bit: false };
-    let mut content = preamble.line().into_bytes();
-    content.extend([Mark::Pending.byte(), b'\n']);
-    content.extend(&head);
-    content.extend(&body);
-    content.extend(trailer(head_crc(&preamble, &head), crc32c::crc32c(&body)).bytes());
-    Ok(content)
+    Ok(file.write_all(&content(id, &arrival(arrived), SIZE)?)?)
 }
 
 /// All are there, none is due, and they are messages.

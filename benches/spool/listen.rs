@@ -37,7 +37,7 @@ fn compare(place: &Place, rounds: usize, count: usize) -> Result<()> {
         for turn in 0..2 {
             place.go_on()?;
             let is_ours = (turn + round) % 2 == 0;
-            let rate = if is_ours { send_for(&mut clients, &message, TURN)? } else { writers.write_for(TURN)? };
+            let rate = if is_ours { send_for(&mut clients, &message, TURN)? } else { writers.write_for(TURN)?.rate };
             if round >= WARM_UP {
                 if is_ours { &mut ours } else { &mut control }.push(rate);
             }

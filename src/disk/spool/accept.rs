@@ -2,7 +2,7 @@
 //! not committed stays.
 
 use super::format::{
-    Arrival, Header, MAX_BODY, MAX_HEAD, MAX_RECIPIENTS, PREAMBLE, Parent, Preamble, Sort, UNFINISHED, head_crc, trailer,
+    Arrival, Head, MAX_BODY, MAX_HEAD, MAX_RECIPIENTS, PREAMBLE, Parent, Preamble, Sort, UNFINISHED, head_crc, trailer,
 };
 use super::layout::{NEW, Spool, SpoolError, draft_name};
 use super::mark::Mark;
@@ -58,8 +58,7 @@ impl Spool {
     /// As [`Spool::begin`], for a DSN that no recipient's mark hangs on, as a notice of delay.
     pub fn begin_sort(&self, id: QueueId, envelope: &Envelope, arrival: &Arrival, sort: Sort) -> Result<Incoming, SpoolError> {
         let target = self.dir(NEW).join(id.as_str());
-        let header = Header { id, sort, arrival: arrival.clone(), envelope: envelope.clone(), parent: None };
-        Incoming::start(self, target, &header)
+        Incoming::start(self, target, &Head { id: &id, sort, arrival, envelope, parent: None })
     }
 
     pub(super) fn begin_child(
@@ -71,8 +70,7 @@ impl Spool {
         sort: Sort,
         parent: Parent,
     ) -> Result<Incoming, SpoolError> {
-        let header = Header { id, sort, arrival: arrival.clone(), envelope: envelope.clone(), parent: Some(parent) };
-        Incoming::start(self, target, &header)
+        Incoming::start(self, target, &Head { id: &id, sort, arrival, envelope, parent: Some(&parent) })
     }
 }
 
@@ -111,8 +109,8 @@ impl Incoming {
     }
 
     /// Begins a file that will take the place of the one at `target`, whose lock the caller holds.
-    pub(super) fn rewrite(spool: &Spool, target: PathBuf, header: &Header, marks: &[Mark]) -> Result<Incoming, SpoolError> {
-        let plan = Plan::new(header, marks)?;
+    pub(super) fn rewrite(spool: &Spool, target: PathBuf, head: &Head<'_>, marks: &[Mark]) -> Result<Incoming, SpoolError> {
+        let plan = Plan::new(head, marks.iter().map(|mark| mark.byte()).collect())?;
         // Only a file with a name can replace another, and only within one directory everywhere in one step.
         let draft = draft_name(&target).at("name a draft of", &target)?;
         let file = spool.fs.create_new(&draft).at("create", &draft)?;
@@ -120,8 +118,8 @@ impl Incoming {
         Incoming::start_in(spool, (file, Some(draft)), target, plan)
     }
 
-    fn start(spool: &Spool, target: PathBuf, header: &Header) -> Result<Incoming, SpoolError> {
-        let plan = Plan::new(header, &vec![Mark::Pending; header.envelope.recipients().len()])?;
+    fn start(spool: &Spool, target: PathBuf, head: &Head<'_>) -> Result<Incoming, SpoolError> {
+        let plan = Plan::new(head, vec![Mark::Pending.byte(); head.envelope.recipients().len()])?;
         Incoming::start_in(spool, create(spool, &target)?, target, plan)
     }
 
@@ -274,13 +272,13 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(header: &Header, marks: &[Mark]) -> Result<Plan, SpoolError> {
+    fn new(header: &Head<'_>, marks: Vec<u8>) -> Result<Plan, SpoolError> {
         let misuse = |why| SpoolError::Misuse { id: header.id.clone(), why };
         let head = header.line();
         let recipients = u32::try_from(marks.len()).ok().filter(|&n| n <= MAX_RECIPIENTS).ok_or(misuse("too many recipients"))?;
         let length = u32::try_from(head.len()).ok().filter(|&n| n <= MAX_HEAD).ok_or(misuse("envelope too long"))?;
         let preamble = Preamble { head: length, recipients, body: 0, eight_bit: false };
-        Ok(Plan { id: header.id.clone(), preamble, marks: marks.iter().map(|mark| mark.byte()).collect(), head })
+        Ok(Plan { id: header.id.clone(), preamble, marks, head })
     }
 }
 

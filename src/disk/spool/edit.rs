@@ -26,7 +26,7 @@ impl Message {
             return Err(self.misuse("already a recipient"));
         }
         let header = Header { envelope, ..self.header().clone() };
-        let mut incoming = Incoming::rewrite(&self.spool, self.path().to_owned(), &header, &marks)?;
+        let mut incoming = Incoming::rewrite(&self.spool, self.path().to_owned(), &header.head(), &marks)?;
         let mut body = self.body();
         let mut chunk = vec![0; 64 * 1024];
         loop {

@@ -8,6 +8,7 @@ use crate::mail::envelope::Envelope;
 use crate::mail::queue_id::QueueId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::io;
 
 /// Length of the preamble and of the trailer, in bytes.
@@ -15,6 +16,8 @@ pub const PREAMBLE: usize = 64;
 pub const TRAILER: usize = 64;
 /// Longest header line, in bytes.
 pub const MAX_HEAD: u32 = 16 * 1024 * 1024;
+/// Room for the header line of a usual message, so that it seldom grows while it is written.
+const LIKELY_HEAD: usize = 512;
 /// Most recipients of one message.
 pub const MAX_RECIPIENTS: u32 = 999_999;
 /// Longest body that the preamble can tell, in bytes.
@@ -80,6 +83,16 @@ pub struct Header {
     pub arrival: Arrival,
     pub envelope: Envelope,
     pub parent: Option<Parent>,
+}
+
+/// A [`Header`] to be written, which need not be copied for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Head<'a> {
+    pub id: &'a QueueId,
+    pub sort: Sort,
+    pub arrival: &'a Arrival,
+    pub envelope: &'a Envelope,
+    pub parent: Option<&'a Parent>,
 }
 
 /// A file that vouches for itself, apart from its body, whose checksum is told while it is read.
@@ -178,47 +191,60 @@ pub fn head_crc(preamble: &Preamble, head: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(preamble.line().as_bytes()), head)
 }
 
-impl Header {
+impl Head<'_> {
     /// One line of JSON with its LF.
     pub fn line(&self) -> Vec<u8> {
-        let text = |value: &Option<String>| value.clone();
         let line = Line {
-            id: self.id.to_string(),
+            id: self.id.as_str().into(),
             sort: self.sort,
-            arrival: self.arrival.at.to_string(),
+            arrival: self.arrival.at.to_string().into(),
             arrival_ms: self.arrival.at.as_millisecond(),
-            reverse_path: self.envelope.reverse_path.to_string(),
-            recipients: self.envelope.recipients().iter().map(ToString::to_string).collect(),
-            client: text(&self.arrival.client),
-            helo: text(&self.arrival.helo),
-            tls: text(&self.arrival.tls),
-            user: text(&self.arrival.user),
-            protocol: text(&self.arrival.protocol),
-            parent: self.parent.clone(),
+            reverse_path: self.envelope.reverse_path.to_string().into(),
+            recipients: self.envelope.recipients().iter().map(|path| path.to_string().into()).collect(),
+            client: self.arrival.client.as_deref().map(Cow::Borrowed),
+            helo: self.arrival.helo.as_deref().map(Cow::Borrowed),
+            tls: self.arrival.tls.as_deref().map(Cow::Borrowed),
+            user: self.arrival.user.as_deref().map(Cow::Borrowed),
+            protocol: self.arrival.protocol.as_deref().map(Cow::Borrowed),
+            parent: self.parent.map(Cow::Borrowed),
         };
-        // Strings and numbers alone: there is nothing in it that JSON cannot say.
-        let mut bytes = serde_json::to_vec(&line).unwrap_or_default();
+        let mut bytes = Vec::with_capacity(LIKELY_HEAD);
+        // Strings and numbers alone: there is nothing in it that JSON cannot say, and memory takes all of it.
+        let _ = serde_json::to_writer(&mut bytes, &line);
         bytes.push(b'\n');
         bytes
     }
+}
+
+impl Header {
+    pub fn head(&self) -> Head<'_> {
+        let Header { id, sort, arrival, envelope, parent } = self;
+        Head { id, sort: *sort, arrival, envelope, parent: parent.as_ref() }
+    }
 
     fn parse(line: &[u8]) -> Option<Header> {
-        let line: Line = serde_json::from_slice(line.strip_suffix(b"\n")?).ok()?;
+        let line: Line<'_> = serde_json::from_slice(line.strip_suffix(b"\n")?).ok()?;
         let reverse_path: ReversePath = line.reverse_path.parse().ok()?;
         let count = line.recipients.len();
         let recipients = line.recipients.iter().map(|r| r.parse().ok()).collect::<Option<Vec<ForwardPath>>>()?;
         let envelope = Envelope::new(reverse_path, recipients).ok()?;
         let arrival = Arrival {
             at: Timestamp::from_millisecond(line.arrival_ms).ok()?,
-            client: line.client,
-            helo: line.helo,
-            tls: line.tls,
-            user: line.user,
-            protocol: line.protocol,
+            client: line.client.map(Cow::into_owned),
+            helo: line.helo.map(Cow::into_owned),
+            tls: line.tls.map(Cow::into_owned),
+            user: line.user.map(Cow::into_owned),
+            protocol: line.protocol.map(Cow::into_owned),
         };
         // A mark belongs to a recipient by its place, so a repeated recipient is no good header.
         let sound = envelope.recipients().len() == count && line.parent.as_ref().is_none_or(|p| !p.covers.is_empty());
-        sound.then_some(Header { id: line.id.parse().ok()?, sort: line.sort, arrival, envelope, parent: line.parent })
+        sound.then_some(Header {
+            id: line.id.parse().ok()?,
+            sort: line.sort,
+            arrival,
+            envelope,
+            parent: line.parent.map(Cow::into_owned),
+        })
     }
 }
 
@@ -266,28 +292,28 @@ fn parse_trailer(line: &[u8; TRAILER]) -> Result<(u32, u32), Defect> {
 
 /// The header as it stands on disk. Fields that are not known are passed over.
 #[derive(Serialize, Deserialize)]
-struct Line {
-    id: String,
+struct Line<'a> {
+    id: Cow<'a, str>,
     #[serde(default, rename = "kind")]
     sort: Sort,
     /// RFC 3339, for people; `arrival_ms`, in Unix milliseconds, is what is read.
     #[serde(default)]
-    arrival: String,
+    arrival: Cow<'a, str>,
     arrival_ms: i64,
-    reverse_path: String,
-    recipients: Vec<String>,
+    reverse_path: Cow<'a, str>,
+    recipients: Vec<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    client: Option<String>,
+    client: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    helo: Option<String>,
+    helo: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    tls: Option<String>,
+    tls: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    user: Option<String>,
+    user: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    protocol: Option<String>,
+    protocol: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    parent: Option<Parent>,
+    parent: Option<Cow<'a, Parent>>,
 }
 
 mod queue_id {
