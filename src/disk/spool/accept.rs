@@ -212,8 +212,9 @@ impl Incoming {
             Some(name) => self.spool.rename_free(name, &self.target).at("name", &self.target)?,
         }
         self.name = Some(self.target.clone());
+        let named = self.spool.named(parent(&self.target));
         self.file.sync_all().at("sync", &self.target)?;
-        self.spool.sync_names(parent(&self.target))
+        self.spool.sync_named(parent(&self.target), named)
     }
 
     /// Writes what is left, and last the preamble, without which it is no message. Of a small one nothing is written yet, and all is at

@@ -2,7 +2,7 @@
 
 use super::format::Defect;
 use crate::disk::fs::{At, Fs, FsError, Kind, parent};
-use crate::disk::group::GroupSync;
+use crate::disk::group::{GroupSync, Turn};
 use crate::disk::lock::present;
 use crate::disk::real::Real;
 use crate::mail::queue_id::QueueId;
@@ -203,15 +203,32 @@ impl Spool {
 
     /// Syncs `new/` or `staged/`, together with whoever else is waiting for it.
     pub(super) fn sync_names(&self, dir: &Path) -> Result<(), SpoolError> {
-        Ok(self.sync_shared(dir).at("sync", dir)?)
+        self.sync_named(dir, self.named(dir))
     }
 
-    fn sync_shared(&self, dir: &Path) -> io::Result<()> {
+    /// To be called once a name is put in `dir`: from here on a sync of whoever else counts for it, see [`Spool::sync_named`].
+    pub(super) fn named(&self, dir: &Path) -> Option<Turn> {
+        self.group(dir).map(GroupSync::turn)
+    }
+
+    /// As [`Spool::sync_names`], unless that was done by others since [`Spool::named`].
+    pub(super) fn sync_named(&self, dir: &Path, since: Option<Turn>) -> Result<(), SpoolError> {
+        Ok(self.sync_shared(dir, since).at("sync", dir)?)
+    }
+
+    fn sync_shared(&self, dir: &Path, since: Option<Turn>) -> io::Result<()> {
         let sync = || self.fs.sync_dir(dir);
-        match dir.file_name().and_then(|name| name.to_str()) {
-            Some(NEW) => self.shared.new_sync.sync(sync),
-            Some(STAGED) => self.shared.staged_sync.sync(sync),
-            _ => sync(),
+        match self.group(dir).zip(since) {
+            Some((group, turn)) => group.sync(turn, sync),
+            None => sync(),
+        }
+    }
+
+    fn group(&self, dir: &Path) -> Option<&GroupSync> {
+        match dir.file_name()?.to_str()? {
+            NEW => Some(&self.shared.new_sync),
+            STAGED => Some(&self.shared.staged_sync),
+            _ => None,
         }
     }
 
@@ -256,7 +273,7 @@ impl Spool {
             }
             linked => linked?,
         }
-        if let Err(e) = self.sync_shared(parent(to)) {
+        if let Err(e) = self.sync_shared(parent(to), self.named(parent(to))) {
             let _ = self.fs.unlink(to);
             return Err(e);
         }
