@@ -4,7 +4,7 @@
 use super::board::{Board, Hop};
 use super::bounce::expand;
 use super::consign::{Consignment, Gate, Job, pending};
-use super::deliver::{Courier, Destination, settle_all};
+use super::deliver::{Courier, Destination, Unserved, settle_all};
 use super::desk::Desk;
 use super::local::{Delivery, Local};
 use super::route::{Follow, NextHop, Router};
@@ -57,11 +57,23 @@ impl Default for Limits {
 pub struct Pass<'a> {
     pub desk: &'a Desk<'a>,
     pub router: &'a Router,
-    pub courier: &'a Courier<'a>,
+    pub carrier: &'a dyn Carrier,
     pub local: &'a Local,
     pub limits: Limits,
     /// Set from outside: nothing new is begun, transactions in flight are finished.
     pub stop: &'a AtomicBool,
+}
+
+/// Takes what goes over a connection to where it goes.
+pub trait Carrier: Sync {
+    /// As [`Courier::serve`].
+    fn serve<'a>(&self, to: &Destination, outbox: &dyn Outbox<Job<'a>>) -> Option<Unserved>;
+}
+
+impl Carrier for Courier<'_> {
+    fn serve<'a>(&self, to: &Destination, outbox: &dyn Outbox<Job<'a>>) -> Option<Unserved> {
+        Courier::serve(self, to, outbox)
+    }
 }
 
 /// What a pass did.
@@ -132,7 +144,7 @@ impl<'a> Pass<'a> {
                 if let Some(unserved) = board.dead(hop) {
                     return settle_all(&lane, &unserved);
                 }
-                if let Some(why) = self.courier.serve(destination, &lane) {
+                if let Some(why) = self.carrier.serve(destination, &lane) {
                     board.set_dead(hop, why);
                 }
             }
@@ -228,7 +240,9 @@ struct Feeder<'p, 'a> {
 /// What is decided of a message's recipients.
 #[derive(Default)]
 struct Plan {
-    hops: HashMap<Hop, Vec<usize>>,
+    /// In the order of their first recipients.
+    hops: Vec<(Hop, Vec<usize>)>,
+    index: HashMap<Hop, usize>,
     /// Known without going anywhere.
     results: Vec<(usize, Outcome)>,
     discarded: Vec<(usize, Mark)>,
@@ -417,7 +431,12 @@ impl Plan {
                 return self.targets.extend(targets);
             }
         };
-        self.hops.entry(hop).or_default().push(place);
+        let next = self.hops.len();
+        let at = *self.index.entry(hop.clone()).or_insert(next);
+        match self.hops.get_mut(at) {
+            Some((_, places)) => places.push(place),
+            None => self.hops.push((hop, vec![place])),
+        }
     }
 }
 

@@ -182,7 +182,7 @@ impl World {
         };
         let local = Local { fs: Real::shared(), hostname: "mx.crepes.test".into(), helper: None, within: self.within };
         let limits = Limits { workers: self.workers, ..Limits::default() };
-        let pass = Pass { desk: &desk, router: &self.router, courier: &courier, local: &local, limits, stop: &self.stop };
+        let pass = Pass { desk: &desk, router: &self.router, carrier: &courier, local: &local, limits, stop: &self.stop };
         let done = pass.run().unwrap();
         (done, desk.first_trouble())
     }

@@ -118,7 +118,7 @@ impl<'a> Runner<'a> {
         let pass = Pass {
             desk: &desk,
             router: self.router,
-            courier: &courier,
+            carrier: &courier,
             local: &self.local,
             limits: Limits::default(),
             stop: self.stop,
