@@ -174,7 +174,7 @@ impl Spool {
                 self.release_child(path, &child)?;
                 Ok(Some(Settled { parent, number, released: Some(child) }))
             }
-            (Err(Defect::Unfinished), Some(message)) if !message.mark(number).is_some_and(speaks_of_child) => {
+            (Err(why), Some(message)) if may_be_torn(why) && !message.mark(number).is_some_and(speaks_of_child) => {
                 self.remove_child(path, parent, number)
             }
             (Err(why), _) => self.set_aside(path, why),
@@ -225,6 +225,11 @@ impl Spool {
             _ => Ok(None),
         }
     }
+}
+
+/// A power cut may leave any bytes in a child that was not synced yet: nothing was promised of it.
+fn may_be_torn(why: Defect) -> bool {
+    matches!(why, Defect::Unfinished | Defect::Preamble | Defect::Trailer | Defect::Checksum)
 }
 
 fn speaks_of_child(mark: Mark) -> bool {

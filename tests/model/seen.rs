@@ -1,0 +1,227 @@
+//! What the world outside saw, and what it may therefore expect: the four invariants of spool(5) in terms of senders and recipients.
+
+use crate::tree::Tree;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Something that the world outside saw, or that somebody was promised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// The sender heard 250.
+    Acknowledged { marker: String },
+    /// A transaction began: the next host sees it.
+    Begun { id: String, marker: String, recipients: Vec<String> },
+    /// The next host took it for a recipient.
+    Taken { id: String, recipient: String, what: What },
+    /// The runner says that it has put down what came of the transaction.
+    Settled { id: String },
+    /// It failed to: the disk gave an error meanwhile.
+    Unsettled { id: String },
+    /// A pass ended without trouble.
+    PassEnded,
+    /// The clock was turned.
+    Clock(i64),
+    /// An order by hand was confirmed, or taken back.
+    Held { marker: String },
+    Releasing { marker: String },
+    Deleting { marker: String },
+    Deleted { marker: String },
+    /// A recipient was replaced.
+    Edited { marker: String },
+}
+
+/// What a message is to whoever gets it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    Copy { marker: String },
+    /// A report about these recipients of the message.
+    Report { marker: String, about: Vec<String> },
+}
+
+/// A message that was sent, and to whom.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    pub marker: String,
+    pub sender: String,
+    pub recipients: Vec<String>,
+    /// A recipient who may be replaced by another.
+    pub edit: Option<(String, String)>,
+}
+
+/// All that was seen so far, over any number of crashes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Seen {
+    pub now: i64,
+    acknowledged: BTreeSet<String>,
+    /// Transactions that are under way, by queue id.
+    open: BTreeMap<String, Vec<String>>,
+    /// The last transactions of messages whose removal may not be durable.
+    last: BTreeMap<String, Vec<String>>,
+    /// How often a next host took it, by queue id and recipient.
+    taken: BTreeMap<(String, String), u32>,
+    /// How often crashes allowed it to be repeated.
+    allowed: BTreeMap<(String, String), u32>,
+    /// Queue ids under which a recipient got a copy, by marker and recipient.
+    copies: BTreeMap<(String, String), BTreeSet<String>>,
+    /// Queue ids of the reports about a recipient.
+    reports: BTreeMap<(String, String), BTreeSet<String>>,
+    held: BTreeSet<String>,
+    deleting: BTreeSet<String>,
+    deleted: BTreeSet<String>,
+    edited: BTreeSet<String>,
+    pub wrong: Vec<String>,
+}
+
+impl Seen {
+    pub fn at(now: i64) -> Seen {
+        Seen { now, ..Seen::default() }
+    }
+
+    pub fn see(&mut self, note: &Note) {
+        match note.clone() {
+            Note::Acknowledged { marker } => drop(self.acknowledged.insert(marker)),
+            Note::Begun { id, marker, recipients } => {
+                for (when, set) in [("held", &self.held), ("deleted", &self.deleted)] {
+                    if set.contains(&marker) {
+                        self.wrong.push(format!("a transaction for {marker} began after it was {when}"));
+                    }
+                }
+                self.last.insert(id.clone(), recipients.clone());
+                self.open.insert(id, recipients);
+            }
+            Note::Taken { id, recipient, what } => {
+                *self.taken.entry((id.clone(), recipient.clone())).or_default() += 1;
+                match what {
+                    What::Copy { marker } => drop(self.copies.entry((marker, recipient)).or_default().insert(id)),
+                    What::Report { marker, about } => {
+                        for recipient in about {
+                            self.reports.entry((marker.clone(), recipient)).or_default().insert(id.clone());
+                        }
+                    }
+                }
+            }
+            Note::Settled { id } => drop(self.open.remove(&id)),
+            Note::Unsettled { id } => {
+                for recipient in self.open.remove(&id).into_iter().flatten() {
+                    *self.allowed.entry((id.clone(), recipient)).or_default() += 1;
+                }
+            }
+            Note::PassEnded => self.last.retain(|id, _| self.open.contains_key(id)),
+            Note::Clock(now) => self.now = now,
+            Note::Held { marker } => drop(self.held.insert(marker)),
+            Note::Releasing { marker } => drop(self.held.remove(&marker)),
+            Note::Deleting { marker } => drop(self.deleting.insert(marker)),
+            Note::Deleted { marker } => drop(self.deleted.insert(marker)),
+            Note::Edited { marker } => drop(self.edited.insert(marker)),
+        }
+    }
+
+    /// A crash that left `tree` of what was `live`. What was in flight may be repeated, and what was removed when that was lost.
+    pub fn crash(&mut self, tree: &Tree, live: &Tree) {
+        let (there, before) = (waiting(tree), waiting(live));
+        let open = std::mem::take(&mut self.open);
+        let last = std::mem::take(&mut self.last);
+        let came_back = |id: &String| !open.contains_key(id) && there.contains(id) && !before.contains(id);
+        let removed: Vec<_> = last.into_iter().filter(|(id, _)| came_back(id)).collect();
+        for (id, recipients) in open.into_iter().chain(removed) {
+            for recipient in recipients {
+                *self.allowed.entry((id.clone(), recipient)).or_default() += 1;
+            }
+        }
+    }
+
+    /// What is wrong with how things came out in the end, `tree` being what the spool and the Maildirs hold then.
+    pub fn verdict(&self, sent: &[Sent], tree: &Tree) -> Vec<String> {
+        let mut wrong = self.wrong.clone();
+        for ((id, recipient), &times) in &self.taken {
+            let allowed = 1 + self.allowed.get(&(id.clone(), recipient.clone())).copied().unwrap_or(0);
+            if times > allowed {
+                wrong.push(format!("{recipient} got {id} {times} times, {allowed} at most were in flight"));
+            }
+        }
+        for (what, map) in [("copies", &self.copies), ("reports", &self.reports)] {
+            for ((marker, recipient), ids) in map {
+                if ids.len() > 1 {
+                    wrong.push(format!("{} different {what} of {marker} for {recipient}: {ids:?}", ids.len()));
+                }
+            }
+        }
+        for message in sent {
+            self.fate(message, tree, &mut wrong);
+        }
+        wrong
+    }
+
+    /// Every recipient of a message that was acknowledged has its copy, or its sender a report; none has half a copy.
+    fn fate(&self, message: &Sent, tree: &Tree, wrong: &mut Vec<String>) {
+        let marker = &message.marker;
+        for recipient in message.recipients.iter().filter(|recipient| is_local(recipient)) {
+            let copies = local_copies(tree, recipient, marker);
+            if copies.len() > 1 {
+                wrong.push(format!("{} copies of {marker} in the Maildir of {recipient}", copies.len()));
+            }
+            wrong.extend(copies.iter().filter(|copy| !is_whole(copy)).map(|_| format!("half of {marker} for {recipient}")));
+        }
+        let excused = self.deleting.contains(marker) || self.deleted.contains(marker);
+        if !self.acknowledged.contains(marker) || excused {
+            return;
+        }
+        for recipient in &message.recipients {
+            let key = |to: &str| (marker.clone(), to.to_owned());
+            let arrived = match recipient.as_str() {
+                local if is_local(local) => !local_copies(tree, local, marker).is_empty(),
+                refused if refused.starts_with("refused") && message.sender.is_empty() => {
+                    tree.files().iter().any(|(path, _)| path.starts_with("/spool/failed/"))
+                }
+                refused if refused.starts_with("refused") => self.reports.contains_key(&key(refused)),
+                "list@crepes.test" => LIST.iter().all(|to| self.copies.contains_key(&key(to))),
+                other => match message.edit.as_ref().filter(|(old, _)| old == other) {
+                    Some((_, new)) if self.edited.contains(marker) => self.copies.contains_key(&key(new)),
+                    Some((old, new)) => self.copies.contains_key(&key(old)) || self.copies.contains_key(&key(new)),
+                    None => self.copies.contains_key(&key(other)),
+                },
+            };
+            if !arrived {
+                wrong.push(format!("{marker} was acknowledged, and is lost for {recipient}"));
+            }
+        }
+    }
+}
+
+/// Whom the alias `list` stands for.
+pub const LIST: [&str; 2] = ["erin@hamburger.test", "frank@hamburger.test"];
+
+/// Ends every body, so that a copy that is cut short shows.
+pub const END: &str = "-- the end --";
+
+pub fn is_local(recipient: &str) -> bool {
+    recipient.starts_with("dora")
+}
+
+fn is_whole(copy: &[u8]) -> bool {
+    String::from_utf8_lossy(copy).ends_with(&format!("{END}\n"))
+}
+
+fn local_copies<'a>(tree: &'a Tree, recipient: &str, marker: &str) -> Vec<&'a Vec<u8>> {
+    let user = recipient.split('@').next().unwrap_or_default();
+    let dir = format!("/mail/{user}/new/");
+    let mut found = Vec::new();
+    for (path, ino) in tree.files() {
+        let Some(content) = tree.file(ino).filter(|_| path.starts_with(&dir)) else { continue };
+        // What is too damaged to show its marker counts, too: nothing else is delivered there.
+        let text = String::from_utf8_lossy(content);
+        if text.contains(&format!("Subject: {marker}\n")) || !text.contains("Subject: ") {
+            found.push(content);
+        }
+    }
+    found
+}
+
+/// The queue ids of the messages that wait in the spool.
+fn waiting(tree: &Tree) -> BTreeSet<String> {
+    let id = |(path, _): (String, _)| {
+        let name = path.rsplit('/').next()?;
+        let id = name.split_once('.').map_or(name, |(_, id)| id);
+        ["/spool/new/", "/spool/due/", "/spool/hold/"].iter().any(|dir| path.starts_with(dir)).then(|| id.to_owned())
+    };
+    tree.files().into_iter().filter_map(id).collect()
+}

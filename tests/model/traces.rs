@@ -1,0 +1,254 @@
+//! The traces: what is done to a spool while crashes and errors come. Each is short, so that every crash state can be looked at.
+
+use crate::disk::{Process, path};
+use crate::seen::Note;
+use crate::stage::Stage;
+use postroad::disk::spool::control::Order;
+use postroad::disk::spool::layout::Spool;
+use std::sync::Mutex;
+
+pub struct Trace {
+    pub name: &'static str,
+    /// Begins with a bare disk, not with a spool.
+    pub bare: bool,
+    pub play: fn(&mut Stage),
+}
+
+const ALICE: &str = "alice@sender.test";
+const BOB: &str = "bob@hamburger.test";
+const CAROL: &str = "carol@fries.test";
+const DORA: &str = "dora@crepes.test";
+const LATER: &str = "later@hamburger.test";
+const REFUSED: &str = "refused@hamburger.test";
+const HOUR: i64 = 3600;
+
+pub const ALL: &[Trace] = &[
+    Trace { name: "a spool is made", bare: true, play: setup },
+    trace("accept one", accept_one),
+    trace("accept one whose sender leaves", undo),
+    trace("accept several at once", accept_several),
+    trace("deliver to one destination", deliver_one),
+    trace("deliver to several destinations", deliver_several),
+    trace("deliver into Maildirs", deliver_local),
+    trace("two messages in one pass", deliver_two),
+    trace("defer", defer),
+    trace("defer again and again", defer_again),
+    trace("bounce", bounce),
+    trace("bounce two recipients and deliver to a third", bounce_some),
+    trace("bounce to nobody", bounce_to_nobody),
+    trace("alias fan-out", fan_out),
+    trace("hold and release", hold_release),
+    trace("hold what is deferred", hold_deferred),
+    trace("delete", delete),
+    trace("delete in flight", delete_in_flight),
+    trace("hold in flight", hold_in_flight),
+    trace("return in flight", bounce_in_flight),
+    trace("edit a recipient", edit),
+    trace("the clock jumps ahead", clock_ahead),
+    trace("the clock jumps back", clock_back),
+];
+
+const fn trace(name: &'static str, play: fn(&mut Stage)) -> Trace {
+    Trace { name, bare: false, play }
+}
+
+fn setup(stage: &mut Stage) {
+    if stage.tell(Spool::create_on(stage.process.fs(), &path("/spool"))).is_some() {
+        stage.accept("m1", ALICE, &[BOB]);
+    }
+}
+
+fn accept_one(stage: &mut Stage) {
+    stage.accept("m1", ALICE, &[BOB, CAROL]);
+}
+
+fn undo(stage: &mut Stage) {
+    let sent = stage.send("m1", ALICE, &[BOB]);
+    let Some(spool) = stage.spool() else { return };
+    if let Some(committed) = stage.tell(stage.commit(&spool, &sent)) {
+        stage.tell(committed.undo());
+    }
+}
+
+fn accept_several(stage: &mut Stage) {
+    let all = ["m1", "m2", "m3"].map(|marker| stage.send(marker, ALICE, &[BOB]));
+    let Some(spool) = stage.spool() else { return };
+    stage.disk.gather(all.len());
+    std::thread::scope(|scope| {
+        for sent in &all {
+            let (stage, spool) = (&*stage, &spool);
+            scope.spawn(move || {
+                stage.receive(spool, sent);
+                stage.disk.one_less();
+            });
+        }
+    });
+}
+
+fn deliver_one(stage: &mut Stage) {
+    stage.accept("m1", ALICE, &[BOB]);
+    stage.premise();
+    stage.pass();
+}
+
+fn deliver_several(stage: &mut Stage) {
+    stage.accept("m1", ALICE, &[BOB, CAROL, DORA]);
+    stage.premise();
+    stage.pass();
+}
+
+fn deliver_local(stage: &mut Stage) {
+    stage.accept("m1", ALICE, &[DORA, "dora2@crepes.test"]);
+    stage.premise();
+    stage.pass();
+}
+
+fn deliver_two(stage: &mut Stage) {
+    stage.accept("m1", ALICE, &[BOB]);
+    stage.accept("m2", ALICE, &[BOB, CAROL]);
+    stage.premise();
+    stage.pass();
+}
+
+fn defer(stage: &mut Stage) {
+    stage.accept("m1", ALICE, &[LATER, BOB]);
+    stage.premise();
+    stage.pass();
+}
+
+fn defer_again(stage: &mut Stage) {
+    stage.accept("m1", ALICE, &[LATER]);
+    stage.pass();
+    stage.premise();
+    for _ in 0..2 {
+        stage.turn(HOUR);
+        stage.pass();
+    }
+}
+
+fn bounce(stage: &mut Stage) {
+    stage.accept("m1", ALICE, &[REFUSED]);
+    stage.premise();
+    stage.pass();
+}
+
+fn bounce_some(stage: &mut Stage) {
+    stage.accept("m1", ALICE, &[REFUSED, BOB, "refused2@hamburger.test"]);
+    stage.premise();
+    stage.pass();
+}
+
+fn bounce_to_nobody(stage: &mut Stage) {
+    stage.accept("m1", "", &[REFUSED, BOB]);
+    stage.premise();
+    stage.pass();
+}
+
+fn fan_out(stage: &mut Stage) {
+    stage.accept("m1", ALICE, &["list@crepes.test", BOB]);
+    stage.premise();
+    stage.pass();
+}
+
+fn hold_release(stage: &mut Stage) {
+    stage.accept("m1", ALICE, &[BOB]);
+    stage.premise();
+    let process = stage.process.clone();
+    stage.order(&process, "m1", Order::Hold);
+    release(stage, "m1");
+    stage.pass();
+}
+
+fn hold_deferred(stage: &mut Stage) {
+    stage.accept("m1", ALICE, &[LATER, BOB]);
+    stage.premise();
+    stage.pass();
+    let process = stage.process.clone();
+    stage.order(&process, "m1", Order::Hold);
+}
+
+fn delete(stage: &mut Stage) {
+    stage.accept("m1", ALICE, &[BOB]);
+    stage.premise();
+    let process = stage.process.clone();
+    stage.order(&process, "m1", Order::Delete);
+    stage.pass();
+}
+
+fn delete_in_flight(stage: &mut Stage) {
+    in_flight(stage, Order::Delete);
+}
+
+fn hold_in_flight(stage: &mut Stage) {
+    in_flight(stage, Order::Hold);
+}
+
+fn bounce_in_flight(stage: &mut Stage) {
+    in_flight(stage, Order::Bounce);
+}
+
+/// While the first of two transactions is made, somebody else gives the order.
+fn in_flight(stage: &mut Stage, order: Order) {
+    stage.accept("m1", ALICE, &[BOB, CAROL]);
+    stage.premise();
+    let Some(spool) = stage.spool() else { return };
+    let (other, given) = (stage.another(2), Mutex::new(false));
+    let stage = &*stage;
+    let give = |_: &str| {
+        if !std::mem::replace(&mut *given.lock().unwrap(), true) {
+            stage.order(&other, "m1", order);
+        }
+    };
+    stage.tell(stage.world(&stage.process, Some(&give)).pass(&spool));
+}
+
+fn edit(stage: &mut Stage) {
+    stage.accept("m1", ALICE, &[LATER, BOB]);
+    stage.pass();
+    stage.premise();
+    let Some(spool) = stage.spool() else { return };
+    let now = stage.disk.now();
+    if let Some(message) = stage.claim(&spool, "m1") {
+        let new = "later@fries.test";
+        stage.sent[0].edit = Some((LATER.to_owned(), new.to_owned()));
+        if stage.tell(message.readdress(0, new.parse().unwrap(), now)).is_some() && !stage.process.is_dead() {
+            stage.disk.note(Note::Edited { marker: "m1".to_owned() });
+        }
+    }
+}
+
+fn clock_ahead(stage: &mut Stage) {
+    stage.accept("m1", ALICE, &[LATER]);
+    stage.premise();
+    stage.pass();
+    stage.turn(400 * 24 * HOUR);
+    stage.pass();
+    stage.turn(-400 * 24 * HOUR);
+    stage.pass();
+}
+
+fn clock_back(stage: &mut Stage) {
+    stage.accept("m1", ALICE, &[LATER, BOB]);
+    stage.premise();
+    stage.pass();
+    stage.turn(-30 * 24 * HOUR);
+    stage.pass();
+    stage.accept("m2", ALICE, &[BOB]);
+    stage.pass();
+}
+
+fn release(stage: &Stage, marker: &str) {
+    let Some(spool) = stage.spool() else { return };
+    let Some(message) = stage.claim(&spool, marker) else { return };
+    stage.disk.note(Note::Releasing { marker: marker.to_owned() });
+    stage.tell(message.release());
+}
+
+/// Two runners at work at once, in every order of their steps with two changes of turn.
+pub fn race(stage: &mut Stage) -> Process {
+    for (marker, recipients) in [("m1", [BOB, REFUSED]), ("m2", [DORA, CAROL])] {
+        stage.accept(marker, ALICE, &recipients);
+    }
+    stage.premise();
+    stage.another(2)
+}

@@ -1,0 +1,160 @@
+//! The world around a modelled spool: a router, hosts that take, defer or refuse, a clock and chances that stand still unless they
+//! are turned. Runs passes of the real relay floor over the model file system.
+
+use crate::disk::{Disk, Process, path};
+use crate::seen::{END, LIST, Note, What};
+use jiff::Timestamp;
+use postroad::disk::spool::layout::{Spool, SpoolError};
+use postroad::mail::outcome::{Diagnostic, Outcome};
+use postroad::mail::reply::Reply;
+use postroad::relay::clock::{Chance, Clock};
+use postroad::relay::consign::Job;
+use postroad::relay::deliver::{Destination, Unserved};
+use postroad::relay::desk::Desk;
+use postroad::relay::event::{Event, Log};
+use postroad::relay::local::Local;
+use postroad::relay::pass::{Carrier, Done, Limits, Pass};
+use postroad::relay::retry::Schedule;
+use postroad::relay::route::{Router, Users};
+use postroad::relay::session::{Outbox, Sent, Via};
+use std::io::Read;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// When every trace begins: Sun, 22 Nov 2026 10:00:00 +0000.
+pub const BEGIN: i64 = 1_795_341_600;
+
+/// Called in mid-transaction, with the recipient.
+pub type During<'a> = &'a (dyn Fn(&str) + Sync);
+
+pub struct World<'a> {
+    pub disk: Arc<Disk>,
+    pub process: Process,
+    pub chance: &'a AtomicU64,
+    /// Whether `later@` is still deferred.
+    pub defers: bool,
+    pub during: Option<During<'a>>,
+}
+
+impl World<'_> {
+    pub fn spool(&self) -> Result<Spool, SpoolError> {
+        Spool::open_on(self.process.fs(), &path("/spool"))
+    }
+
+    /// One pass; gives the first thing that failed in it.
+    pub fn pass(&self, spool: &Spool) -> Result<(), String> {
+        let desk = Desk::new(spool, self, self, &Silent, Schedule::default(), "mx.crepes.test");
+        let local =
+            Local { fs: self.process.fs(), hostname: "mx.crepes.test".into(), helper: None, within: Duration::from_secs(2) };
+        // One message and one worker at a time: what happens then has one order.
+        let limits = Limits { runners: 4, workers: 1, messages: 1 };
+        let pass =
+            Pass { desk: &desk, router: router(), carrier: self, local: &local, limits, stop: &AtomicBool::new(false) };
+        let done = pass.run().map_err(|error| error.to_string())?;
+        match desk.first_trouble() {
+            Some(trouble) => Err(trouble),
+            None if self.process.is_dead() => Err("dead".to_owned()),
+            None => {
+                if matches!(done, Done::Messages(_)) {
+                    self.disk.note(Note::PassEnded);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn outcome(&self, recipient: &str) -> Outcome {
+        let reply = match recipient.split('@').next() {
+            Some("later") if self.defers => Reply::enhanced(451, 4, 2, "not now"),
+            Some(local) if local.starts_with("refused") => Reply::enhanced(550, 5, 1, "no such user"),
+            _ => return Outcome::Accepted(Diagnostic::from(&Reply::enhanced(250, 2, 0, "taken"))),
+        };
+        Outcome::from_reply(&reply)
+    }
+}
+
+impl Carrier for World<'_> {
+    fn serve<'a>(&self, _to: &Destination, outbox: &dyn Outbox<Job<'a>>) -> Option<Unserved> {
+        while let Some(mut parcel) = outbox.next() {
+            let id = parcel.tag.consignment.id.to_string();
+            let recipients: Vec<String> = parcel.transaction.envelope.recipients().iter().map(ToString::to_string).collect();
+            let mut body = Vec::new();
+            let unreadable = parcel.body.read_to_end(&mut body).err();
+            let not_now = || Outcome::from_reply(&Reply::enhanced(451, 4, 3, "broken off"));
+            let mut outcomes: Vec<Outcome> = recipients.iter().map(|_| not_now()).collect();
+            if unreadable.is_none() && !self.process.is_dead() {
+                let text = String::from_utf8_lossy(&body);
+                let marker = field(&text, "Subject: m").map(|rest| format!("m{rest}")).unwrap_or_default();
+                assert!(text.contains(END), "half a message was sent: {text}");
+                self.disk.note(Note::Begun { id: id.clone(), marker: marker.clone(), recipients: recipients.clone() });
+                outcomes = recipients.iter().map(|recipient| self.outcome(recipient)).collect();
+                for (recipient, outcome) in recipients.iter().zip(&outcomes) {
+                    if let Some(during) = self.during {
+                        during(recipient);
+                    }
+                    if matches!(outcome, Outcome::Accepted(_)) {
+                        let (id, recipient) = (id.clone(), recipient.clone());
+                        self.disk.note(Note::Taken { id, recipient, what: what(&text, &marker) });
+                    }
+                }
+            }
+            let (tag, fault, failed) = (parcel.tag, None, self.process.has_failed());
+            outbox.settle(Sent { tag, outcomes, fault, unreadable }, &Via { host: "mx.test".into(), ..Via::default() });
+            if !self.process.is_dead() {
+                let well = self.process.has_failed() == failed;
+                self.disk.note(if well { Note::Settled { id } } else { Note::Unsettled { id } });
+            }
+        }
+        None
+    }
+}
+
+/// A message's copy, or a report: those name their recipients in fields of their own.
+fn what(text: &str, marker: &str) -> What {
+    let about: Vec<String> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("Final-Recipient: rfc822; "))
+        .map(|recipient| recipient.trim().to_owned())
+        .collect();
+    let marker = marker.to_owned();
+    if about.is_empty() { What::Copy { marker } } else { What::Report { marker, about } }
+}
+
+fn field(text: &str, start: &str) -> Option<String> {
+    text.lines().find_map(|line| line.strip_prefix(start)).map(|rest| rest.trim().to_owned())
+}
+
+fn router() -> &'static Router {
+    static ROUTER: OnceLock<Router> = OnceLock::new();
+    ROUTER.get_or_init(|| {
+        let mut router = Router {
+            hostname: "mx.crepes.test".parse().unwrap(),
+            domains: vec!["crepes.test".parse().unwrap()],
+            aliases: format!("list: {}\n", LIST.join(", ")).parse().unwrap(),
+            routes: Vec::new(),
+            local: Default::default(),
+        };
+        router.local.maildir = Some("/mail/{user}".parse().unwrap());
+        router.local.users = Users::All;
+        router
+    })
+}
+
+impl Clock for World<'_> {
+    fn now(&self) -> Timestamp {
+        self.disk.now()
+    }
+}
+
+impl Chance for World<'_> {
+    fn draw(&self) -> u64 {
+        self.chance.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+struct Silent;
+
+impl Log for Silent {
+    fn event(&self, _event: &Event) {}
+}
