@@ -21,13 +21,19 @@ mod tree;
 mod world;
 
 use disk::Fault;
-use explore::{Counts, Judge};
+use explore::Judge;
+use postroad::disk::spool::layout::Spool;
 use stage::{Kind, Stage};
 use traces::Trace;
 
-const THOROUGH: bool = cfg!(feature = "proof");
 const MODERN: Kind = Kind { modern: true };
+const PLAIN: Kind = Kind { modern: false };
 const ERRORS: [i32; 2] = [libc::EIO, libc::ENOSPC];
+
+/// All of it, which takes minutes.
+fn is_thorough() -> bool {
+    std::env::var_os("POSTROAD_PROOF").is_some()
+}
 
 /// Plays a trace with a fault at one operation.
 fn play(trace: &Trace, kind: Kind, fault: Fault) -> Stage {
@@ -36,15 +42,13 @@ fn play(trace: &Trace, kind: Kind, fault: Fault) -> Stage {
     stage
 }
 
-/// Crashes everywhere in a trace that was played.
-fn crash_everywhere(stage: &Stage, kind: Kind, crashes: u32) -> Result<Counts, String> {
-    let mut judge = Judge::new(kind, &stage.sent);
+/// Crashes everywhere in what was played.
+fn crash_everywhere(judge: &mut Judge, stage: &Stage, crashes: u32) -> Result<(), String> {
     judge.judge(&stage.disk, &stage.seen)?;
     let state = stage.disk.lock();
     let (base, log) = (state.base.clone(), state.log.clone());
     drop(state);
-    judge.explore(&base, &log, &stage.seen, crashes)?;
-    Ok(judge.counts)
+    judge.explore(&base, &log, &stage.seen, crashes)
 }
 
 fn crashes(kind: Kind) {
@@ -52,10 +56,10 @@ fn crashes(kind: Kind) {
         let began = std::time::Instant::now();
         let stage = play(trace, kind, Fault::None);
         assert_eq!(stage.troubles(), [""; 0], "{}", trace.name);
-        match crash_everywhere(&stage, kind, if THOROUGH { 2 } else { 1 }) {
-            Ok(counts) => eprintln!("{}: {counts:?} {} ops {:?}", trace.name, stage.process.operations(), began.elapsed()),
-            Err(why) => panic!("{}:\n{why}", trace.name),
-        }
+        let mut judge = Judge::new(kind, &stage.sent);
+        let done = crash_everywhere(&mut judge, &stage, if is_thorough() { 2 } else { 1 });
+        done.unwrap_or_else(|why| panic!("{}:\n{why}", trace.name));
+        eprintln!("{}: {:?} {} ops {:?}", trace.name, judge.counts, stage.process.operations(), began.elapsed());
     }
 }
 
@@ -64,26 +68,89 @@ fn a_crash_anywhere_loses_nothing() {
     crashes(MODERN);
 }
 
+#[test]
+fn a_crash_anywhere_loses_nothing_where_renames_are_two_steps() {
+    crashes(PLAIN);
+}
+
 fn errors(kind: Kind) {
     for trace in traces::ALL {
         let began = std::time::Instant::now();
-        let (mut at, mut counts) = (0, Counts::default());
-        let operations = play(trace, kind, Fault::None).process.operations();
-        while at < operations {
+        let clean = play(trace, kind, Fault::None);
+        let mut judge = Judge::new(kind, &clean.sent);
+        let operations = clean.process.operations();
+        for at in 0..operations {
             for code in ERRORS {
                 let stage = play(trace, kind, Fault::Error(at, code));
-                let more = crash_everywhere(&stage, kind, 1);
-                let more = more.unwrap_or_else(|why| panic!("{}, error {code} at {at}:\n{why}\n{:?}", trace.name, stage.troubles()));
-                counts.states += more.states;
-                counts.different += more.different;
+                let done = crash_everywhere(&mut judge, &stage, 1);
+                done.unwrap_or_else(|why| panic!("{}, error {code} at {at}:\n{why}\n{:?}", trace.name, stage.troubles()));
             }
-            at += 1;
         }
-        eprintln!("{}: {operations} operations, {counts:?} {:?}", trace.name, began.elapsed());
+        eprintln!("{}: {operations} operations, {:?} {:?}", trace.name, judge.counts, began.elapsed());
     }
 }
 
 #[test]
 fn an_error_at_any_call_loses_nothing() {
     errors(MODERN);
+}
+
+#[test]
+fn an_error_at_any_call_loses_nothing_where_renames_are_two_steps() {
+    errors(PLAIN);
+}
+
+/// Two runners: so many operations of the first, so many of the second, then the rest. The first may die.
+fn run_both(kind: Kind, turns: &[(usize, u64)], fault: Fault) -> Stage {
+    let mut stage = Stage::new(kind, fault);
+    traces::race(&mut stage);
+    let other = stage.another(2);
+    stage.disk.schedule(turns, &[1, 2]);
+    std::thread::scope(|scope| {
+        for process in [&stage.process, &other] {
+            let stage = &stage;
+            scope.spawn(move || {
+                if let Some(spool) = stage.tell(Spool::open_on(process.fs(), &disk::path("/spool"))) {
+                    stage.tell(stage.world(process, None).pass(&spool));
+                }
+                process.leave();
+            });
+        }
+    });
+    stage
+}
+
+fn races(kind: Kind, killed: bool) {
+    let began = std::time::Instant::now();
+    let alone = run_both(kind, &[], Fault::None);
+    let most = alone.process.operations();
+    let mut judge = Judge::new(kind, &alone.sent);
+    let step = if is_thorough() { 1 } else { 11 };
+    let mut orders = 0;
+    for first in (0..most).step_by(step) {
+        for second in (0..most).step_by(step) {
+            let fault = if killed { Fault::Death(first) } else { Fault::None };
+            let turns = if killed { [(2, second), (1, first + 1)] } else { [(1, first), (2, second)] };
+            let stage = run_both(kind, &turns, fault);
+            let done = crash_everywhere(&mut judge, &stage, 1);
+            done.unwrap_or_else(|why| panic!("turns {turns:?}, {fault:?}:\n{why}\n{:?}", stage.troubles()));
+            orders += 1;
+        }
+    }
+    eprintln!("races, {kind:?}, killed {killed}: {orders} orders, {:?} {:?}", judge.counts, began.elapsed());
+}
+
+#[test]
+fn two_runners_in_any_order_lose_and_repeat_nothing() {
+    races(MODERN, false);
+}
+
+#[test]
+fn a_runner_that_is_killed_leaves_the_other_its_work() {
+    races(MODERN, true);
+}
+
+#[test]
+fn two_runners_where_renames_are_two_steps() {
+    races(PLAIN, false);
 }

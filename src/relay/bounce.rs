@@ -53,8 +53,9 @@ pub fn warn(desk: &Desk<'_>, message: &mut Message, places: &[usize]) -> Result<
     let (id, at) = (desk.fresh_id(), desk.clock.now());
     let recipients = reported(message, places, at);
     let (envelope, arrival) = dsn_envelope(&to, at)?;
-    // First the note: a crash between the two costs a courtesy, the other way about it could repeat without end.
+    // First the note, durably: a crash between the two costs a courtesy, the other way about it could repeat without end.
     message.record(&Record::Note { at, note: DELAYED.to_owned() })?;
+    message.set_marks(&[])?;
     let until = desk.schedule.expires(message.arrival().at);
     let mut incoming = desk.spool.begin_sort(id.clone(), &envelope, &arrival, Sort::Dsn)?;
     write_report(desk, message, &to, &id, &recipients, Action::Delayed { until }, &mut |bytes| incoming.write(bytes))?;

@@ -285,7 +285,7 @@ impl<'a> Feeder<'_, 'a> {
         for id in spool.ordered()? {
             match spool.find(&id)? {
                 Some(entry) => count += self.take(&entry),
-                None => spool.cancel_order(&id)?,
+                None => spool.cancel_stale_order(&id)?,
             }
         }
         Ok(count)

@@ -233,8 +233,9 @@ impl State {
             Node::File(content) => (Kind::Regular, content.len()),
             Node::Dir(_) => (Kind::Directory, 0),
         };
+        let mode = if kind == Kind::Directory { 0o700 } else { 0o600 };
         let links = self.tree.links(ino);
-        Stat { kind, uid: OWNER, links, device: 1, inode: ino as u64, size: size as u64, modified: self.modified[ino] }
+        Stat { kind, uid: OWNER, mode, links, device: 1, inode: ino as u64, size: size as u64, modified: self.modified[ino] }
     }
 
     fn write(&mut self, ino: Ino, at: usize, bytes: &[u8]) {
@@ -270,6 +271,10 @@ pub fn write_into(content: &mut Vec<u8>, at: usize, bytes: &[u8]) {
 impl Process {
     pub fn fs(&self) -> Arc<dyn Fs> {
         Arc::new(self.clone())
+    }
+
+    pub fn number(&self) -> usize {
+        self.0.number
     }
 
     pub fn operations(&self) -> u64 {
@@ -310,6 +315,7 @@ impl Process {
                 if !self.0.dead.swap(true, Ordering::SeqCst) {
                     // The kernel lets the locks of the dead go.
                     state.locks.retain(|(_, process, _)| *process != self.0.number);
+                    state.log.push(Effect::Note(Note::Killed { process: self.0.number }));
                 }
                 Err((state, io::Error::other("dead")))
             }
@@ -484,6 +490,14 @@ impl Fs for Process {
 
     fn room(&self, _path: &Path) -> io::Result<Room> {
         self.operate(|_| Ok(Room { bytes: u64::MAX, files: None }))
+    }
+
+    fn make_private(&self, _path: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn renames_atomically(&self, _dir: &Path) -> io::Result<bool> {
+        self.operate(|_| Ok(self.0.disk.atomic_renames))
     }
 }
 

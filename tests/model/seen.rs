@@ -9,13 +9,15 @@ pub enum Note {
     /// The sender heard 250.
     Acknowledged { marker: String },
     /// A transaction began: the next host sees it.
-    Begun { id: String, marker: String, recipients: Vec<String> },
+    Begun { process: usize, id: String, marker: String, recipients: Vec<String> },
     /// The next host took it for a recipient.
     Taken { id: String, recipient: String, what: What },
     /// The runner says that it has put down what came of the transaction.
     Settled { id: String },
     /// It failed to: the disk gave an error meanwhile.
     Unsettled { id: String },
+    /// A runner was killed.
+    Killed { process: usize },
     /// A pass ended without trouble.
     PassEnded,
     /// The clock was turned.
@@ -25,6 +27,7 @@ pub enum Note {
     Releasing { marker: String },
     Deleting { marker: String },
     Deleted { marker: String },
+    Returning { marker: String },
     /// A recipient was replaced.
     Edited { marker: String },
 }
@@ -35,6 +38,8 @@ pub enum What {
     Copy { marker: String },
     /// A report about these recipients of the message.
     Report { marker: String, about: Vec<String> },
+    /// A word that it is late.
+    Notice { marker: String },
 }
 
 /// A message that was sent, and to whom.
@@ -52,8 +57,8 @@ pub struct Sent {
 pub struct Seen {
     pub now: i64,
     acknowledged: BTreeSet<String>,
-    /// Transactions that are under way, by queue id.
-    open: BTreeMap<String, Vec<String>>,
+    /// Transactions that are under way, by queue id, and the processes that make them.
+    open: BTreeMap<String, (usize, Vec<String>)>,
     /// The last transactions of messages whose removal may not be durable.
     last: BTreeMap<String, Vec<String>>,
     /// How often a next host took it, by queue id and recipient.
@@ -64,9 +69,11 @@ pub struct Seen {
     copies: BTreeMap<(String, String), BTreeSet<String>>,
     /// Queue ids of the reports about a recipient.
     reports: BTreeMap<(String, String), BTreeSet<String>>,
+    notices: BTreeMap<(String, String), BTreeSet<String>>,
     held: BTreeSet<String>,
     deleting: BTreeSet<String>,
     deleted: BTreeSet<String>,
+    returned: BTreeSet<String>,
     edited: BTreeSet<String>,
     pub wrong: Vec<String>,
 }
@@ -79,19 +86,20 @@ impl Seen {
     pub fn see(&mut self, note: &Note) {
         match note.clone() {
             Note::Acknowledged { marker } => drop(self.acknowledged.insert(marker)),
-            Note::Begun { id, marker, recipients } => {
+            Note::Begun { process, id, marker, recipients } => {
                 for (when, set) in [("held", &self.held), ("deleted", &self.deleted)] {
                     if set.contains(&marker) {
                         self.wrong.push(format!("a transaction for {marker} began after it was {when}"));
                     }
                 }
                 self.last.insert(id.clone(), recipients.clone());
-                self.open.insert(id, recipients);
+                self.open.insert(id, (process, recipients));
             }
             Note::Taken { id, recipient, what } => {
                 *self.taken.entry((id.clone(), recipient.clone())).or_default() += 1;
                 match what {
                     What::Copy { marker } => drop(self.copies.entry((marker, recipient)).or_default().insert(id)),
+                    What::Notice { marker } => drop(self.notices.entry((marker, recipient)).or_default().insert(id)),
                     What::Report { marker, about } => {
                         for recipient in about {
                             self.reports.entry((marker.clone(), recipient)).or_default().insert(id.clone());
@@ -101,8 +109,13 @@ impl Seen {
             }
             Note::Settled { id } => drop(self.open.remove(&id)),
             Note::Unsettled { id } => {
-                for recipient in self.open.remove(&id).into_iter().flatten() {
-                    *self.allowed.entry((id.clone(), recipient)).or_default() += 1;
+                if let Some((_, recipients)) = self.open.remove(&id) {
+                    self.allow(&id, recipients);
+                }
+            }
+            Note::Killed { process } => {
+                for (id, (_, recipients)) in self.open.extract_if(.., |_, (by, _)| *by == process).collect::<Vec<_>>() {
+                    self.allow(&id, recipients);
                 }
             }
             Note::PassEnded => self.last.retain(|id, _| self.open.contains_key(id)),
@@ -111,6 +124,7 @@ impl Seen {
             Note::Releasing { marker } => drop(self.held.remove(&marker)),
             Note::Deleting { marker } => drop(self.deleting.insert(marker)),
             Note::Deleted { marker } => drop(self.deleted.insert(marker)),
+            Note::Returning { marker } => drop(self.returned.insert(marker)),
             Note::Edited { marker } => drop(self.edited.insert(marker)),
         }
     }
@@ -122,10 +136,15 @@ impl Seen {
         let last = std::mem::take(&mut self.last);
         let came_back = |id: &String| !open.contains_key(id) && there.contains(id) && !before.contains(id);
         let removed: Vec<_> = last.into_iter().filter(|(id, _)| came_back(id)).collect();
-        for (id, recipients) in open.into_iter().chain(removed) {
-            for recipient in recipients {
-                *self.allowed.entry((id.clone(), recipient)).or_default() += 1;
-            }
+        for (id, recipients) in open.into_iter().map(|(id, (_, recipients))| (id, recipients)).chain(removed) {
+            self.allow(&id, recipients);
+        }
+    }
+
+    /// One more repeat for each.
+    fn allow(&mut self, id: &str, recipients: Vec<String>) {
+        for recipient in recipients {
+            *self.allowed.entry((id.to_owned(), recipient)).or_default() += 1;
         }
     }
 
@@ -138,7 +157,7 @@ impl Seen {
                 wrong.push(format!("{recipient} got {id} {times} times, {allowed} at most were in flight"));
             }
         }
-        for (what, map) in [("copies", &self.copies), ("reports", &self.reports)] {
+        for (what, map) in [("copies", &self.copies), ("reports", &self.reports), ("notices", &self.notices)] {
             for ((marker, recipient), ids) in map {
                 if ids.len() > 1 {
                     wrong.push(format!("{} different {what} of {marker} for {recipient}: {ids:?}", ids.len()));
@@ -180,7 +199,8 @@ impl Seen {
                     None => self.copies.contains_key(&key(other)),
                 },
             };
-            if !arrived {
+            let told = self.returned.contains(marker) && self.reports.contains_key(&key(recipient));
+            if !arrived && !told {
                 wrong.push(format!("{marker} was acknowledged, and is lost for {recipient}"));
             }
         }

@@ -164,8 +164,10 @@ impl Stage {
     pub fn order(&self, process: &Process, marker: &str, order: Order) {
         let id = self.id(marker);
         let marker = marker.to_owned();
-        if order == Order::Delete {
-            self.disk.note(Note::Deleting { marker: marker.clone() });
+        match order {
+            Order::Delete => self.disk.note(Note::Deleting { marker: marker.clone() }),
+            Order::Bounce => self.disk.note(Note::Returning { marker: marker.clone() }),
+            Order::Hold => {}
         }
         let done = (|| {
             let spool = Spool::open_on(process.fs(), &path("/spool"))?;

@@ -1,10 +1,11 @@
 //! The traces: what is done to a spool while crashes and errors come. Each is short, so that every crash state can be looked at.
 
 use crate::disk::{Process, path};
-use crate::seen::Note;
+use crate::seen::{Note, What};
 use crate::stage::Stage;
 use postroad::disk::spool::control::Order;
 use postroad::disk::spool::layout::Spool;
+use postroad::disk::spool::mark::Mark;
 use std::sync::Mutex;
 
 pub struct Trace {
@@ -43,6 +44,9 @@ pub const ALL: &[Trace] = &[
     trace("delete in flight", delete_in_flight),
     trace("hold in flight", hold_in_flight),
     trace("return in flight", bounce_in_flight),
+    trace("delete in the last transaction", delete_at_last),
+    trace("hold in the last transaction", hold_at_last),
+    trace("an order for a message that is gone", stale_order),
     trace("edit a recipient", edit),
     trace("the clock jumps ahead", clock_ahead),
     trace("the clock jumps back", clock_back),
@@ -176,20 +180,49 @@ fn delete(stage: &mut Stage) {
 }
 
 fn delete_in_flight(stage: &mut Stage) {
-    in_flight(stage, Order::Delete);
+    in_flight(stage, &[BOB, CAROL], Order::Delete);
 }
 
 fn hold_in_flight(stage: &mut Stage) {
-    in_flight(stage, Order::Hold);
+    in_flight(stage, &[BOB, CAROL], Order::Hold);
 }
 
 fn bounce_in_flight(stage: &mut Stage) {
-    in_flight(stage, Order::Bounce);
+    in_flight(stage, &[BOB, CAROL], Order::Bounce);
 }
 
-/// While the first of two transactions is made, somebody else gives the order.
-fn in_flight(stage: &mut Stage, order: Order) {
-    stage.accept("m1", ALICE, &[BOB, CAROL]);
+fn delete_at_last(stage: &mut Stage) {
+    in_flight(stage, &[BOB], Order::Delete);
+}
+
+fn hold_at_last(stage: &mut Stage) {
+    in_flight(stage, &[BOB], Order::Hold);
+}
+
+/// Given between a runner's last look and its removal of the message, and found by the next pass.
+fn stale_order(stage: &mut Stage) {
+    stage.accept("m1", ALICE, &[BOB]);
+    stage.premise();
+    let Some(spool) = stage.spool() else { return };
+    let marker = || "m1".to_owned();
+    if let Some(message) = stage.claim(&spool, "m1") {
+        let (id, recipients) = (stage.id("m1").to_string(), vec![BOB.to_owned()]);
+        stage.disk.note(Note::Begun { process: 1, id: id.clone(), marker: marker(), recipients });
+        let what = What::Copy { marker: marker() };
+        stage.disk.note(Note::Taken { id: id.clone(), recipient: BOB.to_owned(), what });
+        stage.tell(message.finish(&[(0, Mark::Accepted)]));
+        stage.disk.note(Note::Settled { id });
+        stage.disk.note(Note::Deleting { marker: marker() });
+        if stage.tell(spool.order(&stage.id("m1"), Order::Delete)).is_some() {
+            stage.disk.note(Note::Deleted { marker: marker() });
+        }
+    }
+    stage.pass();
+}
+
+/// While the first transaction is made, somebody else gives the order.
+fn in_flight(stage: &mut Stage, recipients: &[&str], order: Order) {
+    stage.accept("m1", ALICE, recipients);
     stage.premise();
     let Some(spool) = stage.spool() else { return };
     let (other, given) = (stage.another(2), Mutex::new(false));
@@ -244,11 +277,9 @@ fn release(stage: &Stage, marker: &str) {
     stage.tell(message.release());
 }
 
-/// Two runners at work at once, in every order of their steps with two changes of turn.
-pub fn race(stage: &mut Stage) -> Process {
-    for (marker, recipients) in [("m1", [BOB, REFUSED]), ("m2", [DORA, CAROL])] {
-        stage.accept(marker, ALICE, &recipients);
-    }
+/// What two runners are at: a copy, a report, a Maildir and a retry.
+pub fn race(stage: &mut Stage) {
+    stage.accept("m1", ALICE, &[BOB, REFUSED]);
+    stage.accept("m2", ALICE, &[DORA, LATER]);
     stage.premise();
-    stage.another(2)
 }

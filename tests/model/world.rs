@@ -1,10 +1,10 @@
 //! The world around a modelled spool: a router, hosts that take, defer or refuse, a clock and chances that stand still unless they
 //! are turned. Runs passes of the real relay floor over the model file system.
 
-use crate::disk::{Disk, Process, path};
+use crate::disk::{Disk, Process};
 use crate::seen::{END, LIST, Note, What};
 use jiff::Timestamp;
-use postroad::disk::spool::layout::{Spool, SpoolError};
+use postroad::disk::spool::layout::Spool;
 use postroad::mail::outcome::{Diagnostic, Outcome};
 use postroad::mail::reply::Reply;
 use postroad::relay::clock::{Chance, Clock};
@@ -25,6 +25,9 @@ use std::time::Duration;
 /// When every trace begins: Sun, 22 Nov 2026 10:00:00 +0000.
 pub const BEGIN: i64 = 1_795_341_600;
 
+/// A report that only says that a message is late, and has its header alone.
+const DELAYED: &str = "\nAction: delayed\r\n";
+
 /// Called in mid-transaction, with the recipient.
 pub type During<'a> = &'a (dyn Fn(&str) + Sync);
 
@@ -38,10 +41,6 @@ pub struct World<'a> {
 }
 
 impl World<'_> {
-    pub fn spool(&self) -> Result<Spool, SpoolError> {
-        Spool::open_on(self.process.fs(), &path("/spool"))
-    }
-
     /// One pass; gives the first thing that failed in it.
     pub fn pass(&self, spool: &Spool) -> Result<(), String> {
         let desk = Desk::new(spool, self, self, &Silent, Schedule::default(), "mx.crepes.test");
@@ -86,8 +85,9 @@ impl Carrier for World<'_> {
             if unreadable.is_none() && !self.process.is_dead() {
                 let text = String::from_utf8_lossy(&body);
                 let marker = field(&text, "Subject: m").map(|rest| format!("m{rest}")).unwrap_or_default();
-                assert!(text.contains(END), "half a message was sent: {text}");
-                self.disk.note(Note::Begun { id: id.clone(), marker: marker.clone(), recipients: recipients.clone() });
+                assert!(text.contains(END) || text.contains(DELAYED), "half a message was sent: {text}");
+                let (id, marker, recipients) = (id.clone(), marker.clone(), recipients.clone());
+                self.disk.note(Note::Begun { process: self.process.number(), id, marker, recipients });
                 outcomes = recipients.iter().map(|recipient| self.outcome(recipient)).collect();
                 for (recipient, outcome) in recipients.iter().zip(&outcomes) {
                     if let Some(during) = self.during {
@@ -118,6 +118,9 @@ fn what(text: &str, marker: &str) -> What {
         .map(|recipient| recipient.trim().to_owned())
         .collect();
     let marker = marker.to_owned();
+    if text.contains(DELAYED) {
+        return What::Notice { marker };
+    }
     if about.is_empty() { What::Copy { marker } } else { What::Report { marker, about } }
 }
 

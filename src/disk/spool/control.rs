@@ -1,6 +1,6 @@
 //! Orders by hand for a message that another process is at: marks in `state/ctl/`, read before each transaction.
 
-use super::layout::{CTL, Spool, SpoolError};
+use super::layout::{CTL, FAILED, HOLD, NEW, Spool, SpoolError};
 use crate::disk::atomic;
 use crate::disk::fs::At;
 use crate::disk::lock::present;
@@ -49,8 +49,22 @@ impl Spool {
         Ok(())
     }
 
+    /// Takes away the order for a message that is gone, if it is: one on its way from one directory to another may be missed, so a
+    /// miss counts the second time. What removed the message is made durable first, or a power cut could bring it back without
+    /// its order.
+    pub fn cancel_stale_order(&self, id: &QueueId) -> Result<(), SpoolError> {
+        if self.find(id)?.is_some() {
+            return Ok(());
+        }
+        let slices = self.slices()?.into_iter().map(|slice| self.slice_dir(slice));
+        for dir in slices.chain([NEW, HOLD, FAILED].map(|name| self.dir(name))) {
+            present(self.fs.sync_dir(&dir)).at("sync", &dir)?;
+        }
+        self.cancel_order(id)
+    }
+
     /// The messages that orders stand for. At the start of a pass each is claimed to carry its order out; where there is no such
-    /// message any more, the order is cancelled.
+    /// message any more, the order is stale.
     pub fn ordered(&self) -> Result<Vec<QueueId>, SpoolError> {
         let dir = self.dir(CTL);
         let mut ids = Vec::new();

@@ -80,14 +80,13 @@ impl Message {
             return Err(e).at("remove", &self.path).map_err(SpoolError::from);
         }
         self.spool.removed_from(parent(&self.path))?;
-        self.spool.cancel_order(self.id())
+        if self.spool.standing_order(self.id())?.is_some() { self.gone_by_order() } else { Ok(()) }
     }
 
     /// Removes the message whatever its marks, durably: an order by hand.
     pub fn delete(self) -> Result<(), SpoolError> {
         self.spool.fs.unlink(&self.path).at("remove", &self.path)?;
-        self.spool.cancel_order(self.id())?;
-        Ok(self.spool.fs.sync_dir(parent(&self.path)).at("sync", parent(&self.path))?)
+        self.gone_by_order()
     }
 
     /// To be tried again from `due` on. Not synced: a rename that a power cut takes costs an early retry.
@@ -130,6 +129,13 @@ impl Message {
     /// Where the history begins and ends in the file.
     pub(super) fn history_span(&self) -> (u64, u64) {
         (self.facts.parsed.preamble.history_at(), self.facts.history.end)
+    }
+
+    /// The order goes only when the message cannot come back in a power cut: it would be free of it.
+    fn gone_by_order(&self) -> Result<(), SpoolError> {
+        let dir = parent(&self.path);
+        self.spool.fs.sync_dir(dir).at("sync", dir)?;
+        self.spool.cancel_order(self.id())
     }
 
     fn put(self, place: Place) -> Result<(), SpoolError> {
