@@ -21,6 +21,7 @@ mod tree;
 mod world;
 
 use disk::Fault;
+use crash::Reach;
 use explore::Judge;
 use postroad::disk::spool::layout::Spool;
 use stage::{Kind, Stage};
@@ -44,11 +45,21 @@ fn play(trace: &Trace, kind: Kind, fault: Fault) -> Stage {
 
 /// Crashes everywhere in what was played.
 fn crash_everywhere(judge: &mut Judge, stage: &Stage, crashes: u32) -> Result<(), String> {
+    crash_from(judge, stage, 0, crashes)
+}
+
+/// Crashes at the end of what was played.
+fn crash_at_the_end(judge: &mut Judge, stage: &Stage) -> Result<(), String> {
+    let end = stage.disk.lock().log.len();
+    crash_from(judge, stage, end, 1)
+}
+
+fn crash_from(judge: &mut Judge, stage: &Stage, from: usize, crashes: u32) -> Result<(), String> {
     judge.judge(&stage.disk, &stage.seen)?;
     let state = stage.disk.lock();
     let (base, log) = (state.base.clone(), state.log.clone());
     drop(state);
-    judge.explore(&base, &log, &stage.seen, crashes)
+    judge.explore(&base, &log, from, &stage.seen, crashes)
 }
 
 fn crashes(kind: Kind) {
@@ -56,7 +67,7 @@ fn crashes(kind: Kind) {
         let began = std::time::Instant::now();
         let stage = play(trace, kind, Fault::None);
         assert_eq!(stage.troubles(), [""; 0], "{}", trace.name);
-        let mut judge = Judge::new(kind, &stage.sent);
+        let mut judge = Judge::new(kind, &stage.sent, Reach::Every);
         let done = crash_everywhere(&mut judge, &stage, if is_thorough() { 2 } else { 1 });
         done.unwrap_or_else(|why| panic!("{}:\n{why}", trace.name));
         eprintln!("{}: {:?} {} ops {:?}", trace.name, judge.counts, stage.process.operations(), began.elapsed());
@@ -77,12 +88,15 @@ fn errors(kind: Kind) {
     for trace in traces::ALL {
         let began = std::time::Instant::now();
         let clean = play(trace, kind, Fault::None);
-        let mut judge = Judge::new(kind, &clean.sent);
+        let mut judge = Judge::new(kind, &clean.sent, Reach::Every);
         let operations = clean.process.operations();
         for at in 0..operations {
             for code in ERRORS {
                 let stage = play(trace, kind, Fault::Error(at, code));
-                let done = crash_everywhere(&mut judge, &stage, 1);
+                let done = match is_thorough() {
+                    true => crash_everywhere(&mut judge, &stage, 1),
+                    false => crash_at_the_end(&mut judge, &stage),
+                };
                 done.unwrap_or_else(|why| panic!("{}, error {code} at {at}:\n{why}\n{:?}", trace.name, stage.troubles()));
             }
         }
@@ -124,7 +138,7 @@ fn races(kind: Kind, killed: bool) {
     let began = std::time::Instant::now();
     let alone = run_both(kind, &[], Fault::None);
     let most = alone.process.operations();
-    let mut judge = Judge::new(kind, &alone.sent);
+    let mut judge = Judge::new(kind, &alone.sent, Reach::Extremes);
     let step = if is_thorough() { 1 } else { 11 };
     let mut orders = 0;
     for first in (0..most).step_by(step) {

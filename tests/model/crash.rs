@@ -23,11 +23,18 @@ pub struct Image {
     pub data: Vec<(Ino, String)>,
 }
 
+/// How much of what a crash may leave is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    Every,
+    /// All of what is unsynced survives, or nothing does, or one name change alone is lost or kept.
+    Extremes,
+}
+
 struct NameChange {
     at: usize,
     changes: Vec<Change>,
     durable: bool,
-    forgotten: bool,
 }
 
 #[derive(Clone)]
@@ -50,12 +57,17 @@ struct Fallen {
     data: BTreeMap<Ino, Data>,
 }
 
-/// Gives every state that a crash after `log` may leave. `atomic`: a rename from one directory to another is one step on disk.
-pub fn images(base: &Tree, log: &[Effect], atomic: bool, give: &mut dyn FnMut(Image)) {
+/// Gives the states that a crash after `log` may leave. `atomic`: a rename from one directory to another is one step on disk.
+pub fn images(base: &Tree, log: &[Effect], atomic: bool, reach: Reach, give: &mut dyn FnMut(Image)) {
     let fallen = read(base, log, atomic);
     let pending: Vec<usize> = (0..fallen.names.len()).filter(|&n| !fallen.names[n].durable).collect();
     assert!(pending.len() <= MOST_CHANGES, "{} unsynced name changes at once", pending.len());
-    for mask in 0..1usize << pending.len() {
+    let all = (1usize << pending.len()) - 1;
+    for mask in 0..=all {
+        let alone = mask.count_ones() <= 1 || (mask ^ all).count_ones() <= 1;
+        if reach == Reach::Extremes && !alone {
+            continue;
+        }
         let survives = |n: usize| pending.iter().position(|&p| p == n).is_none_or(|bit| mask >> bit & 1 == 1);
         let mut tree = Tree { nodes: fallen.nodes.clone() };
         let mut names = Vec::new();
@@ -67,11 +79,11 @@ pub fn images(base: &Tree, log: &[Effect], atomic: bool, give: &mut dyn FnMut(Im
                 names.push((change.at, survives(n)));
             }
         }
-        with_data(&tree, &fallen, &names, give);
+        with_data(&tree, &fallen, &names, reach, give);
     }
 }
 
-fn with_data(tree: &Tree, fallen: &Fallen, names: &[(usize, bool)], give: &mut dyn FnMut(Image)) {
+fn with_data(tree: &Tree, fallen: &Fallen, names: &[(usize, bool)], reach: Reach, give: &mut dyn FnMut(Image)) {
     let named: BTreeSet<Ino> = tree.files().into_iter().map(|(_, ino)| ino).collect();
     let mut choices: Vec<(Ino, Vec<(String, Vec<u8>)>)> = Vec::new();
     let mut settled = tree.clone();
@@ -80,7 +92,11 @@ fn with_data(tree: &Tree, fallen: &Fallen, names: &[(usize, bool)], give: &mut d
         if data.pending.is_empty() {
             settled.nodes[ino] = Node::File(data.synced.clone());
         } else {
-            choices.push((ino, variants(data)));
+            let mut variants = variants(data);
+            if reach == Reach::Extremes {
+                variants.truncate(2);
+            }
+            choices.push((ino, variants));
         }
     }
     for pick in picks(&choices) {
@@ -131,11 +147,13 @@ fn read(base: &Tree, log: &[Effect], atomic: bool) -> Fallen {
                 let within = changes.iter().all(|change| change.dir == changes[0].dir);
                 let steps = if atomic || within { vec![changes.clone()] } else { changes.iter().map(|c| vec![c.clone()]).collect() };
                 for changes in steps {
-                    fallen.names.push(NameChange { at, changes, durable: false, forgotten: false });
+                    fallen.names.push(NameChange { at, changes, durable: false });
                 }
             }
             Effect::SyncFile { ino, begun, good } => fallen.file(*ino).sync(*begun, *good),
-            Effect::SyncDir { dir, begun, good } => fallen.sync_dir(*dir, *begun, *good),
+            Effect::SyncDir { dir, begun, good: true } => fallen.sync_dir(*dir, *begun),
+            // Names stay in the directory's cached blocks, and go with the next sync that succeeds.
+            Effect::SyncDir { good: false, .. } => {}
             Effect::Note(_) => {}
         }
     }
@@ -151,11 +169,10 @@ impl Fallen {
         })
     }
 
-    fn sync_dir(&mut self, dir: Ino, begun: usize, good: bool) {
+    fn sync_dir(&mut self, dir: Ino, begun: usize) {
         for change in &mut self.names {
             if change.at < begun && !change.durable && change.changes.iter().any(|change| change.dir == dir) {
-                change.forgotten |= !good;
-                change.durable = !change.forgotten;
+                change.durable = true;
             }
         }
     }

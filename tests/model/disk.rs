@@ -24,8 +24,8 @@ pub enum Effect {
     Truncate { ino: Ino, length: usize },
     /// Names that change in one step.
     Names(Vec<Change>),
-    /// A sync that ended here. It speaks for what was logged before `begun`; one that failed makes that be forgotten by the kernel,
-    /// so that no later sync speaks for it.
+    /// A sync that ended here. It speaks for what was logged before `begun`. Data whose sync failed is forgotten by the kernel: no
+    /// later sync speaks for it.
     SyncFile { ino: Ino, begun: usize, good: bool },
     SyncDir { dir: Ino, begun: usize, good: bool },
     /// Something that the world outside saw.

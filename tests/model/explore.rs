@@ -1,7 +1,7 @@
 //! Crashes everywhere: every state that a crash may leave of a log is recovered as a user would, with a second crash anywhere in
 //! that, and the outcome is judged.
 
-use crate::crash::{Image, images};
+use crate::crash::{Image, Reach, images};
 use crate::disk::{Disk, Effect, Fault, apply_names, path};
 use crate::seen::{Note, Seen, Sent};
 use crate::stage::{Kind, disk};
@@ -29,6 +29,7 @@ pub struct Counts {
 pub struct Judge<'a> {
     pub kind: Kind,
     pub sent: &'a [Sent],
+    pub reach: Reach,
     /// Crash states that are known to come out well, by how many crashes may follow.
     known: HashSet<(u64, u64, u32)>,
     pub counts: Counts,
@@ -42,20 +43,23 @@ struct Recovery {
 }
 
 impl<'a> Judge<'a> {
-    pub fn new(kind: Kind, sent: &'a [Sent]) -> Judge<'a> {
-        Judge { kind, sent, known: HashSet::new(), counts: Counts::default() }
+    pub fn new(kind: Kind, sent: &'a [Sent], reach: Reach) -> Judge<'a> {
+        Judge { kind, sent, reach, known: HashSet::new(), counts: Counts::default() }
     }
 
-    /// Crashes after every entry of `log`, which began at `base`, and again in each recovery, `crashes` times in all. The error is
-    /// the first counterexample.
-    pub fn explore(&mut self, base: &Tree, log: &[Effect], seen: &Seen, crashes: u32) -> Result<(), String> {
+    /// Crashes after every entry of `log` from the one at `from` on, which began at `base`, and again in each recovery, `crashes`
+    /// times in all. The error is the first counterexample.
+    pub fn explore(&mut self, base: &Tree, log: &[Effect], from: usize, seen: &Seen, crashes: u32) -> Result<(), String> {
         let (mut live, mut seen) = (base.clone(), seen.clone());
         for end in 0..=log.len() {
             if let Some(effect) = end.checked_sub(1).map(|last| &log[last]) {
                 follow(&mut live, &mut seen, effect);
             }
+            if end < from {
+                continue;
+            }
             let mut found = Ok(());
-            images(base, &log[..end], self.kind.modern, &mut |image| {
+            images(base, &log[..end], self.kind.modern, self.reach, &mut |image| {
                 if found.is_ok() {
                     found = self.after(&image, &live, &seen, crashes).map_err(|why| story(&log[..end], &image, &why));
                 }
@@ -78,7 +82,7 @@ impl<'a> Judge<'a> {
             return Err(format!("{wrong}\nin the end: {}", paths(&recovery.tree)));
         }
         if crashes > 1 {
-            return self.explore(&image.tree, &recovery.log, &seen, crashes - 1).map_err(|why| format!("in the recovery:\n{why}"));
+            return self.explore(&image.tree, &recovery.log, 0, &seen, crashes - 1).map_err(|why| format!("in the recovery:\n{why}"));
         }
         Ok(())
     }
@@ -98,12 +102,7 @@ impl<'a> Judge<'a> {
             follow(&mut live, &mut seen, effect);
         }
         wrong.extend(seen.verdict(self.sent, &state.tree));
-        for (path, _) in state.tree.files() {
-            let waits = ["/spool/new/", "/spool/due/", "/spool/hold/", "/spool/staged/"];
-            if waits.iter().any(|dir| path.starts_with(dir)) {
-                wrong.push(format!("{path} is never settled"));
-            }
-        }
+        wrong.extend(waiting(&state.tree).into_iter().map(|path| format!("{path} is never settled")));
         Recovery { log: state.log.clone(), tree: state.tree.clone(), wrong }
     }
 
@@ -137,11 +136,21 @@ fn bring_to_an_end(disk: &Arc<Disk>, chance: &AtomicU64, now: i64) -> Result<(),
         }
     }
     for later in [0, 5 * 3600, 40 * 3600] {
+        if waiting(&disk.lock().tree).is_empty() {
+            break;
+        }
         disk.turn_to(now + later);
         disk.note(Note::Clock(now + later));
         quiet(world.pass(&spool))?;
     }
     Ok(())
+}
+
+/// Everything that a pass has still to do with.
+fn waiting(tree: &Tree) -> Vec<String> {
+    let dirs = ["/spool/new/", "/spool/due/", "/spool/hold/", "/spool/staged/", "/spool/state/ctl/"];
+    let waits = |path: &String| dirs.iter().any(|dir| path.starts_with(dir)) && !path.contains("/ctl/.");
+    tree.files().into_iter().map(|(path, _)| path).filter(waits).collect()
 }
 
 /// A pass tells of what it put aside: the rest of an accept that nobody heard 250 for. All else is a failure.

@@ -1,6 +1,6 @@
 //! The traces: what is done to a spool while crashes and errors come. Each is short, so that every crash state can be looked at.
 
-use crate::disk::{Process, path};
+use crate::disk::path;
 use crate::seen::{Note, What};
 use crate::stage::Stage;
 use postroad::disk::spool::control::Order;

@@ -86,8 +86,12 @@ impl Carrier for World<'_> {
                 let text = String::from_utf8_lossy(&body);
                 let marker = field(&text, "Subject: m").map(|rest| format!("m{rest}")).unwrap_or_default();
                 assert!(text.contains(END) || text.contains(DELAYED), "half a message was sent: {text}");
-                let (id, marker, recipients) = (id.clone(), marker.clone(), recipients.clone());
-                self.disk.note(Note::Begun { process: self.process.number(), id, marker, recipients });
+                self.disk.note(Note::Begun {
+                    process: self.process.number(),
+                    id: id.clone(),
+                    marker: marker.clone(),
+                    recipients: recipients.clone(),
+                });
                 outcomes = recipients.iter().map(|recipient| self.outcome(recipient)).collect();
                 for (recipient, outcome) in recipients.iter().zip(&outcomes) {
                     if let Some(during) = self.during {
