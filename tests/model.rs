@@ -20,8 +20,8 @@ mod tree;
 #[path = "model/world.rs"]
 mod world;
 
-use disk::Fault;
 use crash::Reach;
+use disk::Fault;
 use explore::Judge;
 use postroad::disk::spool::layout::Spool;
 use stage::{Kind, Stage};
@@ -112,6 +112,39 @@ fn an_error_at_any_call_loses_nothing() {
 #[test]
 fn an_error_at_any_call_loses_nothing_where_renames_are_two_steps() {
     errors(PLAIN);
+}
+
+/// Every process is killed once at every operation, the next one goes on from what it left, synced or not, and then the power goes.
+fn kills(kind: Kind) {
+    for trace in traces::ALL {
+        let began = std::time::Instant::now();
+        let clean = play(trace, kind, Fault::None);
+        let mut judge = Judge::new(kind, &clean.sent, if is_thorough() { Reach::Every } else { Reach::Extremes });
+        for at in 0..clean.process.operations() {
+            let stage = play(trace, kind, Fault::Death(at));
+            let (next, from) = (stage.another(3), stage.disk.lock().log.len());
+            if let Ok(spool) = Spool::create_on(next.fs(), &disk::path("/spool")) {
+                stage
+                    .world(&next, None)
+                    .pass(&spool)
+                    .or_else(explore::quiet)
+                    .unwrap_or_else(|why| panic!("{}: {why}", trace.name));
+            }
+            let done = crash_from(&mut judge, &stage, from, 1);
+            done.unwrap_or_else(|why| panic!("{}, killed at {at}:\n{why}", trace.name));
+        }
+        eprintln!("{}: killed, {:?} {:?}", trace.name, judge.counts, began.elapsed());
+    }
+}
+
+#[test]
+fn a_kill_and_then_a_power_cut_lose_nothing() {
+    kills(MODERN);
+}
+
+#[test]
+fn a_kill_and_then_a_power_cut_lose_nothing_where_renames_are_two_steps() {
+    kills(PLAIN);
 }
 
 /// Two runners: so many operations of the first, so many of the second, then the rest. The first may die.

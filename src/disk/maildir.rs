@@ -60,17 +60,19 @@ impl Maildir {
         &self.dir
     }
 
-    /// Makes what is missing of it, mode 0700. The directory that it stands in has to be there.
+    /// Makes what is missing of it, mode 0700, and all of it durable: who made what is there may have been killed before it was. The
+    /// directory that it stands in has to be there.
     pub fn create(&self) -> Result<(), FsError> {
-        let mut made = self.make(&self.dir)?;
-        if made {
-            let above = super::fs::parent(&self.dir);
-            self.fs.sync_dir(above).at("sync", above)?;
+        let (made, above) = (self.make(&self.dir)?, super::fs::parent(&self.dir));
+        match self.fs.sync_dir(above) {
+            // Of a directory that we may not read it is somebody else who made the Maildir in it.
+            Err(e) if !made && e.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced.at("sync", above)?,
         }
         for name in ["cur", "new", "tmp"] {
-            made |= self.make(&self.dir.join(name))?;
+            self.make(&self.dir.join(name))?;
         }
-        if made { self.fs.sync_dir(&self.dir).at("sync", &self.dir) } else { Ok(()) }
+        self.fs.sync_dir(&self.dir).at("sync", &self.dir)
     }
 
     /// Stores `prefix` and then `body`, durably. On an error nothing of it stays.

@@ -114,10 +114,14 @@ impl<'a> Consignment<'a> {
 
     /// An order by hand stands for the message: it is not to be tried any further.
     pub fn is_ordered(&self) -> bool {
-        let order = self.desk.spool.standing_order(&self.id).unwrap_or_else(|error| {
-            self.desk.trouble(Some(&self.id), error);
-            None
-        });
+        let order = match self.desk.spool.standing_order(&self.id) {
+            Ok(order) => order,
+            Err(error) => {
+                // There may be one: what was confirmed to be held or deleted is not sent.
+                self.desk.trouble(Some(&self.id), error);
+                return true;
+            }
+        };
         let mut state = self.lock();
         state.turn.order = order.or(state.turn.order);
         state.turn.order.is_some()

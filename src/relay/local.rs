@@ -11,10 +11,11 @@ use crate::mail::reply::EnhancedStatus;
 use crate::mail::trace;
 use jiff::Timestamp;
 use nix::unistd::{Gid, Uid, User};
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How local delivery is done.
@@ -26,7 +27,12 @@ pub struct Local {
     pub helper: Option<PathBuf>,
     /// The most time a program may take.
     pub within: Duration,
+    pub known: Known,
 }
+
+/// Maildirs that are durable: making sure of it takes syncs.
+#[derive(Debug, Default)]
+pub struct Known(Mutex<HashSet<PathBuf>>);
 
 /// One message for one recipient.
 pub struct Delivery<'a> {
@@ -41,6 +47,9 @@ pub struct Delivery<'a> {
     pub length: u64,
 }
 
+/// How many Maildirs a process remembers.
+const MOST_KNOWN: usize = 4096;
+
 /// `nobody` and `nogroup` on every Unix we know.
 const NOBODY: Identity = Identity { uid: Uid::from_raw(65534), gid: Gid::from_raw(65534) };
 
@@ -53,11 +62,11 @@ impl Local {
             token: Some(format!("{}.{}", delivery.id, delivery.place)),
         };
         match &self.helper {
-            None => store(self.fs.clone(), dir, &name, &delivery.prefix(), delivery.body),
+            None => store(self.fs.clone(), &self.known, dir, &name, &delivery.prefix(), delivery.body),
             Some(program) => match self.identity(user, dir) {
                 Some(identity) => self.store_as(program, identity, dir, &name, delivery),
                 // A virtual user in a tree of root's own, as the spool is: nobody else could have put a trap there.
-                None => store(self.fs.clone(), dir, &name, &delivery.prefix(), delivery.body),
+                None => store(self.fs.clone(), &self.known, dir, &name, &delivery.prefix(), delivery.body),
             },
         }
     }
@@ -141,11 +150,10 @@ impl Local {
 pub const STORE: &str = "store-as";
 
 /// Stores a message in the Maildir `dir`, which is made with the directories above it where they are missing.
-pub fn store(fs: Arc<dyn Fs>, dir: &Path, name: &Name, prefix: &[u8], body: &mut dyn Read) -> io::Result<Outcome> {
-    let above = make_above(fs.as_ref(), dir);
-    let maildir = Maildir::new(fs, dir);
-    let made = above.and_then(|()| maildir.create()).map_err(MaildirError::from);
-    let stored = made.and_then(|()| maildir.deliver(name, prefix, body));
+pub fn store(fs: Arc<dyn Fs>, known: &Known, dir: &Path, name: &Name, prefix: &[u8], body: &mut dyn Read) -> io::Result<Outcome> {
+    let maildir = Maildir::new(fs.clone(), dir);
+    let stored =
+        known.ensure(fs.as_ref(), &maildir).map_err(MaildirError::from).and_then(|()| maildir.deliver(name, prefix, body));
     match stored {
         Ok(delivered) if delivered.again => Ok(accepted(format!("stored in {} already", dir.display()))),
         Ok(_) => Ok(accepted(format!("stored in {}", dir.display()))),
@@ -155,13 +163,39 @@ pub fn store(fs: Arc<dyn Fs>, dir: &Path, name: &Name, prefix: &[u8], body: &mut
     }
 }
 
-/// Makes the missing directories above `dir`, each synced into the one above it.
+impl Known {
+    /// Makes what is missing of a Maildir, with the directories above it, and all of it durable.
+    fn ensure(&self, fs: &dyn Fs, maildir: &Maildir) -> Result<(), FsError> {
+        let dir = maildir.path();
+        let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known().contains(dir) && fs.stat(&dir.join("new")).is_ok() {
+            return Ok(());
+        }
+        make_above(fs, dir)?;
+        maildir.create()?;
+        let mut known = known();
+        if known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        known.insert(dir.to_owned());
+        Ok(())
+    }
+}
+
+/// Makes the missing directories above `dir`, each synced into the one above it, also the lowest that is there: whoever made that
+/// may have been killed before it was durable.
 fn make_above(fs: &dyn Fs, dir: &Path) -> Result<(), FsError> {
     let mut missing = Vec::new();
     let mut above = parent(dir);
     while fs.stat(above).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) && parent(above) != above {
         missing.push(above);
         above = parent(above);
+    }
+    if !missing.is_empty() {
+        match fs.sync_dir(parent(above)) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced.at("sync", parent(above))?,
+        }
     }
     for dir in missing.into_iter().rev() {
         match fs.make_dir(dir) {

@@ -145,7 +145,8 @@ fn read(base: &Tree, log: &[Effect], atomic: bool) -> Fallen {
             Effect::Truncate { ino, length } => fallen.file(*ino).pending.push((at, Write::Truncate(*length), false)),
             Effect::Names(changes) => {
                 let within = changes.iter().all(|change| change.dir == changes[0].dir);
-                let steps = if atomic || within { vec![changes.clone()] } else { changes.iter().map(|c| vec![c.clone()]).collect() };
+                let steps =
+                    if atomic || within { vec![changes.clone()] } else { changes.iter().map(|c| vec![c.clone()]).collect() };
                 for changes in steps {
                     fallen.names.push(NameChange { at, changes, durable: false });
                 }
@@ -225,16 +226,16 @@ fn variants(data: &Data) -> Vec<(String, Vec<u8>)> {
 /// The full length, with some of what is new missing: zeroes or garbage stand there, or what was there before.
 fn blocks(old: &[u8], new: &[u8]) -> Vec<(String, Vec<u8>)> {
     let is_new = |at: usize| old.get(at) != Some(&new[at]);
-    let changed: Vec<usize> = (0..new.len().div_ceil(BLOCK))
-        .filter(|block| (block * BLOCK..new.len().min((block + 1) * BLOCK)).any(is_new))
-        .collect();
+    let changed: Vec<usize> =
+        (0..new.len().div_ceil(BLOCK)).filter(|block| (block * BLOCK..new.len().min((block + 1) * BLOCK)).any(is_new)).collect();
     let mut found = Vec::new();
     for missing in subsets(changed.len()) {
         for (fill, byte) in [("old or zeroes", None), ("zeroes", Some(0)), ("garbage", Some(0xa5u8))] {
             let mut content = new.to_vec();
             for block in missing.iter().map(|&n| changed[n]) {
                 for at in (block * BLOCK..new.len().min((block + 1) * BLOCK)).filter(|&at| is_new(at)) {
-                    content[at] = byte.unwrap_or_else(|| old.get(at).copied().unwrap_or(0)) ^ if byte == Some(0xa5) { at as u8 } else { 0 };
+                    content[at] =
+                        byte.unwrap_or_else(|| old.get(at).copied().unwrap_or(0)) ^ if byte == Some(0xa5) { at as u8 } else { 0 };
                 }
             }
             found.push((format!("blocks {missing:?} of {} are {fill}", changed.len()), content));

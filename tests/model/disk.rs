@@ -1,8 +1,8 @@
 //! The model file system: what programs see of it, and a log of what they did to it, in order, with what the outside world saw.
 //! What of that log survives a crash is `crash`'s.
 
-use crate::tree::{Ino, Node, Tree};
 use crate::seen::Note;
+use crate::tree::{Ino, Node, Tree};
 use jiff::Timestamp;
 use postroad::disk::fs::{Access, File, Fs, Kind, Names, Room, Stat};
 use std::ffi::OsString;
@@ -19,15 +19,32 @@ const OWNER: u32 = 1000;
 #[derive(Debug, Clone)]
 pub enum Effect {
     /// A file or directory came to be, without a name; the tree's next number is its.
-    Made { is_dir: bool },
-    Write { ino: Ino, at: usize, bytes: Vec<u8> },
-    Truncate { ino: Ino, length: usize },
+    Made {
+        is_dir: bool,
+    },
+    Write {
+        ino: Ino,
+        at: usize,
+        bytes: Vec<u8>,
+    },
+    Truncate {
+        ino: Ino,
+        length: usize,
+    },
     /// Names that change in one step.
     Names(Vec<Change>),
     /// A sync that ended here. It speaks for what was logged before `begun`. Data whose sync failed is forgotten by the kernel: no
     /// later sync speaks for it.
-    SyncFile { ino: Ino, begun: usize, good: bool },
-    SyncDir { dir: Ino, begun: usize, good: bool },
+    SyncFile {
+        ino: Ino,
+        begun: usize,
+        good: bool,
+    },
+    SyncDir {
+        dir: Ino,
+        begun: usize,
+        good: bool,
+    },
     /// Something that the world outside saw.
     Note(Note),
 }
@@ -208,6 +225,10 @@ impl State {
         self.log.push(Effect::Names(changes));
     }
 
+    pub fn has_killed(&self) -> bool {
+        self.log.iter().any(|effect| matches!(effect, Effect::Note(Note::Killed { .. })))
+    }
+
     /// The directory that a path stands in, and its name there.
     fn place(&self, path: &Path) -> io::Result<(Ino, String)> {
         let above = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
@@ -340,7 +361,12 @@ impl Process {
     }
 
     /// A sync that fails leaves what it was to make durable forgotten.
-    fn sync(&self, ended: impl Fn(usize, bool) -> Effect, gathers: bool, work: impl FnOnce(&State) -> io::Result<()>) -> io::Result<()> {
+    fn sync(
+        &self,
+        ended: impl Fn(usize, bool) -> Effect,
+        gathers: bool,
+        work: impl FnOnce(&State) -> io::Result<()>,
+    ) -> io::Result<()> {
         let (mut state, result) = match self.begin() {
             Ok(state) => {
                 let result = work(&state);

@@ -1,45 +1,83 @@
 //! What the world outside saw, and what it may therefore expect: the four invariants of spool(5) in terms of senders and recipients.
 
-use crate::tree::Tree;
+use crate::tree::{Ino, Tree};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Something that the world outside saw, or that somebody was promised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
     /// The sender heard 250.
-    Acknowledged { marker: String },
+    Acknowledged {
+        marker: String,
+    },
     /// A transaction began: the next host sees it.
-    Begun { process: usize, id: String, marker: String, recipients: Vec<String> },
+    Begun {
+        process: usize,
+        id: String,
+        marker: String,
+        recipients: Vec<String>,
+    },
     /// The next host took it for a recipient.
-    Taken { id: String, recipient: String, what: What },
+    Taken {
+        id: String,
+        recipient: String,
+        what: What,
+    },
     /// The runner says that it has put down what came of the transaction.
-    Settled { id: String },
+    Settled {
+        id: String,
+    },
     /// It failed to: the disk gave an error meanwhile.
-    Unsettled { id: String },
+    Unsettled {
+        id: String,
+    },
     /// A runner was killed.
-    Killed { process: usize },
+    Killed {
+        process: usize,
+    },
     /// A pass ended without trouble.
-    PassEnded,
+    PassEnded {
+        process: usize,
+    },
     /// The clock was turned.
     Clock(i64),
     /// An order by hand was confirmed, or taken back.
-    Held { marker: String },
-    Releasing { marker: String },
-    Deleting { marker: String },
-    Deleted { marker: String },
-    Returning { marker: String },
+    Held {
+        marker: String,
+    },
+    Releasing {
+        marker: String,
+    },
+    Deleting {
+        marker: String,
+    },
+    Deleted {
+        marker: String,
+    },
+    Returning {
+        marker: String,
+    },
     /// A recipient was replaced.
-    Edited { marker: String },
+    Edited {
+        marker: String,
+    },
 }
 
 /// What a message is to whoever gets it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
-    Copy { marker: String },
+    Copy {
+        marker: String,
+    },
     /// A report about these recipients of the message.
-    Report { marker: String, about: Vec<String> },
+    Report {
+        marker: String,
+        about: Vec<String>,
+    },
     /// A word that it is late.
-    Notice { marker: String },
+    Notice {
+        marker: String,
+    },
 }
 
 /// A message that was sent, and to whom.
@@ -60,7 +98,7 @@ pub struct Seen {
     /// Transactions that are under way, by queue id, and the processes that make them.
     open: BTreeMap<String, (usize, Vec<String>)>,
     /// The last transactions of messages whose removal may not be durable.
-    last: BTreeMap<String, Vec<String>>,
+    last: BTreeMap<String, (usize, Vec<String>)>,
     /// How often a next host took it, by queue id and recipient.
     taken: BTreeMap<(String, String), u32>,
     /// How often crashes allowed it to be repeated.
@@ -92,7 +130,7 @@ impl Seen {
                         self.wrong.push(format!("a transaction for {marker} began after it was {when}"));
                     }
                 }
-                self.last.insert(id.clone(), recipients.clone());
+                self.last.insert(id.clone(), (process, recipients.clone()));
                 self.open.insert(id, (process, recipients));
             }
             Note::Taken { id, recipient, what } => {
@@ -118,7 +156,9 @@ impl Seen {
                     self.allow(&id, recipients);
                 }
             }
-            Note::PassEnded => self.last.retain(|id, _| self.open.contains_key(id)),
+            Note::PassEnded { process } => {
+                self.last.retain(|id, (by, _)| *by != process || self.open.contains_key(id));
+            }
             Note::Clock(now) => self.now = now,
             Note::Held { marker } => drop(self.held.insert(marker)),
             Note::Releasing { marker } => drop(self.held.remove(&marker)),
@@ -136,7 +176,7 @@ impl Seen {
         let last = std::mem::take(&mut self.last);
         let came_back = |id: &String| !open.contains_key(id) && there.contains(id) && !before.contains(id);
         let removed: Vec<_> = last.into_iter().filter(|(id, _)| came_back(id)).collect();
-        for (id, recipients) in open.into_iter().map(|(id, (_, recipients))| (id, recipients)).chain(removed) {
+        for (id, (_, recipients)) in open.into_iter().chain(removed) {
             self.allow(&id, recipients);
         }
     }
@@ -238,10 +278,19 @@ fn local_copies<'a>(tree: &'a Tree, recipient: &str, marker: &str) -> Vec<&'a Ve
 
 /// The queue ids of the messages that wait in the spool.
 fn waiting(tree: &Tree) -> BTreeSet<String> {
-    let id = |(path, _): (String, _)| {
+    let id = |(path, ino): (String, Ino)| {
+        if path.starts_with("/spool/staged/") {
+            return header_id(tree.file(ino)?);
+        }
         let name = path.rsplit('/').next()?;
         let id = name.split_once('.').map_or(name, |(_, id)| id);
         ["/spool/new/", "/spool/due/", "/spool/hold/"].iter().any(|dir| path.starts_with(dir)).then(|| id.to_owned())
     };
     tree.files().into_iter().filter_map(id).collect()
+}
+
+fn header_id(content: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(content);
+    let (_, rest) = text.split_once("\"id\":\"")?;
+    rest.split('"').next().map(str::to_owned)
 }

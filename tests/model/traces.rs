@@ -205,12 +205,16 @@ fn stale_order(stage: &mut Stage) {
     stage.premise();
     let Some(spool) = stage.spool() else { return };
     let marker = || "m1".to_owned();
+    // This runner dies before it syncs its removals.
+    let runner = 2;
     if let Some(message) = stage.claim(&spool, "m1") {
         let (id, recipients) = (stage.id("m1").to_string(), vec![BOB.to_owned()]);
-        stage.disk.note(Note::Begun { process: 1, id: id.clone(), marker: marker(), recipients });
+        stage.disk.note(Note::Begun { process: runner, id: id.clone(), marker: marker(), recipients });
         let what = What::Copy { marker: marker() };
         stage.disk.note(Note::Taken { id: id.clone(), recipient: BOB.to_owned(), what });
-        stage.tell(message.finish(&[(0, Mark::Accepted)]));
+        if stage.tell(message.finish(&[(0, Mark::Accepted)])).is_none() {
+            return stage.disk.note(Note::Killed { process: runner });
+        }
         stage.disk.note(Note::Settled { id });
         stage.disk.note(Note::Deleting { marker: marker() });
         if stage.tell(spool.order(&stage.id("m1"), Order::Delete)).is_some() {

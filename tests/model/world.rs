@@ -12,7 +12,7 @@ use postroad::relay::consign::Job;
 use postroad::relay::deliver::{Destination, Unserved};
 use postroad::relay::desk::Desk;
 use postroad::relay::event::{Event, Log};
-use postroad::relay::local::Local;
+use postroad::relay::local::{Known, Local};
 use postroad::relay::pass::{Carrier, Done, Limits, Pass};
 use postroad::relay::retry::Schedule;
 use postroad::relay::route::{Router, Users};
@@ -44,19 +44,26 @@ impl World<'_> {
     /// One pass; gives the first thing that failed in it.
     pub fn pass(&self, spool: &Spool) -> Result<(), String> {
         let desk = Desk::new(spool, self, self, &Silent, Schedule::default(), "mx.crepes.test");
-        let local =
-            Local { fs: self.process.fs(), hostname: "mx.crepes.test".into(), helper: None, within: Duration::from_secs(2) };
+        let local = Local {
+            fs: self.process.fs(),
+            hostname: "mx.crepes.test".into(),
+            helper: None,
+            within: Duration::from_secs(2),
+            known: Known::default(),
+        };
         // One message and one worker at a time: what happens then has one order.
         let limits = Limits { runners: 4, workers: 1, messages: 1 };
-        let pass =
-            Pass { desk: &desk, router: router(), carrier: self, local: &local, limits, stop: &AtomicBool::new(false) };
+        let pass = Pass { desk: &desk, router: router(), carrier: self, local: &local, limits, stop: &AtomicBool::new(false) };
         let done = pass.run().map_err(|error| error.to_string())?;
         match desk.first_trouble() {
             Some(trouble) => Err(trouble),
             None if self.process.is_dead() => Err("dead".to_owned()),
             None => {
-                if matches!(done, Done::Messages(_)) {
-                    self.disk.note(Note::PassEnded);
+                // Where a move is two steps, the second may be a killed process's, which nobody syncs: that is one of the removals that
+                // a power cut may undo.
+                let undone = !self.disk.atomic_renames && self.disk.lock().has_killed();
+                if matches!(done, Done::Messages(_)) && !self.process.has_failed() && !undone {
+                    self.disk.note(Note::PassEnded { process: self.process.number() });
                 }
                 Ok(())
             }

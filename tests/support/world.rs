@@ -18,7 +18,7 @@ use postroad::relay::clock::{Chance, Clock};
 use postroad::relay::deliver::{Courier, Dial, Secure};
 use postroad::relay::desk::Desk;
 use postroad::relay::event::{Event, Log};
-use postroad::relay::local::Local;
+use postroad::relay::local::{Known, Local};
 use postroad::relay::pass::{Done, Limits, Pass};
 use postroad::relay::retry::Schedule;
 use postroad::relay::route::{Route, Router, Users};

@@ -19,7 +19,7 @@ use crate::relay::clock::Clock;
 use crate::relay::deliver::{Courier, Secure};
 use crate::relay::desk::Desk;
 use crate::relay::event::Log;
-use crate::relay::local::Local;
+use crate::relay::local::{Known, Local};
 use crate::relay::pass::{Done, Limits, Pass};
 use crate::relay::retry::Schedule;
 use crate::relay::route::Router;
@@ -98,7 +98,13 @@ impl<'a> Runner<'a> {
             tls: Connectors { verified: client(Verify::Pkix), opportunistic: client(Verify::Nothing) },
             timeouts: options.network.timeout().map_or_else(Timeouts::default, Timeouts::capped),
             screen: (options.verbose > 0).then(|| Screen::new(Level::new(options.verbose, false, false))),
-            local: Local { fs: Real::shared(), hostname: hostname.clone(), helper, within: LOCAL_WITHIN },
+            local: Local {
+                fs: Real::shared(),
+                hostname: hostname.clone(),
+                helper,
+                within: LOCAL_WITHIN,
+                known: Known::default(),
+            },
             hostname,
         })
     }

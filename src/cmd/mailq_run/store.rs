@@ -6,7 +6,7 @@ use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::disk::maildir::Name;
 use crate::disk::real::Real;
 use crate::mail::outcome::Outcome;
-use crate::relay::local::store;
+use crate::relay::local::{Known, store};
 use jiff::Timestamp;
 use nix::unistd::{Gid, Uid};
 use std::io::{self, Read};
@@ -26,7 +26,7 @@ pub fn run(args: &StoreAs) -> Result<Status, Failure> {
     let at = Timestamp::from_second(args.at).or_status(Status::Usage)?;
     let name = Name { at, host: args.host.clone(), token: Some(args.token.clone()) };
     let mut stdin = Whole { from: io::stdin().lock(), left: args.length };
-    match store(Real::shared(), &args.dir, &name, b"", &mut stdin).or_status(Status::Io)? {
+    match store(Real::shared(), &Known::default(), &args.dir, &name, b"", &mut stdin).or_status(Status::Io)? {
         Outcome::Accepted(_) => Ok(Status::Done),
         other => Err(Failure::text(Status::TryAgain, &other.diagnostic().text)),
     }

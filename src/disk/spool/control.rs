@@ -56,11 +56,17 @@ impl Spool {
         if self.find(id)?.is_some() {
             return Ok(());
         }
+        self.sync_places()?;
+        self.cancel_order(id)
+    }
+
+    /// Makes it durable where every message stands, and where none stands any more, whoever moved or removed it.
+    pub(super) fn sync_places(&self) -> Result<(), SpoolError> {
         let slices = self.slices()?.into_iter().map(|slice| self.slice_dir(slice));
         for dir in slices.chain([NEW, HOLD, FAILED].map(|name| self.dir(name))) {
             present(self.fs.sync_dir(&dir)).at("sync", &dir)?;
         }
-        self.cancel_order(id)
+        Ok(())
     }
 
     /// The messages that orders stand for. At the start of a pass each is claimed to carry its order out; where there is no such

@@ -275,6 +275,8 @@ impl Spool {
         }
         if let Err(e) = self.sync_shared(parent(to), self.named(parent(to))) {
             let _ = self.fs.unlink(to);
+            // Or the name may be on disk all the same, and come back when the message is long delivered.
+            let _ = self.fs.sync_dir(parent(to));
             return Err(e);
         }
         // Should this fail, both names stay: only one that is surely not the last may go.

@@ -141,9 +141,13 @@ impl Message {
     fn put(self, place: Place) -> Result<(), SpoolError> {
         if place != self.facts.place {
             let to = self.spool.move_file(&self.path, &Entry { place, id: self.id().clone() })?;
-            for dir in [parent(&to), parent(&self.path)] {
-                self.spool.fs.sync_dir(dir).at("sync", dir)?;
-            }
+            let sync = |dir: &Path| self.spool.fs.sync_dir(dir).at("sync", dir);
+            // Also where the first fails: the old name could come back when the message is long delivered.
+            let (arrived, left) = (sync(parent(&to)), sync(parent(&self.path)));
+            arrived.and(left)?;
+        } else if self.spool.standing_order(self.id())?.is_some() {
+            // Whoever put it here may have been killed before that was durable.
+            self.spool.sync_places()?;
         }
         self.spool.cancel_order(self.id())
     }
