@@ -1,6 +1,6 @@
 //! Orders by hand for a message that another process is at: marks in `state/ctl/`, read before each transaction.
 
-use super::layout::{CTL, FAILED, HOLD, NEW, Spool, SpoolError};
+use super::layout::{CTL, Spool, SpoolError};
 use crate::disk::atomic;
 use crate::disk::fs::At;
 use crate::disk::lock::present;
@@ -62,8 +62,7 @@ impl Spool {
 
     /// Makes it durable where every message stands, and where none stands any more, whoever moved or removed it.
     pub(super) fn sync_places(&self) -> Result<(), SpoolError> {
-        let slices = self.slices()?.into_iter().map(|slice| self.slice_dir(slice));
-        for dir in slices.chain([NEW, HOLD, FAILED].map(|name| self.dir(name))) {
+        for dir in self.places()? {
             present(self.fs.sync_dir(&dir)).at("sync", &dir)?;
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::accept::Incoming;
 use super::format::Header;
-use super::history::Record;
+use super::history::{EDITED, Record};
 use super::layout::SpoolError;
 use super::mark::Mark;
 use super::message::Message;
@@ -16,7 +16,7 @@ impl Message {
     /// Replaces one recipient, durably; it is pending again, the others keep their marks and all their history.
     pub fn readdress(self, recipient: usize, to: ForwardPath, now: Timestamp) -> Result<(), SpoolError> {
         let old = self.envelope().recipients().get(recipient).ok_or_else(|| self.misuse("no such recipient"))?;
-        let note = format!("readdressed {old} to {to}");
+        let note = format!("{EDITED}{old} to {to}");
         let mut recipients = self.envelope().recipients().to_vec();
         let mut marks: Vec<Mark> = self.recipients().map(|r| r.mark).collect();
         recipients[recipient] = to;

@@ -1,7 +1,9 @@
 //! Where a message stands, by its id; and the other names of a file that has more than one. Nothing here reads a message.
 
 use super::format::Parent;
-use super::layout::{CORRUPT, DUE, Entry, Place, Spool, SpoolError, parse_due_name, parse_seconds};
+use super::layout::{
+    CORRUPT, DUE, Entry, FAILED, HOLD, NEW, Place, Spool, SpoolError, is_draft_of, parse_due_name, parse_seconds,
+};
 use crate::disk::fs::{At, FsError, Stat, parent};
 use crate::disk::lock::present;
 use crate::mail::queue_id::QueueId;
@@ -55,6 +57,25 @@ impl Spool {
         Ok(slices)
     }
 
+    /// The names under which an edit wrote the message anew.
+    fn drafts_of(&self, id: &QueueId) -> Result<Vec<PathBuf>, SpoolError> {
+        let mut found = Vec::new();
+        for dir in self.places()? {
+            let Some(names) = present(self.fs.names(&dir)).at("read", &dir)? else { continue };
+            for name in names {
+                let name = name.at("read", &dir)?;
+                found.extend(is_draft_of(&name, id).then(|| dir.join(&name)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Every directory in which a message may stand.
+    pub(super) fn places(&self) -> Result<Vec<PathBuf>, SpoolError> {
+        let slices = self.slices()?.into_iter().map(|slice| self.slice_dir(slice));
+        Ok([NEW, HOLD, FAILED].map(|name| self.dir(name)).into_iter().chain(slices).collect())
+    }
+
     /// The other names of the file at `path`, if all of them are ours: what a crash in the midst of a move left. None if somebody
     /// else has a name for it. `id` and `child_of` are those of the message, whose lock the caller holds.
     pub(super) fn other_names(
@@ -69,6 +90,7 @@ impl Spool {
         for entry in self.places_of(id) {
             candidates.push(self.path(&entry?));
         }
+        candidates.extend(self.drafts_of(id)?);
         let corrupt = self.dir(CORRUPT);
         let own = path.file_name().unwrap_or_default().to_string_lossy();
         for name in self.fs.names(&corrupt).at("read", &corrupt)? {

@@ -14,6 +14,8 @@ use std::sync::Arc;
 const MAX_RECORD: usize = 16 * 1024 * 1024;
 /// How much of a server's words is kept, in bytes.
 const MAX_TEXT: usize = 1024;
+/// How the note of an edit begins.
+pub const EDITED: &str = "readdressed ";
 /// How many different notes are remembered.
 const MAX_NOTES: usize = 64;
 
@@ -47,6 +49,8 @@ pub struct History {
     /// By place in the envelope.
     pub recipients: Vec<Tries>,
     notes: BTreeSet<String>,
+    /// The last record is that of an edit.
+    pub just_edited: bool,
     /// Where the last good record ends in the file.
     pub end: u64,
 }
@@ -65,6 +69,7 @@ impl History {
 
     /// Takes in what `record` says.
     pub fn add(&mut self, record: &Record) {
+        self.just_edited = matches!(record, Record::Note { note, .. } if note.starts_with(EDITED));
         match record {
             Record::Attempt(attempt) => {
                 let shared = Arc::new(attempt.clone());
@@ -85,7 +90,7 @@ impl History {
 
     /// Reads the records of a file of `size` bytes from `at` on, up to the first that is not whole.
     pub fn read(file: &dyn File, at: u64, size: u64, recipients: usize) -> io::Result<History> {
-        let mut history = History { recipients: vec![Tries::default(); recipients], notes: BTreeSet::new(), end: at };
+        let mut history = History { recipients: vec![Tries::default(); recipients], end: at, ..History::default() };
         let (mut held, mut next) = (Vec::new(), at);
         let mut chunk = vec![0; 16 * 1024];
         while next < size && held.len() <= MAX_RECORD {

@@ -346,6 +346,10 @@ pub(super) fn is_draft(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".")
 }
 
+pub(super) fn is_draft_of(name: &OsStr, id: &QueueId) -> bool {
+    name.to_str().and_then(|name| name.strip_prefix('.')?.split('.').find(|part| *part == id.as_str())).is_some()
+}
+
 /// `<due>.<id>`
 pub(super) fn parse_due_name(name: &str) -> Option<(i64, QueueId)> {
     let (due, id) = name.split_once('.')?;

@@ -103,6 +103,9 @@ impl Spool {
             Ok(Attempt::NotRegular) => return self.put_aside(&path, Defect::NotRegular),
             Err(why) => return self.put_aside(&path, why),
         };
+        if stat.links > 1 && self.stays_aside(entry, &path)? {
+            return Ok(Claim::Gone);
+        }
         let read = format::read(file.as_ref(), stat.size);
         let child_of = read.as_ref().ok().and_then(|parsed| parsed.header.parent.as_ref());
         if let Err(why) = self.make_ours(&path, &stat, &entry.id, child_of)? {
@@ -122,6 +125,10 @@ impl Spool {
         if history.end < stat.size {
             file.truncate(history.end).at("cut the torn history of", &path)?;
         }
+        if history.just_edited {
+            // Who wrote it anew may have been killed before its name was durable: marks in it would be lost with it.
+            self.sync_names(parent(&path))?;
+        }
         let facts = Facts { place: entry.place, parsed, history };
         Ok(Claim::Message(Box::new(Message::new(self.clone(), Arc::from(file), path, facts))))
     }
@@ -135,6 +142,21 @@ impl Spool {
             },
             tried => Ok(Ok(tried.at("lock", path)?)),
         }
+    }
+
+    /// Whether the message has a second name in hold/ or failed/. That it stands there may have been confirmed, so that name is kept.
+    fn stays_aside(&self, entry: &Entry, path: &Path) -> Result<bool, SpoolError> {
+        if matches!(entry.place, Place::Hold | Place::Failed) {
+            return Ok(false);
+        }
+        for place in [Place::Hold, Place::Failed] {
+            let aside = self.path(&Entry { place, id: entry.id.clone() });
+            if self.is_same(path, &aside)? {
+                self.drop_names(&aside, &[path.to_owned()])?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether a file that we locked is ours alone, once the other names that it has in the spool are gone.
