@@ -23,6 +23,7 @@ mod world;
 use crash::Reach;
 use disk::Fault;
 use explore::Judge;
+use postroad::disk::spool::control::Order;
 use postroad::disk::spool::layout::Spool;
 use stage::{Kind, Stage};
 use traces::Trace;
@@ -33,7 +34,7 @@ const ERRORS: [i32; 2] = [libc::EIO, libc::ENOSPC];
 
 /// All of it, which takes minutes.
 fn is_thorough() -> bool {
-    std::env::var_os("POSTROAD_PROOF").is_some()
+    cfg!(feature = "proof")
 }
 
 /// Plays a trace with a fault at one operation.
@@ -148,15 +149,22 @@ fn a_kill_and_then_a_power_cut_lose_nothing_where_renames_are_two_steps() {
 }
 
 /// Two runners: so many operations of the first, so many of the second, then the rest. The first may die.
-fn run_both(kind: Kind, turns: &[(usize, u64)], fault: Fault) -> Stage {
+fn run_both(kind: Kind, turns: &[(usize, u64)], fault: Fault, order: Option<Order>) -> Stage {
     let mut stage = Stage::new(kind, fault);
-    traces::race(&mut stage);
+    if order.is_some() {
+        traces::race_for_one(&mut stage)
+    } else {
+        traces::race(&mut stage)
+    }
     let other = stage.another(2);
     stage.disk.schedule(turns, &[1, 2]);
     std::thread::scope(|scope| {
         for process in [&stage.process, &other] {
             let stage = &stage;
             scope.spawn(move || {
+                if let Some(order) = order.filter(|_| process.number() == 2) {
+                    stage.order(process, "m1", order);
+                }
                 if let Some(spool) = stage.tell(Spool::open_on(process.fs(), &disk::path("/spool"))) {
                     stage.tell(stage.world(process, None).pass(&spool));
                 }
@@ -167,18 +175,18 @@ fn run_both(kind: Kind, turns: &[(usize, u64)], fault: Fault) -> Stage {
     stage
 }
 
-fn races(kind: Kind, killed: bool) {
+fn races(kind: Kind, killed: bool, order: Option<Order>) {
     let began = std::time::Instant::now();
-    let alone = run_both(kind, &[], Fault::None);
+    let alone = run_both(kind, &[], Fault::None, order);
     let most = alone.process.operations();
     let mut judge = Judge::new(kind, &alone.sent, Reach::Extremes);
-    let step = if is_thorough() { 1 } else { 11 };
+    let step = if is_thorough() { 1 } else { 11.min(most as usize / 8 + 1) };
     let mut orders = 0;
     for first in (0..most).step_by(step) {
         for second in (0..most).step_by(step) {
             let fault = if killed { Fault::Death(first) } else { Fault::None };
             let turns = if killed { [(2, second), (1, first + 1)] } else { [(1, first), (2, second)] };
-            let stage = run_both(kind, &turns, fault);
+            let stage = run_both(kind, &turns, fault, order);
             let done = crash_everywhere(&mut judge, &stage, 1);
             done.unwrap_or_else(|why| panic!("turns {turns:?}, {fault:?}:\n{why}\n{:?}", stage.troubles()));
             orders += 1;
@@ -189,15 +197,22 @@ fn races(kind: Kind, killed: bool) {
 
 #[test]
 fn two_runners_in_any_order_lose_and_repeat_nothing() {
-    races(MODERN, false);
+    races(MODERN, false, None);
 }
 
 #[test]
 fn a_runner_that_is_killed_leaves_the_other_its_work() {
-    races(MODERN, true);
+    races(MODERN, true, None);
 }
 
 #[test]
 fn two_runners_where_renames_are_two_steps() {
-    races(PLAIN, false);
+    races(PLAIN, false, None);
+}
+
+#[test]
+fn an_order_given_while_a_runner_moves_the_message_is_never_lost() {
+    for order in [Order::Hold, Order::Delete] {
+        races(MODERN, false, Some(order));
+    }
 }

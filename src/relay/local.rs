@@ -186,18 +186,18 @@ impl Known {
 /// may have been killed before it was durable.
 fn make_above(fs: &dyn Fs, dir: &Path) -> Result<(), FsError> {
     let mut missing = Vec::new();
-    let mut above = parent(dir);
-    while fs.stat(above).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) && parent(above) != above {
-        missing.push(above);
-        above = parent(above);
+    let mut lowest = dir;
+    while fs.stat(lowest).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) && parent(lowest) != lowest {
+        missing.push(lowest);
+        lowest = parent(lowest);
     }
     if !missing.is_empty() {
-        match fs.sync_dir(parent(above)) {
+        match fs.sync_dir(parent(lowest)) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-            synced => synced.at("sync", parent(above))?,
+            synced => synced.at("sync", parent(lowest))?,
         }
     }
-    for dir in missing.into_iter().rev() {
+    for dir in missing.into_iter().skip(1).rev() {
         match fs.make_dir(dir) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             made => made.at("make directory", dir)?,

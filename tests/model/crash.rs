@@ -217,10 +217,21 @@ fn variants(data: &Data) -> Vec<(String, Vec<u8>)> {
     }
     let mut found = vec![("as synced".to_owned(), data.synced.clone()), ("all written".to_owned(), full.clone())];
     found.extend(cut);
+    found.extend(out_of_order(data));
     found.extend(blocks(&data.synced, &full));
     let mut seen = BTreeSet::new();
     found.retain(|(_, content)| seen.insert(content.clone()));
     found
+}
+
+/// Some of the writes, whatever their order. Of many, each alone and all but each.
+fn out_of_order(data: &Data) -> Vec<(String, Vec<u8>)> {
+    let apply = |some: &Vec<usize>| {
+        let mut content = data.synced.clone();
+        some.iter().for_each(|&n| data.pending[n].1.apply(&mut content));
+        (format!("of the writes only {some:?}"), content)
+    };
+    subsets(data.pending.len()).iter().map(apply).collect()
 }
 
 /// The full length, with some of what is new missing: zeroes or garbage stand there, or what was there before.

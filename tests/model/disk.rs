@@ -114,6 +114,7 @@ struct Inner {
     operations: AtomicU64,
     dead: AtomicBool,
     failed: AtomicBool,
+    unkept: AtomicBool,
 }
 
 struct Handle {
@@ -169,6 +170,7 @@ impl Disk {
             operations: AtomicU64::new(0),
             dead: AtomicBool::new(false),
             failed: AtomicBool::new(false),
+            unkept: AtomicBool::new(false),
         }))
     }
 
@@ -311,6 +313,11 @@ impl Process {
         self.0.failed.load(Ordering::SeqCst)
     }
 
+    /// Its one error has come, and hit a write or a sync: what came of a transaction cannot be kept then.
+    pub fn has_failed_to_keep(&self) -> bool {
+        self.0.unkept.load(Ordering::SeqCst)
+    }
+
     pub fn leave(&self) {
         self.0.disk.leave(self.0.number);
     }
@@ -378,6 +385,7 @@ impl Process {
         if self.is_dead() {
             return result;
         }
+        self.0.unkept.fetch_or(result.is_err(), Ordering::SeqCst);
         if gathers && result.is_ok() {
             drop(state);
             self.gather();
@@ -546,6 +554,7 @@ impl File for Handle {
             }
             Err((mut state, error)) => {
                 if !self.process.is_dead() {
+                    self.process.0.unkept.store(true, Ordering::SeqCst);
                     state.write(self.ino, offset as usize, &bytes[..bytes.len() / 2]);
                 }
                 Err(error)

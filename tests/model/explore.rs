@@ -94,7 +94,7 @@ impl<'a> Judge<'a> {
         let disk = disk(tree.clone(), seen.now, self.kind);
         let chance = AtomicU64::new(u64::from(10 - crashes) * 1_000_000);
         let mut wrong = Vec::new();
-        if let Err(error) = bring_to_an_end(&disk, &chance, seen.now) {
+        if let Err(error) = bring_to_an_end(&disk, &chance, seen) {
             wrong.push(format!("the recovery failed: {error}"));
         }
         let state = disk.lock();
@@ -121,7 +121,8 @@ impl<'a> Judge<'a> {
 }
 
 /// Passes until nothing is left: now, when the next is due, after the messages on hold were released, and when garbage is old.
-fn bring_to_an_end(disk: &Arc<Disk>, chance: &AtomicU64, now: i64) -> Result<(), String> {
+fn bring_to_an_end(disk: &Arc<Disk>, chance: &AtomicU64, seen: &Seen) -> Result<(), String> {
+    let now = seen.now;
     let process = disk.process(9, Fault::None);
     let world = World { disk: disk.clone(), process: process.clone(), chance, defers: false, during: None };
     let text = |error: &dyn std::fmt::Display| error.to_string();
@@ -132,6 +133,9 @@ fn bring_to_an_end(disk: &Arc<Disk>, chance: &AtomicU64, now: i64) -> Result<(),
         let entry = entry.map_err(|error| text(&error))?;
         if let Claim::Message(message) = spool.claim(&entry, at(now)).map_err(|error| text(&error))? {
             if let Some(marker) = marker(disk, message.path().to_str().unwrap_or_default()) {
+                if seen.was_released(&marker) {
+                    return Err(format!("{marker} was released, and is held again"));
+                }
                 disk.note(Note::Releasing { marker });
             }
             message.release().map_err(|error| text(&error))?;

@@ -1,7 +1,7 @@
 //! What a trace is played on: a disk with a spool, processes that work on it, and the notes of what the world was promised.
 
 use crate::disk::{Disk, Fault, Process, path};
-use crate::seen::{END, Note, Seen, Sent};
+use crate::seen::{Note, Seen, Sent, body};
 use crate::tree::Tree;
 use crate::world::{BEGIN, During, World};
 use postroad::disk::spool::accept::Committed;
@@ -140,7 +140,7 @@ impl Stage {
         let envelope = Envelope::new(sent.sender.parse().unwrap(), recipients).unwrap();
         let arrival = Arrival { at: self.disk.now(), ..Arrival::default() };
         let mut incoming = spool.begin(self.id(&sent.marker), &envelope, &arrival)?;
-        let body = format!("Subject: {}\r\n\r\nDo you like ketchup?\r\n{END}\r\n", sent.marker);
+        let body = body(&sent.marker);
         let (first, rest) = body.split_at(9);
         incoming.write(first.as_bytes())?;
         incoming.write(rest.as_bytes())?;

@@ -26,7 +26,7 @@ const HOUR: i64 = 3600;
 pub const ALL: &[Trace] = &[
     Trace { name: "a spool is made", bare: true, play: setup },
     trace("accept one", accept_one),
-    trace("accept one whose sender leaves", undo),
+    trace("accept one and take it back", undo),
     trace("accept several at once", accept_several),
     trace("deliver to one destination", deliver_one),
     trace("deliver to several destinations", deliver_several),
@@ -38,6 +38,8 @@ pub const ALL: &[Trace] = &[
     trace("bounce two recipients and deliver to a third", bounce_some),
     trace("bounce to nobody", bounce_to_nobody),
     trace("alias fan-out", fan_out),
+    trace("an alias whose targets have it anyway", fan_in),
+    trace("discard", discard),
     trace("hold and release", hold_release),
     trace("hold what is deferred", hold_deferred),
     trace("delete", delete),
@@ -70,7 +72,13 @@ fn undo(stage: &mut Stage) {
     let sent = stage.send("m1", ALICE, &[BOB]);
     let Some(spool) = stage.spool() else { return };
     if let Some(committed) = stage.tell(stage.commit(&spool, &sent)) {
-        stage.tell(committed.undo());
+        let other = stage.another(2);
+        if let Ok(spool) = Spool::open_on(other.fs(), &path("/spool")) {
+            stage.tell(stage.world(&other, None).pass(&spool));
+        }
+        if stage.tell(committed.undo()).is_some() && !stage.process.is_dead() {
+            stage.disk.note(Note::Refused { marker: "m1".to_owned() });
+        }
     }
 }
 
@@ -150,6 +158,18 @@ fn bounce_to_nobody(stage: &mut Stage) {
 
 fn fan_out(stage: &mut Stage) {
     stage.accept("m1", ALICE, &["list@crepes.test", BOB]);
+    stage.premise();
+    stage.pass();
+}
+
+fn fan_in(stage: &mut Stage) {
+    stage.accept("m1", ALICE, &["list@crepes.test", "erin@hamburger.test", "frank@hamburger.test"]);
+    stage.premise();
+    stage.pass();
+}
+
+fn discard(stage: &mut Stage) {
+    stage.accept("m1", ALICE, &["dropped@nowhere.test", BOB]);
     stage.premise();
     stage.pass();
 }
@@ -278,12 +298,20 @@ fn release(stage: &Stage, marker: &str) {
     let Some(spool) = stage.spool() else { return };
     let Some(message) = stage.claim(&spool, marker) else { return };
     stage.disk.note(Note::Releasing { marker: marker.to_owned() });
-    stage.tell(message.release());
+    if stage.tell(message.release()).is_some() && !stage.process.is_dead() {
+        stage.disk.note(Note::Released { marker: marker.to_owned() });
+    }
 }
 
-/// What two runners are at: a copy, a report, a Maildir and a retry.
+/// What two processes are at, one of them with an order in hand where there is one: a copy, a report, a Maildir and a retry.
 pub fn race(stage: &mut Stage) {
     stage.accept("m1", ALICE, &[BOB, REFUSED]);
     stage.accept("m2", ALICE, &[DORA, LATER]);
+    stage.premise();
+}
+
+/// A message that moves while the order is given and looked for.
+pub fn race_for_one(stage: &mut Stage) {
+    stage.accept("m1", ALICE, &[LATER]);
     stage.premise();
 }

@@ -2,7 +2,7 @@
 //! are turned. Runs passes of the real relay floor over the model file system.
 
 use crate::disk::{Disk, Process};
-use crate::seen::{END, LIST, Note, What};
+use crate::seen::{LIST, Note, What, body};
 use jiff::Timestamp;
 use postroad::disk::spool::layout::Spool;
 use postroad::mail::outcome::{Diagnostic, Outcome};
@@ -15,7 +15,7 @@ use postroad::relay::event::{Event, Log};
 use postroad::relay::local::{Known, Local};
 use postroad::relay::pass::{Carrier, Done, Limits, Pass};
 use postroad::relay::retry::Schedule;
-use postroad::relay::route::{Router, Users};
+use postroad::relay::route::{Route, Router, Users};
 use postroad::relay::session::{Outbox, Sent, Via};
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -85,14 +85,13 @@ impl Carrier for World<'_> {
         while let Some(mut parcel) = outbox.next() {
             let id = parcel.tag.consignment.id.to_string();
             let recipients: Vec<String> = parcel.transaction.envelope.recipients().iter().map(ToString::to_string).collect();
-            let mut body = Vec::new();
-            let unreadable = parcel.body.read_to_end(&mut body).err();
+            let mut read = Vec::new();
+            let unreadable = parcel.body.read_to_end(&mut read).err();
             let not_now = || Outcome::from_reply(&Reply::enhanced(451, 4, 3, "broken off"));
             let mut outcomes: Vec<Outcome> = recipients.iter().map(|_| not_now()).collect();
             if unreadable.is_none() && !self.process.is_dead() {
-                let text = String::from_utf8_lossy(&body);
+                let text = String::from_utf8_lossy(&read);
                 let marker = field(&text, "Subject: m").map(|rest| format!("m{rest}")).unwrap_or_default();
-                assert!(text.contains(END) || text.contains(DELAYED), "half a message was sent: {text}");
                 self.disk.note(Note::Begun {
                     process: self.process.number(),
                     id: id.clone(),
@@ -110,10 +109,10 @@ impl Carrier for World<'_> {
                     }
                 }
             }
-            let (tag, fault, failed) = (parcel.tag, None, self.process.has_failed());
+            let (tag, fault, failed) = (parcel.tag, None, self.process.has_failed_to_keep());
             outbox.settle(Sent { tag, outcomes, fault, unreadable }, &Via { host: "mx.test".into(), ..Via::default() });
             if !self.process.is_dead() {
-                let well = self.process.has_failed() == failed;
+                let well = self.process.has_failed_to_keep() == failed;
                 self.disk.note(if well { Note::Settled { id } } else { Note::Unsettled { id } });
             }
         }
@@ -129,6 +128,9 @@ fn what(text: &str, marker: &str) -> What {
         .map(|recipient| recipient.trim().to_owned())
         .collect();
     let marker = marker.to_owned();
+    if about.is_empty() && text != body(&marker) {
+        return What::Garbled;
+    }
     if text.contains(DELAYED) {
         return What::Notice { marker };
     }
@@ -146,10 +148,10 @@ fn router() -> &'static Router {
             hostname: "mx.crepes.test".parse().unwrap(),
             domains: vec!["crepes.test".parse().unwrap()],
             aliases: format!("list: {}\n", LIST.join(", ")).parse().unwrap(),
-            routes: Vec::new(),
+            routes: vec![Route { pattern: "nowhere.test".parse().unwrap(), target: "discard".parse().unwrap() }],
             local: Default::default(),
         };
-        router.local.maildir = Some("/mail/{user}".parse().unwrap());
+        router.local.maildir = Some("/mail/{domain}/{user}".parse().unwrap());
         router.local.users = Users::All;
         router
     })

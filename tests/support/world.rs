@@ -180,7 +180,13 @@ impl World {
             timeouts: Timeouts::capped(PATIENCE),
             watch: None,
         };
-        let local = Local { fs: Real::shared(), hostname: "mx.crepes.test".into(), helper: None, within: self.within };
+        let local = Local {
+            fs: Real::shared(),
+            hostname: "mx.crepes.test".into(),
+            helper: None,
+            within: self.within,
+            known: Known::default(),
+        };
         let limits = Limits { workers: self.workers, ..Limits::default() };
         let pass = Pass { desk: &desk, router: &self.router, carrier: &courier, local: &local, limits, stop: &self.stop };
         let done = pass.run().unwrap();

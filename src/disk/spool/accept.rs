@@ -310,10 +310,10 @@ fn lock_new(spool: &Spool, file: Box<dyn File>, name: Option<&Path>) -> Result<A
     Err(locked).at("lock", name.unwrap_or(spool.root())).map_err(SpoolError::from)
 }
 
-/// Takes a file out of the spool; where its name cannot be removed, its content is, so that it is never delivered.
+/// Takes a file out of the spool; where its name cannot be removed, its content is, durably, so that it is never delivered.
 fn withdraw(spool: &Spool, file: &dyn File, path: &Path) -> Result<(), SpoolError> {
     match present(spool.fs.unlink(path)) {
         Ok(_) => Ok(()),
-        Err(_) => Ok(file.truncate(0).at("withdraw", path)?),
+        Err(_) => Ok(file.truncate(0).and_then(|()| file.sync_all()).at("withdraw", path)?),
     }
 }

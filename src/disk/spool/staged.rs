@@ -199,7 +199,7 @@ impl Spool {
     fn release_child(&self, path: &Path, id: &QueueId) -> Result<(), SpoolError> {
         let to = Entry { place: Place::New, id: id.clone() };
         self.move_file(path, &to)?;
-        self.sync_names(&self.dir(NEW))?;
+        // Where a rename is one step on disk this speaks for both directories; elsewhere the new name is durable already.
         self.sync_names(&self.dir(STAGED))
     }
 
