@@ -180,7 +180,7 @@ fn races(kind: Kind, killed: bool, order: Option<Order>) {
     let alone = run_both(kind, &[], Fault::None, order);
     let most = alone.process.operations();
     let mut judge = Judge::new(kind, &alone.sent, Reach::Extremes);
-    let step = if is_thorough() { 1 } else { 11.min(most as usize / 8 + 1) };
+    let step = if is_thorough() { 3.min(most as usize / 24 + 1) } else { 11.min(most as usize / 8 + 1) };
     let mut orders = 0;
     for first in (0..most).step_by(step) {
         for second in (0..most).step_by(step) {

@@ -23,6 +23,9 @@ pub struct Image {
     pub data: Vec<(Ino, String)>,
 }
 
+/// The ways in which a file may come out, and what each is called.
+type Variants = Vec<(String, Vec<u8>)>;
+
 /// How much of what a crash may leave is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
@@ -85,7 +88,7 @@ pub fn images(base: &Tree, log: &[Effect], atomic: bool, reach: Reach, give: &mu
 
 fn with_data(tree: &Tree, fallen: &Fallen, names: &[(usize, bool)], reach: Reach, give: &mut dyn FnMut(Image)) {
     let named: BTreeSet<Ino> = tree.files().into_iter().map(|(_, ino)| ino).collect();
-    let mut choices: Vec<(Ino, Vec<(String, Vec<u8>)>)> = Vec::new();
+    let mut choices: Vec<(Ino, Variants)> = Vec::new();
     let mut settled = tree.clone();
     for &ino in &named {
         let Some(data) = fallen.data.get(&ino) else { continue };
@@ -111,7 +114,7 @@ fn with_data(tree: &Tree, fallen: &Fallen, names: &[(usize, bool)], reach: Reach
 }
 
 /// Which variant of each file.
-fn picks(choices: &[(Ino, Vec<(String, Vec<u8>)>)]) -> Vec<Vec<usize>> {
+fn picks(choices: &[(Ino, Variants)]) -> Vec<Vec<usize>> {
     let sizes: Vec<usize> = choices.iter().map(|(_, variants)| variants.len()).collect();
     if sizes.iter().product::<usize>() <= ALL_FILES {
         let mut all = vec![Vec::new()];
@@ -203,7 +206,7 @@ impl Write {
 }
 
 /// The ways in which a file may come out: first as it was, second as it was to be.
-fn variants(data: &Data) -> Vec<(String, Vec<u8>)> {
+fn variants(data: &Data) -> Variants {
     let mut full = data.synced.clone();
     let mut cut = Vec::new();
     for (n, (_, write, _)) in data.pending.iter().enumerate() {
@@ -225,7 +228,7 @@ fn variants(data: &Data) -> Vec<(String, Vec<u8>)> {
 }
 
 /// Some of the writes, whatever their order. Of many, each alone and all but each.
-fn out_of_order(data: &Data) -> Vec<(String, Vec<u8>)> {
+fn out_of_order(data: &Data) -> Variants {
     let apply = |some: &Vec<usize>| {
         let mut content = data.synced.clone();
         some.iter().for_each(|&n| data.pending[n].1.apply(&mut content));
@@ -235,7 +238,7 @@ fn out_of_order(data: &Data) -> Vec<(String, Vec<u8>)> {
 }
 
 /// The full length, with some of what is new missing: zeroes or garbage stand there, or what was there before.
-fn blocks(old: &[u8], new: &[u8]) -> Vec<(String, Vec<u8>)> {
+fn blocks(old: &[u8], new: &[u8]) -> Variants {
     let is_new = |at: usize| old.get(at) != Some(&new[at]);
     let changed: Vec<usize> =
         (0..new.len().div_ceil(BLOCK)).filter(|block| (block * BLOCK..new.len().min((block + 1) * BLOCK)).any(is_new)).collect();

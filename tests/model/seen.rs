@@ -10,6 +10,10 @@ pub enum Note {
     Acknowledged {
         marker: String,
     },
+    /// A runner looks for its next transaction; what is confirmed by now counts.
+    Looking {
+        process: usize,
+    },
     /// A transaction began: the next host sees it.
     Begun {
         process: usize,
@@ -118,6 +122,8 @@ pub struct Seen {
     /// Queue ids of the reports about a recipient.
     reports: BTreeMap<(String, String), BTreeSet<String>>,
     notices: BTreeMap<(String, String), BTreeSet<String>>,
+    /// What a runner has to know of when it looks for its next transaction.
+    looked: BTreeMap<usize, BTreeSet<String>>,
     held: BTreeSet<String>,
     deleting: BTreeSet<String>,
     deleted: BTreeSet<String>,
@@ -137,10 +143,8 @@ impl Seen {
         match note.clone() {
             Note::Acknowledged { marker } => drop(self.acknowledged.insert(marker)),
             Note::Begun { process, id, marker, recipients } => {
-                for (when, set) in [("held", &self.held), ("deleted", &self.deleted), ("refused", &self.refused)] {
-                    if set.contains(&marker) {
-                        self.wrong.push(format!("a transaction for {marker} began after it was {when}"));
-                    }
+                if self.looked.get(&process).is_some_and(|forbidden| forbidden.contains(&marker)) {
+                    self.wrong.push(format!("a transaction for {marker} began after it was held, deleted or refused"));
                 }
                 self.last.insert(id.clone(), (process, recipients.clone()));
                 self.open.insert(id, (process, recipients));
@@ -163,6 +167,10 @@ impl Seen {
                 if let Some((_, recipients)) = self.open.remove(&id) {
                     self.allow(&id, recipients);
                 }
+            }
+            Note::Looking { process } => {
+                let forbidden = [&self.held, &self.deleted, &self.refused].into_iter().flatten().cloned().collect();
+                self.looked.insert(process, forbidden);
             }
             Note::Killed { process } => {
                 for (id, (_, recipients)) in self.open.extract_if(.., |_, (by, _)| *by == process).collect::<Vec<_>>() {
@@ -190,6 +198,7 @@ impl Seen {
     /// A crash that left `tree` of what was `live`. What was in flight may be repeated, and what was removed when that was lost.
     pub fn crash(&mut self, tree: &Tree, live: &Tree) {
         let (there, before) = (waiting(tree), waiting(live));
+        self.looked.clear();
         let open = std::mem::take(&mut self.open);
         let last = std::mem::take(&mut self.last);
         let came_back = |id: &String| !open.contains_key(id) && there.contains(id) && !before.contains(id);

@@ -82,7 +82,9 @@ impl World<'_> {
 
 impl Carrier for World<'_> {
     fn serve<'a>(&self, _to: &Destination, outbox: &dyn Outbox<Job<'a>>) -> Option<Unserved> {
-        while let Some(mut parcel) = outbox.next() {
+        loop {
+            self.disk.note(Note::Looking { process: self.process.number() });
+            let mut parcel = outbox.next()?;
             let id = parcel.tag.consignment.id.to_string();
             let recipients: Vec<String> = parcel.transaction.envelope.recipients().iter().map(ToString::to_string).collect();
             let mut read = Vec::new();
@@ -116,7 +118,6 @@ impl Carrier for World<'_> {
                 self.disk.note(if well { Note::Settled { id } } else { Note::Unsettled { id } });
             }
         }
-        None
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::accept::{Committed, Incoming};
 use super::format::{self, Arrival, Defect, Parent, Sort, Unreadable};
-use super::layout::{Entry, NEW, Place, STAGED, Spool, SpoolError, is_draft, parse_staged_name};
+use super::layout::{Entry, Place, STAGED, Spool, SpoolError, is_draft, parse_staged_name};
 use super::mark::Mark;
 use super::message::Message;
 use super::queue::Claim;
