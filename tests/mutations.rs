@@ -32,11 +32,12 @@ fn files() -> Vec<String> {
 }
 
 /// A call that a promise may hang on.
-const CALLS: [&str; 12] = [
+const CALLS: [&str; 13] = [
     ".sync_dir(",
     ".sync_all(",
     ".sync_data(",
     ".sync_names(",
+    ".sync_named(",
     ".sync_shared(",
     ".sync_places(",
     ".sync_new(",

@@ -25,6 +25,13 @@ pub struct Counts {
     pub different: u64,
 }
 
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, more: Counts) {
+        self.states += more.states;
+        self.different += more.different;
+    }
+}
+
 /// Judges what becomes of one trace.
 pub struct Judge<'a> {
     pub kind: Kind,

@@ -317,10 +317,10 @@ fn local_copies<'a>(tree: &'a Tree, recipient: &str, marker: &str) -> Vec<&'a Ve
 /// The queue ids of the messages that wait in the spool.
 fn waiting(tree: &Tree) -> BTreeSet<String> {
     let id = |(path, ino): (String, Ino)| {
+        let name = path.rsplit('/').next().filter(|name| !name.starts_with('.'))?;
         if path.starts_with("/spool/staged/") {
             return header_id(tree.file(ino)?);
         }
-        let name = path.rsplit('/').next()?;
         let id = name.split_once('.').map_or(name, |(_, id)| id);
         ["/spool/new/", "/spool/due/", "/spool/hold/"].iter().any(|dir| path.starts_with(dir)).then(|| id.to_owned())
     };

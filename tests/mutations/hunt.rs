@@ -47,7 +47,7 @@ fn the_model_catches_every_mutation() {
         }
     });
     let missed = missed.into_inner().unwrap();
-    eprintln!("mutations: {count}, caught: {}", count - missed.len());
+    eprintln!("mutations: {count} made, {} caught", count - missed.len());
     assert!(missed.is_empty(), "\n{}\n", missed.join("\n"));
 }
 
