@@ -184,19 +184,32 @@ impl Fallen {
 
 impl Data {
     fn sync(&mut self, begun: usize, good: bool) {
+        let mut written = Vec::new();
         for (at, write, forgotten) in std::mem::take(&mut self.pending) {
             if at >= begun || forgotten {
                 self.pending.push((at, write, forgotten));
             } else if good {
                 write.apply(&mut self.synced);
+                written.push((at, write));
             } else {
                 self.pending.push((at, write, true));
             }
         }
+        // What was forgotten and then written over is no more to come.
+        self.pending.retain(|(at, write, _)| !written.iter().any(|(later, over)| later > at && over.covers(write)));
     }
 }
 
 impl Write {
+    fn covers(&self, other: &Write) -> bool {
+        match (self, other) {
+            (Write::Bytes { at, bytes }, Write::Bytes { at: place, bytes: others }) => {
+                at <= place && place + others.len() <= at + bytes.len()
+            }
+            _ => false,
+        }
+    }
+
     fn apply(&self, content: &mut Vec<u8>) {
         match self {
             Write::Bytes { at, bytes } => write_into(content, *at, bytes),

@@ -70,6 +70,29 @@ impl World<'_> {
         }
     }
 
+    /// What the next host sees of a transaction, and says.
+    fn transact(&self, id: &str, recipients: &[String], text: &str) -> Vec<Outcome> {
+        let marker = field(text, "Subject: m").map(|rest| format!("m{rest}")).unwrap_or_default();
+        self.disk.note(Note::Begun {
+            process: self.process.number(),
+            id: id.to_owned(),
+            marker: marker.clone(),
+            recipients: recipients.to_vec(),
+        });
+        let answer = |recipient: &String| {
+            if let Some(during) = self.during {
+                during(recipient);
+            }
+            let outcome = self.outcome(recipient);
+            if matches!(outcome, Outcome::Accepted(_)) {
+                let (id, recipient) = (id.to_owned(), recipient.clone());
+                self.disk.note(Note::Taken { id, recipient, what: what(text, &marker) });
+            }
+            outcome
+        };
+        recipients.iter().map(answer).collect()
+    }
+
     fn outcome(&self, recipient: &str) -> Outcome {
         let reply = match recipient.split('@').next() {
             Some("later") if self.defers => Reply::enhanced(451, 4, 2, "not now"),
@@ -92,24 +115,7 @@ impl Carrier for World<'_> {
             let not_now = || Outcome::from_reply(&Reply::enhanced(451, 4, 3, "broken off"));
             let mut outcomes: Vec<Outcome> = recipients.iter().map(|_| not_now()).collect();
             if unreadable.is_none() && !self.process.is_dead() {
-                let text = String::from_utf8_lossy(&read);
-                let marker = field(&text, "Subject: m").map(|rest| format!("m{rest}")).unwrap_or_default();
-                self.disk.note(Note::Begun {
-                    process: self.process.number(),
-                    id: id.clone(),
-                    marker: marker.clone(),
-                    recipients: recipients.clone(),
-                });
-                outcomes = recipients.iter().map(|recipient| self.outcome(recipient)).collect();
-                for (recipient, outcome) in recipients.iter().zip(&outcomes) {
-                    if let Some(during) = self.during {
-                        during(recipient);
-                    }
-                    if matches!(outcome, Outcome::Accepted(_)) {
-                        let (id, recipient) = (id.clone(), recipient.clone());
-                        self.disk.note(Note::Taken { id, recipient, what: what(&text, &marker) });
-                    }
-                }
+                outcomes = self.transact(&id, &recipients, &String::from_utf8_lossy(&read));
             }
             let (tag, fault, failed) = (parcel.tag, None, self.process.has_failed_to_keep());
             outbox.settle(Sent { tag, outcomes, fault, unreadable }, &Via { host: "mx.test".into(), ..Via::default() });
