@@ -37,6 +37,11 @@ fn is_thorough() -> bool {
     cfg!(feature = "proof")
 }
 
+/// How often the power goes: a second time in each recovery, where it has to be thorough or is asked for.
+fn power_cuts() -> u32 {
+    if is_thorough() || std::env::var_os("POSTROAD_TWO_CRASHES").is_some() { 2 } else { 1 }
+}
+
 /// Plays a trace with a fault at one operation.
 fn play(trace: &Trace, kind: Kind, fault: Fault) -> Stage {
     let mut stage = if trace.bare { Stage::bare(kind, fault) } else { Stage::new(kind, fault) };
@@ -78,11 +83,11 @@ fn crashes(kind: Kind) {
         let stage = play(trace, kind, Fault::None);
         assert_eq!(stage.troubles(), [""; 0], "{}", trace.name);
         let mut judge = Judge::new(kind, &stage.sent, Reach::Every);
-        let done = crash_everywhere(&mut judge, &stage, if is_thorough() { 2 } else { 1 });
+        let done = crash_everywhere(&mut judge, &stage, power_cuts());
         done.unwrap_or_else(|why| panic!("{}:\n{why}", trace.name));
         counts += judge.counts;
     }
-    let depth = if is_thorough() { "a crash, and a second in each recovery" } else { "a crash" };
+    let depth = if power_cuts() == 2 { "a crash, and a second in each recovery" } else { "a crash" };
     tell(depth, kind, traces::ALL.len() as u64, counts);
 }
 
@@ -164,10 +169,17 @@ fn a_kill_and_then_a_power_cut_lose_nothing_where_renames_are_two_steps() {
     kills(PLAIN);
 }
 
+/// What somebody does by hand before the second runner's pass.
+#[derive(Clone, Copy)]
+enum Hand {
+    Order(Order),
+    Edit,
+}
+
 /// Two runners: so many operations of the first, so many of the second, then the rest. The first may die.
-fn run_both(kind: Kind, turns: &[(usize, u64)], fault: Fault, order: Option<Order>) -> Stage {
+fn run_both(kind: Kind, turns: &[(usize, u64)], fault: Fault, hand: Option<Hand>) -> Stage {
     let mut stage = Stage::new(kind, fault);
-    if order.is_some() {
+    if hand.is_some() {
         traces::race_for_one(&mut stage)
     } else {
         traces::race(&mut stage)
@@ -178,8 +190,10 @@ fn run_both(kind: Kind, turns: &[(usize, u64)], fault: Fault, order: Option<Orde
         for process in [&stage.process, &other] {
             let stage = &stage;
             scope.spawn(move || {
-                if let Some(order) = order.filter(|_| process.number() == 2) {
-                    stage.order(process, "m1", order);
+                match hand.filter(|_| process.number() == 2) {
+                    Some(Hand::Order(order)) => stage.order(process, "m1", order),
+                    Some(Hand::Edit) => stage.edit(process, "m1", "later@fries.test"),
+                    None => {}
                 }
                 if let Some(spool) = stage.tell(Spool::open_on(process.fs(), &disk::path("/spool"))) {
                     stage.tell(stage.world(process, None).pass(&spool));
@@ -192,26 +206,27 @@ fn run_both(kind: Kind, turns: &[(usize, u64)], fault: Fault, order: Option<Orde
 }
 
 /// Turns change at every third operation of the one and of the other, or in `make test` at fewer.
-fn races(kind: Kind, killed: bool, order: Option<Order>) {
-    let alone = run_both(kind, &[], Fault::None, order);
+fn races(kind: Kind, killed: bool, hand: Option<Hand>) {
+    let alone = run_both(kind, &[], Fault::None, hand);
     let most = alone.process.operations();
     let mut judge = Judge::new(kind, &alone.sent, Reach::Extremes);
     let step = if is_thorough() { 3.min(most as usize / 24 + 1) } else { 11.min(most as usize / 8 + 1) };
     let mut orders = 0;
-    for first in (0..most).step_by(step) {
-        // The one that begins is overtaken at each of its operations, also between two that belong together.
-        for second in (0..most).step_by(if first == 0 { 1 } else { step }) {
+    // Whoever begins is overtaken at each operation, also between two that belong together.
+    for first in (0..most).step_by(if hand.is_some() { 1 } else { step }) {
+        for second in (0..=most).rev().step_by(if first == 0 { 1 } else { step }) {
             let fault = if killed { Fault::Death(first) } else { Fault::None };
             let turns = if killed { [(2, second), (1, first + 1)] } else { [(1, first), (2, second)] };
-            let stage = run_both(kind, &turns, fault, order);
+            let stage = run_both(kind, &turns, fault, hand);
             let done = crash_everywhere(&mut judge, &stage, 1);
             done.unwrap_or_else(|why| panic!("turns {turns:?}, {fault:?}:\n{why}\n{:?}", stage.troubles()));
             orders += 1;
         }
     }
-    let what = match (killed, order) {
+    let what = match (killed, hand) {
         (true, _) => "two runners, one of them killed",
-        (_, Some(_)) => "a runner and an order",
+        (_, Some(Hand::Order(_))) => "a runner and an order",
+        (_, Some(Hand::Edit)) => "a runner and an edit",
         _ => "two runners",
     };
     tell(what, kind, orders, judge.counts);
@@ -233,8 +248,8 @@ fn two_runners_where_renames_are_two_steps() {
 }
 
 #[test]
-fn an_order_given_while_a_runner_moves_the_message_is_never_lost() {
-    for order in [Order::Hold, Order::Delete] {
-        races(MODERN, false, Some(order));
+fn an_order_or_an_edit_while_a_runner_is_at_the_message_is_never_lost() {
+    for hand in [Hand::Order(Order::Hold), Hand::Order(Order::Delete), Hand::Edit] {
+        races(MODERN, false, Some(hand));
     }
 }

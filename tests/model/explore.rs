@@ -134,6 +134,11 @@ fn bring_to_an_end(disk: &Arc<Disk>, chance: &AtomicU64, seen: &Seen) -> Result<
     let world = World { disk: disk.clone(), process: process.clone(), chance, defers: false, during: None };
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let spool = Spool::create_on(process.fs(), &path("/spool")).map_err(|error| text(&error))?;
+    if seen.has_notice() {
+        // Once more too late for the recipient, so that a notice that was not noted is sent again.
+        let late = World { disk: disk.clone(), process: process.clone(), chance, defers: true, during: None };
+        late.pass(&spool).or_else(quiet)?;
+    }
     world.pass(&spool).or_else(quiet)?;
     let at = |seconds: i64| Timestamp::from_second(seconds).unwrap();
     for entry in spool.scan(Which::Held, at(now)) {

@@ -186,7 +186,12 @@ impl Seen {
                 self.held.insert(marker);
             }
             Note::Released { marker } => drop(self.released.insert(marker)),
-            Note::Refused { marker } => drop(self.refused.insert(marker)),
+            Note::Refused { marker } => {
+                if self.copies.keys().any(|(copied, _)| *copied == marker) {
+                    self.wrong.push(format!("{marker} was delivered, and its sender told that it was not accepted"));
+                }
+                self.refused.insert(marker);
+            }
             Note::Releasing { marker } => drop(self.held.remove(&marker)),
             Note::Deleting { marker } => drop(self.deleting.insert(marker)),
             Note::Deleted { marker } => drop(self.deleted.insert(marker)),
@@ -206,6 +211,11 @@ impl Seen {
         for (id, (_, recipients)) in open.into_iter().chain(removed) {
             self.allow(&id, recipients);
         }
+    }
+
+    /// Somebody was told of a delay.
+    pub fn has_notice(&self) -> bool {
+        !self.notices.is_empty()
     }
 
     /// It was confirmed that the message is held no more.

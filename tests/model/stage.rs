@@ -187,6 +187,16 @@ impl Stage {
         }
     }
 
+    /// As `mailq-run edit` does, of the first recipient.
+    pub fn edit(&self, process: &Process, marker: &str, new: &str) {
+        let Some(spool) = self.tell(Spool::open_on(process.fs(), &path("/spool"))) else { return };
+        let Some(message) = self.claim(&spool, marker) else { return };
+        let edited = message.readdress(0, new.parse().unwrap(), self.disk.now());
+        if self.tell(edited).is_some() && !process.is_dead() {
+            self.disk.note(Note::Edited { marker: marker.to_owned() });
+        }
+    }
+
     /// Claims a message that is there.
     pub fn claim(&self, spool: &Spool, marker: &str) -> Option<Message> {
         let entry = self.tell(spool.find(&self.id(marker)))??;

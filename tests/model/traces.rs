@@ -20,6 +20,7 @@ const BOB: &str = "bob@hamburger.test";
 const CAROL: &str = "carol@fries.test";
 const DORA: &str = "dora@crepes.test";
 const LATER: &str = "later@hamburger.test";
+const NEW: &str = "later@fries.test";
 const REFUSED: &str = "refused@hamburger.test";
 const HOUR: i64 = 3600;
 
@@ -263,15 +264,9 @@ fn edit(stage: &mut Stage) {
     stage.accept("m1", ALICE, &[LATER, BOB]);
     stage.pass();
     stage.premise();
-    let Some(spool) = stage.spool() else { return };
-    let now = stage.disk.now();
-    if let Some(message) = stage.claim(&spool, "m1") {
-        let new = "later@fries.test";
-        stage.sent[0].edit = Some((LATER.to_owned(), new.to_owned()));
-        if stage.tell(message.readdress(0, new.parse().unwrap(), now)).is_some() && !stage.process.is_dead() {
-            stage.disk.note(Note::Edited { marker: "m1".to_owned() });
-        }
-    }
+    stage.sent[0].edit = Some((LATER.to_owned(), NEW.to_owned()));
+    let process = stage.process.clone();
+    stage.edit(&process, "m1", NEW);
 }
 
 fn clock_ahead(stage: &mut Stage) {
@@ -313,5 +308,6 @@ pub fn race(stage: &mut Stage) {
 /// A message that moves while the order is given and looked for.
 pub fn race_for_one(stage: &mut Stage) {
     stage.accept("m1", ALICE, &[LATER]);
+    stage.sent[0].edit = Some((LATER.to_owned(), NEW.to_owned()));
     stage.premise();
 }
