@@ -118,6 +118,7 @@ fn run(program: &Path, name: &str, (part, twice): (&str, bool)) -> Found {
 fn gist(said: &str) -> String {
     let mut lines = said.lines().skip_while(|line| !line.contains("panicked at")).skip(1);
     let trace = lines.next().unwrap_or_default().trim_end_matches(':');
-    let what = lines.find_map(|line| line.trim_start().strip_prefix("=> ")).unwrap_or_default();
+    let rest: Vec<&str> = lines.map(str::trim_start).collect();
+    let what = rest.iter().find_map(|line| line.strip_prefix("=> ")).or(rest.first().copied()).unwrap_or_default();
     format!("{trace}: {what}")
 }
