@@ -16,6 +16,14 @@ complete -c smtp-send -l tls-name -d 'The name that the certificate must hold, i
 complete -c smtp-send -l tls-fingerprint -d 'Take the certificate with this SHA-256 fingerprint and no other' -r
 complete -c smtp-send -l tls-min -d 'Oldest version of TLS to speak' -r -f -a "1.2\t''
 1.3\t''"
+complete -c smtp-send -l quit-after -d 'End the session after this stage: connect, ehlo, tls, auth, mail, rcpt, data or dot' -r -f -a "connect\t''
+ehlo\t''
+tls\t''
+auth\t''
+mail\t''
+rcpt\t''
+data\t''
+dot\t''"
 complete -c smtp-send -l log -d 'Where the log goes: stderr, syslog, none, or a FILE to append to (a path with a slash)' -r
 complete -c smtp-send -l log-format -d 'The form of a log line' -r -f -a "text\t'key=value'
 json\t'One object a line'"

@@ -42,6 +42,7 @@
 //!   protocol/smtp/reply.rs          replies on the wire, read and written
 //!   protocol/smtp/extensions.rs     what an EHLO reply offers
 //!   protocol/smtp/grammar.rs        commands as a server reads them
+//!   protocol/smtp/client/stage.rs   how far a session goes
 //!   protocol/smtp/client/words.rs   what the client engine is told and says
 //!   protocol/smtp/client/transaction.rs  MAIL, RCPT, DATA: replies matched with commands, one outcome a recipient
 //!   protocol/smtp/client.rs         the SMTP and LMTP client engine
@@ -167,10 +168,12 @@
 //!   cmd/smtp_listen/session.rs  one session: engine, work and connection
 //!   cmd/smtp_listen/start.rs    inetd, systemd, or sockets of its own
 //!   cmd/smtp_listen.rs     speaks SMTP and LMTP to clients and stores what it accepts
+//!   cmd/smtp_send/debugging.rs  its options that look at a server
 //!   cmd/smtp_send/args.rs  smtp-send's command line
 //!   cmd/smtp_send/results.rs  what became of each recipient, and the status of all
 //!   cmd/smtp_send/queue.rs    into the spool: instead of sending, or what was deferred
 //!   cmd/smtp_send/sending.rs  recipients by where they go, sessions, results
+//!   cmd/smtp_send/quit_after.rs  sessions that end early, to try a server
 //!   cmd/smtp_send.rs       sends the message on stdin
 //! ```
 

@@ -7,6 +7,7 @@ use postroad::mail::envelope::Envelope;
 use postroad::mail::outcome::Outcome;
 use postroad::protocol::engine::{End, Engine, Step};
 use postroad::protocol::smtp::client::Client;
+use postroad::protocol::smtp::client::stage::Stage;
 use postroad::protocol::smtp::client::words::{ClientAsk, ClientConfig, ClientTell, StartTls, Timeouts, Transaction};
 use support::bare::{Answers, Bare};
 use support::transcript::{self, Line, Transcript};
@@ -48,8 +49,8 @@ impl Answers<Client> for Sender {
     }
 }
 
-fn config(lmtp: bool) -> ClientConfig {
-    ClientConfig { ehlo: "client.test".into(), lmtp, tls: StartTls::Never, timeouts: Timeouts::default() }
+fn config(lmtp: bool, quit_after: Option<Stage>) -> ClientConfig {
+    ClientConfig { ehlo: "client.test".into(), lmtp, tls: StartTls::Never, timeouts: Timeouts::default(), quit_after }
 }
 
 fn body(transcript: &Transcript) -> Vec<u8> {
@@ -61,14 +62,18 @@ fn session(transcript: &Transcript) -> Bare<Client, Sender> {
     let reverse_path = transcript.value("-f").unwrap().parse().unwrap();
     let after = transcript.args.iter().position(|arg| arg == "-f").unwrap() + 2;
     let recipients: Vec<ForwardPath> = transcript.args[after..].iter().map(|arg| arg.parse().unwrap()).collect();
+    let quit_after = transcript.value("--quit-after").map(|word| word.parse::<Stage>().unwrap());
+    let unread = quit_after.is_some_and(Stage::is_before_data);
+    let of_nobody = recipients.is_empty().then_some(ForwardPath::Postmaster);
     let transaction = Transaction {
-        envelope: Envelope::new(reverse_path, recipients.clone()).unwrap(),
-        size: Some(body.len() as u64),
+        envelope: Envelope::new(reverse_path, recipients.clone().into_iter().chain(of_nobody)).unwrap(),
+        size: (!unread).then_some(body.len() as u64),
         eight_bit: !body.is_ascii(),
     };
-    let sender = Sender { transaction: Some(transaction), recipients, rows: Vec::new() };
+    let transaction = quit_after.is_none_or(|stage| stage >= Stage::Mail).then_some(transaction);
+    let sender = Sender { transaction, recipients, rows: Vec::new() };
     let lmtp = transcript.value("-s").is_some_and(|server| server.starts_with("lmtp"));
-    Bare::new(Client::new(config(lmtp)), sender, body)
+    Bare::new(Client::new(config(lmtp, quit_after)), sender, body)
 }
 
 /// Runs the dialogue with the turn number `cut_turn` of the server cut at byte `at`.
@@ -123,7 +128,7 @@ fn every_transcript_passes_cut_at_every_byte() {
 
 /// A client that stands after the 354 of one recipient.
 fn sending() -> (Client, Sender) {
-    let mut client = Client::new(config(false));
+    let mut client = Client::new(config(false, None));
     let recipient: ForwardPath = "b@y.test".parse().unwrap();
     let envelope = Envelope::new("a@x.test".parse().unwrap(), [recipient.clone()]).unwrap();
     let transaction = Transaction { envelope, size: None, eight_bit: false };

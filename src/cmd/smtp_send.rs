@@ -1,12 +1,14 @@
 //! smtp-send: sends a message from stdin to a server, a smarthost, or straight to the recipients' MX hosts.
 
 mod args;
+mod debugging;
 mod queue;
+mod quit_after;
 mod results;
 mod sending;
 
 use crate::cli::args::{self as words, Parsed};
-use crate::cli::config::settings::Config;
+use crate::cli::config::settings::{Config, TlsMode};
 use crate::cli::config::{self, Reader, system_hostname};
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::log::{Sink, Target};
@@ -25,11 +27,13 @@ use crate::mail::{header, submitted};
 use crate::net::dial::{DialError, Dialer};
 use crate::net::dns::{Options, Resolver};
 use crate::net::tls::client::Client;
+use crate::protocol::smtp::client::stage::Stage;
 use crate::protocol::smtp::client::words::Timeouts;
 use crate::relay::deliver::{Courier, Destination};
 use crate::relay::event::{Event, Log};
 use args::Args;
 use clap::CommandFactory;
+use quit_after::Trial;
 use results::Result as RecipientResult;
 use sending::{Sending, ToolTls};
 use std::ffi::OsString;
@@ -48,19 +52,75 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     if chosen.is_none() && !args.mx && !args.enqueue {
         return Err(Failure::text(Status::Usage, "no server: -s SERVER, -a ACCOUNT, --mx or --enqueue"));
     }
-    if args.recipients.is_empty() && !args.take_recipients {
+    let stage = args.debugging.quit_after;
+    let needs_recipient = args.mx || !stage.is_some_and(Stage::is_before_rcpt);
+    if needs_recipient && args.recipients.is_empty() && !args.take_recipients {
         return Err(Failure::text(Status::Usage, "no recipient: name them, or take those of the message with -t"));
     }
     let log = args.log.open("smtp-send", Target::None)?;
     let tls = tls(&args, chosen.as_ref())?;
+    if let Some(stage) = stage.filter(|stage| stage.is_before_data()) {
+        return quit_early(&args, &config, chosen, &tls, stage);
+    }
     let message = Message::from_stdin(args.keep_bcc)?;
-    let envelope = envelope(&args, chosen.as_ref(), &message)?;
+    let envelope = envelope(&args, chosen.as_ref(), Some(&message))?;
     let results = if args.enqueue {
         queue::enqueue(&args, &config, &message, &envelope)?
     } else {
         send(&args, &config, chosen, tls, &message, &envelope)?
     };
     report(&args, &log, &envelope, &message, &results)
+}
+
+/// `--quit-after` a stage before the message.
+fn quit_early(args: &Args, config: &Config, chosen: Option<Chosen>, tls: &ToolTls, stage: Stage) -> Result<Status, Failure> {
+    let wanted = args.take_recipients && !stage.is_before_rcpt();
+    let message = wanted.then(|| Message::from_stdin(args.keep_bcc)).transpose()?;
+    let (reverse_path, recipients) = if stage.is_before_rcpt() {
+        (reverse_path(args, chosen.as_ref(), None), args.recipients.clone())
+    } else {
+        let envelope = envelope(args, chosen.as_ref(), message.as_ref())?;
+        (envelope.reverse_path.clone(), envelope.recipients().to_vec())
+    };
+    let screen = screen(args);
+    let dialer = args.network.dialer();
+    let resolver = Resolver::new(Options { family: dialer.family, ..Options::default() });
+    let courier = courier(args, config, &dialer, &resolver, tls, &screen);
+    let trial = Trial { stage, reverse_path: &reverse_path, recipients: &recipients };
+    let unknown = chosen.as_ref().and_then(|chosen| no_such_host(&chosen.server, &dialer));
+    let results = match unknown {
+        Some(why) => trial.no_such_host(&why),
+        None => trial.run(&courier, chosen.map(|chosen| Destination::Server(chosen.server)).as_ref()),
+    };
+    if !results.as_ref().is_ok_and(|results| results::status(results) == Status::Done) {
+        screen.show_last();
+    }
+    let (results, mut rows) = (results?, Rows::new(args.json));
+    results.iter().try_for_each(|result| rows.put(result))?;
+    Ok(results::status(&results))
+}
+
+fn screen(args: &Args) -> Screen {
+    Screen::new(Level::new(args.verbose, args.quiet, !std::io::stderr().is_terminal()))
+}
+
+fn courier<'a>(
+    args: &Args,
+    config: &Config,
+    dialer: &'a Dialer,
+    resolver: &'a Resolver,
+    tls: &'a ToolTls,
+    screen: &'a Screen,
+) -> Courier<'a> {
+    Courier {
+        hostname: ehlo(args, config),
+        own_addresses: Vec::new(),
+        dial: dialer,
+        dns: resolver,
+        tls,
+        timeouts: args.network.timeout().map_or_else(Timeouts::default, Timeouts::capped),
+        watch: Some(screen),
+    }
 }
 
 fn send(
@@ -71,21 +131,12 @@ fn send(
     message: &Message,
     envelope: &Envelope,
 ) -> Result<Vec<RecipientResult>, Failure> {
-    let failures = !std::io::stderr().is_terminal();
-    let screen = Screen::new(Level::new(args.verbose, args.quiet, failures));
+    let screen = screen(args);
     let dialer = args.network.dialer();
     let resolver = Resolver::new(Options { family: dialer.family, ..Options::default() });
-    let courier = Courier {
-        hostname: ehlo(args, config),
-        own_addresses: Vec::new(),
-        dial: &dialer,
-        dns: &resolver,
-        tls: &tls,
-        timeouts: args.network.timeout().map_or_else(Timeouts::default, Timeouts::capped),
-        watch: Some(&screen),
-    };
+    let courier = courier(args, config, &dialer, &resolver, &tls, &screen);
     if let Some(why) = chosen.as_ref().and_then(|chosen| no_such_host(&chosen.server, &dialer)) {
-        return Ok(results::refused_all(envelope, &why));
+        return Ok(results::refused_all(envelope.recipients(), &why));
     }
     let sending = Sending {
         message,
@@ -93,6 +144,7 @@ fn send(
         recipients: envelope.recipients(),
         courier: &courier,
         progress: Progress::new(message.size, args.quiet),
+        quit_after: args.debugging.quit_after,
     };
     let destination = chosen.map(|chosen| Destination::Server(chosen.server));
     let mut results = sending.run(destination.as_ref());
@@ -122,6 +174,9 @@ fn report(
     let mut rows = Rows::new(args.json);
     for result in results {
         rows.put(result)?;
+        if args.debugging.quit_after.is_some_and(|stage| stage != Stage::Dot) {
+            continue;
+        }
         let mut event = Event::new("recipient").because(result.outcome.diagnostic());
         event.queue_id.clone_from(&result.queue_id);
         event.reverse_path = Some(envelope.reverse_path.to_string());
@@ -137,16 +192,16 @@ fn report(
 }
 
 /// Recipients of the command line and, with `-t`, of the header; no recipient is status 64.
-fn envelope(args: &Args, chosen: Option<&Chosen>, message: &Message) -> Result<Envelope, Failure> {
+fn envelope(args: &Args, chosen: Option<&Chosen>, message: Option<&Message>) -> Result<Envelope, Failure> {
     let mut recipients = args.recipients.clone();
-    if args.take_recipients {
+    if let Some(message) = message.filter(|_| args.take_recipients) {
         let found = submitted::recipients(message.whole_header()).or_status(Status::Data)?;
         recipients.extend(found.into_iter().map(ForwardPath::Mailbox));
     }
     Envelope::new(reverse_path(args, chosen, message), recipients).map_err(|none| Failure::new(Status::Usage, none))
 }
 
-fn reverse_path(args: &Args, chosen: Option<&Chosen>, message: &Message) -> ReversePath {
+fn reverse_path(args: &Args, chosen: Option<&Chosen>, message: Option<&Message>) -> ReversePath {
     if let Some(path) = &args.from {
         return path.clone();
     }
@@ -154,7 +209,7 @@ fn reverse_path(args: &Args, chosen: Option<&Chosen>, message: &Message) -> Reve
         return ReversePath::Mailbox(from);
     }
     let of_header = ["Sender", "From"].iter().find_map(|name| {
-        let field = header::field(message.whole_header(), name)?;
+        let field = header::field(message?.whole_header(), name)?;
         address_list::recipients(&field.value()).ok()?.into_iter().next()
     });
     of_header.or_else(ourselves).map_or(ReversePath::Null, ReversePath::Mailbox)
@@ -179,8 +234,15 @@ fn ehlo(args: &Args, config: &Config) -> String {
 fn tls(args: &Args, chosen: Option<&Chosen>) -> Result<ToolTls, Failure> {
     let anyone = || Server { scheme: Scheme::Smtp, user: None, place: Place::Mx(String::new()), path: None };
     let (server, account) = chosen.map_or_else(|| (anyone(), None), |chosen| (chosen.server.clone(), chosen.account.as_ref()));
-    let settings: ClientTls = args.tls.clone().resolve(&server, account)?;
+    let mut settings: ClientTls = args.tls.clone().resolve(&server, account)?;
     let client = Client::new(settings.connector());
+    if args.debugging.quit_after == Some(Stage::Tls) {
+        if settings.mode == TlsMode::Never {
+            return Err(Failure::text(Status::Usage, "--quit-after tls and --tls never exclude each other"));
+        }
+        // To go on without it would not reach the stage.
+        settings.mode = TlsMode::Require;
+    }
     if settings.ca.is_some() || settings.cert.is_some() {
         client.prepare().or_status(Status::Config)?;
     }

@@ -172,7 +172,13 @@ impl Courier<'_> {
                 Err(error) => return Ended::Failed(Failure { fault: Fault::Tls, outcome: deferred(4, 7, 5, error.to_string()) }),
             },
         };
-        let config = ClientConfig { ehlo: self.hostname.clone(), lmtp: target.lmtp, tls, timeouts: self.timeouts.clone() };
+        let config = ClientConfig {
+            ehlo: self.hostname.clone(),
+            lmtp: target.lmtp,
+            tls,
+            timeouts: self.timeouts.clone(),
+            quit_after: outbox.quit_after(),
+        };
         run(connection, config, handshake.as_deref(), outbox, via(target, address), self.watch)
     }
 

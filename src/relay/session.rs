@@ -8,6 +8,7 @@ use crate::net::drive::drive;
 use crate::net::drive::work::{Direction, Options, Work};
 use crate::net::tls::layer::{Facts, Handshake};
 use crate::protocol::smtp::client::Client;
+use crate::protocol::smtp::client::stage::Stage;
 use crate::protocol::smtp::client::words::{ClientAsk, ClientConfig, ClientTell, Failure, Fault, Transaction};
 use std::io::{self, Read};
 
@@ -37,6 +38,11 @@ pub trait Outbox<T> {
     /// The next parcel, which is settled before the one after it is asked for. None ends the session.
     fn next(&self) -> Option<Parcel<T>>;
     fn settle(&self, sent: Sent<T>, via: &Via);
+
+    /// Where its sessions end, to try a server. None: they go all the way.
+    fn quit_after(&self) -> Option<Stage> {
+        None
+    }
 }
 
 /// The way a parcel took, as far as it came.

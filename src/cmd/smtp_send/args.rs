@@ -1,5 +1,6 @@
 //! smtp-send's command line.
 
+use super::debugging::DebuggingOptions;
 use crate::cli::opts::log::LogOptions;
 use crate::cli::opts::server::{NetworkOptions, ServerOptions};
 use crate::cli::opts::tls::ClientTlsOptions;
@@ -57,6 +58,8 @@ pub struct Args {
     pub network: NetworkOptions,
     #[command(flatten)]
     pub tls: ClientTlsOptions,
+    #[command(flatten)]
+    pub debugging: DebuggingOptions,
     #[command(flatten)]
     pub log: LogOptions,
 }

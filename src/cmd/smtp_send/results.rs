@@ -3,7 +3,6 @@
 use crate::cli::exit::Status;
 use crate::cli::report::Row;
 use crate::mail::address::ForwardPath;
-use crate::mail::envelope::Envelope;
 use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::EnhancedStatus;
 use crate::protocol::smtp::client::words::Fault;
@@ -63,6 +62,13 @@ impl Serialize for Result {
     }
 }
 
+impl Result {
+    /// Found out by us, before any session.
+    pub fn without_session(recipient: &ForwardPath, outcome: Outcome) -> Result {
+        Result { recipient: recipient.clone(), outcome, via: Via::default(), fault: None, queue_id: None }
+    }
+}
+
 impl Row for Result {
     fn columns(&self) -> Vec<Option<String>> {
         let why = self.outcome.diagnostic();
@@ -77,16 +83,9 @@ impl Row for Result {
 }
 
 /// The same refusal of our own for every recipient: there is no such server.
-pub fn refused_all(envelope: &Envelope, why: &str) -> Vec<Result> {
+pub fn refused_all(recipients: &[ForwardPath], why: &str) -> Vec<Result> {
     let outcome = Outcome::Refused(Diagnostic::local(NO_SUCH_DOMAIN, why));
-    let result = |recipient: &ForwardPath| Result {
-        recipient: recipient.clone(),
-        outcome: outcome.clone(),
-        via: Via::default(),
-        fault: None,
-        queue_id: None,
-    };
-    envelope.recipients().iter().map(result).collect()
+    recipients.iter().map(|recipient| Result::without_session(recipient, outcome.clone())).collect()
 }
 
 /// The exit status of all results together. What is deferred and in our spool counts as done.

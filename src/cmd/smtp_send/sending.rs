@@ -10,6 +10,7 @@ use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::EnhancedStatus;
 use crate::net::tls::client::Client;
 use crate::net::tls::layer::{Handshake, TlsError};
+use crate::protocol::smtp::client::stage::Stage;
 use crate::protocol::smtp::client::words::{StartTls, Transaction};
 use crate::relay::deliver::{Courier, Destination, Secure};
 use crate::relay::session::{Outbox, Parcel, Sent, Via};
@@ -50,13 +51,15 @@ pub struct Sending<'a> {
     pub recipients: &'a [ForwardPath],
     pub courier: &'a Courier<'a>,
     pub progress: Progress,
+    /// Where sessions end, to try a server.
+    pub quit_after: Option<Stage>,
 }
 
 impl Sending<'_> {
     /// Sends by one destination, or with none by each recipient's own; one result for each recipient, in their order.
     pub fn run(&self, to: Option<&Destination>) -> Vec<RecipientResult> {
         let slots = RefCell::new(vec![None; self.recipients.len()]);
-        for (destination, places) in self.groups(to) {
+        for (destination, places) in groups(self.recipients, to) {
             let batches = places.chunks(BATCH).map(<[usize]>::to_vec).collect();
             let batch = Batch { sending: self, waiting: RefCell::new(batches), slots: &slots };
             match destination {
@@ -68,30 +71,29 @@ impl Sending<'_> {
         let slots = slots.into_inner();
         self.recipients.iter().zip(slots).map(|(recipient, slot)| slot.unwrap_or_else(|| untried(recipient))).collect()
     }
+}
 
-    /// Which recipients go where; nowhere: a name without a domain.
-    fn groups(&self, to: Option<&Destination>) -> Vec<(Option<Destination>, Vec<usize>)> {
-        let mut groups: Vec<(Option<Destination>, Vec<usize>)> = Vec::new();
-        for (place, recipient) in self.recipients.iter().enumerate() {
-            let destination = to.cloned().or_else(|| recipient.domain().cloned().map(Destination::Mx));
-            match groups.iter_mut().find(|(known, _)| *known == destination) {
-                Some((_, places)) => places.push(place),
-                None => groups.push((destination, vec![place])),
-            }
+/// Which recipients go where, by their places; nowhere: a name without a domain.
+pub fn groups(recipients: &[ForwardPath], to: Option<&Destination>) -> Vec<(Option<Destination>, Vec<usize>)> {
+    let mut groups: Vec<(Option<Destination>, Vec<usize>)> = Vec::new();
+    for (place, recipient) in recipients.iter().enumerate() {
+        let destination = to.cloned().or_else(|| recipient.domain().cloned().map(Destination::Mx));
+        match groups.iter_mut().find(|(known, _)| *known == destination) {
+            Some((_, places)) => places.push(place),
+            None => groups.push((destination, vec![place])),
         }
-        groups
     }
+    groups
 }
 
 fn untried(recipient: &ForwardPath) -> RecipientResult {
     let why = Diagnostic::local(EnhancedStatus::new(4, 3, 0), "not tried");
-    RecipientResult {
-        recipient: recipient.clone(),
-        outcome: Outcome::Deferred(why),
-        via: Via::default(),
-        fault: None,
-        queue_id: None,
-    }
+    RecipientResult::without_session(recipient, Outcome::Deferred(why))
+}
+
+/// What a recipient without a domain gets where no server was named.
+pub fn no_domain() -> Outcome {
+    Outcome::Refused(Diagnostic::local(EnhancedStatus::new(5, 1, 3), "no domain to look up"))
 }
 
 /// What goes to one destination: the places of its recipients, so many a transaction.
@@ -103,9 +105,8 @@ struct Batch<'a> {
 
 impl Batch<'_> {
     fn nowhere(&self) {
-        let why = Diagnostic::local(EnhancedStatus::new(5, 1, 3), "no domain to look up");
         for places in self.waiting.borrow_mut().drain(..) {
-            let outcomes = vec![Outcome::Refused(why.clone()); places.len()];
+            let outcomes = vec![no_domain(); places.len()];
             let sent = Sent { tag: places, outcomes, fault: None, unreadable: None };
             self.settle(sent, &Via::default());
         }
@@ -124,6 +125,10 @@ impl Outbox<Vec<usize>> for Batch<'_> {
         let envelope = Envelope::new(sending.reverse_path.clone(), recipients).ok()?;
         let transaction = Transaction { envelope, size: Some(sending.message.size), eight_bit: sending.message.eight_bit };
         Some(Parcel { transaction, body: Box::new(sending.progress.reading(sending.message.body())), tag: places })
+    }
+
+    fn quit_after(&self) -> Option<Stage> {
+        self.sending.quit_after
     }
 
     fn settle(&self, sent: Sent<Vec<usize>>, via: &Via) {

@@ -1,6 +1,7 @@
 //! The SMTP and LMTP client engine: greeting, EHLO, STARTTLS, then one transaction after another. What one transaction is made of
 //! stands in `client/transaction.rs`.
 
+pub mod stage;
 mod transaction;
 pub mod words;
 
@@ -9,6 +10,7 @@ use super::reply::{BadReply, ReplyReader};
 use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::{Class, EnhancedStatus, Reply};
 use crate::protocol::engine::{End, Engine, OUTGOING_LIMIT, Step};
+use stage::Stage;
 use std::collections::VecDeque;
 use std::time::Duration;
 use transaction::{Progress, Running};
@@ -27,6 +29,8 @@ enum State {
     /// [`ClientAsk::Ready`] waits for its answer.
     Ready,
     Transaction(Box<Running>),
+    /// RSET before QUIT: a transaction stands that nobody wants.
+    Reset,
     Quit,
     Over,
 }
@@ -104,13 +108,19 @@ impl Client {
 
     fn reply(&mut self, state: State, reply: Reply) -> State {
         match state {
-            State::Greeting if reply.code.value() == 220 => self.say_ehlo(),
+            State::Greeting if reply.code.value() == 220 => match self.config.quit_after {
+                Some(Stage::Connect) => self.ready(),
+                // RFC 8314: TLS came first.
+                Some(Stage::Tls) if self.secure => self.ready(),
+                _ => self.say_ehlo(),
+            },
             State::Greeting if reply.class() == Class::Transient || reply.class() == Class::Permanent => self.refused(&reply),
             State::Ehlo => self.ehlo_reply(&reply),
             State::Helo if reply.is_success() => self.greeted(),
             State::Helo if reply.class() != Class::Intermediate => self.refused(&reply),
             State::StartTls => self.starttls_reply(&reply),
             State::Transaction(running) => self.transaction_reply(running, reply),
+            State::Reset => self.quit(),
             State::Quit => State::Over,
             // RFC 5321 section 3.8: 421 may come at any time.
             State::Ready if reply.code.value() == 421 => self.refused(&reply),
@@ -136,13 +146,16 @@ impl Client {
     }
 
     fn greeted(&mut self) -> State {
+        if self.config.quit_after == Some(Stage::Ehlo) {
+            return self.ready();
+        }
         match self.config.tls {
-            StartTls::IfOffered | StartTls::Required if self.secure => self.ready(),
+            _ if self.secure => self.ready(),
             StartTls::IfOffered | StartTls::Required if self.extensions.starttls => {
                 self.command("STARTTLS");
                 State::StartTls
             }
-            StartTls::Required => {
+            _ if self.needs_tls() => {
                 let why =
                     Diagnostic::local(EnhancedStatus::new(4, 7, 4), "the server does not offer STARTTLS and TLS is required");
                 self.fail(Fault::Tls, Outcome::Deferred(why));
@@ -152,11 +165,15 @@ impl Client {
         }
     }
 
+    fn needs_tls(&self) -> bool {
+        self.config.tls == StartTls::Required || self.config.quit_after == Some(Stage::Tls)
+    }
+
     fn starttls_reply(&mut self, reply: &Reply) -> State {
         match reply.class() {
             Class::Completion => State::Secure(AfterTls::Ehlo),
             Class::Intermediate => self.unexpected(reply),
-            _ if self.config.tls == StartTls::IfOffered && reply.code.value() != 421 => self.ready(),
+            _ if !self.needs_tls() && reply.code.value() != 421 => self.ready(),
             _ => {
                 let state = self.refused(reply);
                 if let Some(ClientAsk::Failed(failure)) = self.asks.back_mut() {
@@ -180,6 +197,10 @@ impl Client {
                 self.asks.push_back(ClientAsk::Finished(running.finish(None)));
                 self.ready()
             }
+            Progress::Abandoned => {
+                self.asks.push_back(ClientAsk::Finished(running.finish(None)));
+                State::Over
+            }
             Progress::Broken(fault) => {
                 self.asks.push_back(ClientAsk::Finished(running.finish(Some(fault))));
                 State::Over
@@ -201,7 +222,7 @@ impl Client {
     /// The session can't go on: every recipient that has no outcome yet gets one.
     fn broken(&mut self, state: State, fault: Fault, why: Diagnostic) -> State {
         match state {
-            State::Over | State::Quit => State::Over,
+            State::Over | State::Quit | State::Reset => State::Over,
             State::Transaction(mut running) => {
                 running.lose(why, self.out.is_empty());
                 self.asks.push_back(ClientAsk::Finished(running.finish(Some(fault))));
@@ -213,6 +234,7 @@ impl Client {
 
     fn begin(&mut self, transaction: Transaction) -> State {
         let mut running = Box::new(Running::new(transaction, self.config.lmtp, &self.extensions));
+        running.stop_after(self.config.quit_after);
         if let Some(progress) = running.refuse_beforehand(&self.extensions) {
             return self.progressed(running, progress);
         }
@@ -228,7 +250,7 @@ impl Client {
         match &self.state {
             State::Greeting => waits.greeting,
             State::Transaction(running) => running.within(waits),
-            State::Quit => waits.quit,
+            State::Quit | State::Reset => waits.quit,
             _ => waits.command,
         }
     }
@@ -294,6 +316,10 @@ impl Engine for Client {
         let state = std::mem::replace(&mut self.state, State::Over);
         self.state = match (state, tell) {
             (State::Ready, ClientTell::Send(transaction)) => self.begin(transaction),
+            (State::Ready, ClientTell::Quit) if self.unclean && self.config.quit_after.is_some() => {
+                self.command("RSET");
+                State::Reset
+            }
             (State::Ready, ClientTell::Quit) => self.quit(),
             // A tell that nothing asked for changes nothing.
             (state, _) => state,
@@ -331,8 +357,10 @@ impl Engine for Client {
                 (self.secure, self.extensions, self.reader) = (true, Extensions::default(), ReplyReader::default());
                 self.state = match after {
                     AfterTls::Greeting => State::Greeting,
+                    AfterTls::Ehlo if self.config.quit_after == Some(Stage::Tls) => self.ready(),
                     AfterTls::Ehlo => self.say_ehlo(),
                 };
+                return self.step();
             }
             State::Transaction(running) if running.wants_body() && self.out.len() < OUTGOING_LIMIT / 2 => {
                 return Step::NeedBody { room: Running::room(&self.out) };

@@ -1,6 +1,7 @@
 //! One mail transaction: MAIL, RCPT, DATA and the message, pipelined where that was offered (RFC 2920), every reply matched with its
 //! command, one outcome for every recipient.
 
+use super::stage::Stage;
 use super::words::{Fault, Finished, Timeouts, Transaction};
 use crate::bytes::dot::{BareLineEnd, Stuffer};
 use crate::mail::outcome::{Diagnostic, Outcome};
@@ -28,6 +29,10 @@ pub struct Running {
     stuffer: Stuffer,
     data: DataState,
     mail_line: String,
+    /// What this transaction is not to go beyond.
+    stop: Option<Stage>,
+    /// MAIL was taken.
+    stands: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +61,8 @@ pub enum Progress {
     Finished {
         clean: bool,
     },
+    /// The data was begun and must not be ended: only the end of the connection delivers nothing.
+    Abandoned,
     Broken(Fault),
 }
 
@@ -82,6 +89,8 @@ impl Running {
             stuffer: Stuffer::default(),
             data: DataState::NotYet,
             mail_line,
+            stop: None,
+            stands: false,
             transaction,
         }
     }
@@ -108,6 +117,16 @@ impl Running {
     /// The transaction before this one came to nothing: the server is told first.
     pub fn reset_first(&mut self) {
         self.unsent.push_front(Command::Rset);
+    }
+
+    /// Sends nothing beyond this stage: what it was answered is each recipient's outcome.
+    pub fn stop_after(&mut self, stage: Option<Stage>) {
+        self.stop = stage;
+        self.unsent.retain(|command| match command {
+            Command::Rcpt(_) => stage != Some(Stage::Mail),
+            Command::Data => !matches!(stage, Some(Stage::Mail | Stage::Rcpt)),
+            _ => true,
+        });
     }
 
     /// Moves commands to `out` as far as pipelining and room allow.
@@ -142,7 +161,7 @@ impl Running {
         }
         let Some(command) = self.due.pop_front() else { return self.unexpected(&reply) };
         match (command, reply.class()) {
-            (Command::Data, Class::Intermediate) => return self.go_ahead(),
+            (Command::Data, Class::Intermediate) => return self.go_ahead(&reply),
             (_, Class::Intermediate) => return self.unexpected(&reply),
             (Command::Data, Class::Completion) => return self.unexpected(&reply),
             (Command::Mail, Class::Transient | Class::Permanent) => {
@@ -153,7 +172,13 @@ impl Running {
             (Command::Rcpt(at), _) => self.rcpt_reply(at, &reply, outcome),
             (Command::Data, _) => self.settle(&outcome),
             (Command::End, _) => self.end_reply(&outcome),
-            (Command::Rset | Command::LoneDot | Command::Mail, _) => {}
+            (Command::Mail, _) => {
+                self.stands = true;
+                if self.stop == Some(Stage::Mail) {
+                    self.settle(&outcome);
+                }
+            }
+            (Command::Rset | Command::LoneDot, _) => {}
         }
         self.progress(command)
     }
@@ -210,13 +235,21 @@ impl Running {
         let Some(slot @ None) = self.outcomes.get_mut(at) else { return };
         if reply.is_success() {
             self.taken.push(at);
+            if self.stop == Some(Stage::Rcpt) {
+                *slot = Some(outcome);
+            }
             return;
         }
         *slot = Some(if is_too_many_recipients(reply) { Outcome::Deferred(Diagnostic::from(reply)) } else { outcome });
     }
 
     /// 354: the message goes, or a lone dot where every recipient was refused.
-    fn go_ahead(&mut self) -> Progress {
+    fn go_ahead(&mut self, reply: &Reply) -> Progress {
+        if self.stop == Some(Stage::Data) {
+            // 354 is all that was asked for.
+            self.settle(&Outcome::Accepted(Diagnostic::from(reply)));
+            return Progress::Abandoned;
+        }
         if self.taken.is_empty() {
             self.unsent.push_back(Command::LoneDot);
         } else {
@@ -256,7 +289,8 @@ impl Running {
         if self.data == DataState::Body || !self.due.is_empty() || !(self.unsent.is_empty() || nobody_wants_it) {
             return Progress::More;
         }
-        Progress::Finished { clean: matches!(last, Command::End | Command::LoneDot | Command::Mail) }
+        let clean = matches!(last, Command::End | Command::LoneDot) || (last == Command::Mail && !self.stands);
+        Progress::Finished { clean }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The words between the client engine and the work above it: its settings, what it asks, what it is told, how it reports.
 
+use super::stage::Stage;
 use crate::mail::envelope::Envelope;
 use crate::mail::outcome::Outcome;
 use crate::protocol::smtp::extensions::Extensions;
@@ -70,6 +71,8 @@ pub struct ClientConfig {
     pub lmtp: bool,
     pub tls: StartTls,
     pub timeouts: Timeouts,
+    /// Where the session ends, to try a server: nothing is delivered before [`Stage::Dot`]. None: it goes all the way.
+    pub quit_after: Option<Stage>,
 }
 
 /// One message to send. Its body comes by [`Engine::body`], in wire form (CRLF), without dots added.
