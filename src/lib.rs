@@ -38,12 +38,18 @@
 //! protocol 2  bytes in, steps out; no socket, file, clock, thread, log
 //!   protocol/engine.rs     the trait of every engine, and its steps
 //!   protocol/dns.rs        DNS responses read along their aliases
+//!   protocol/sasl/words.rs          SASL's mechanisms by name, who logs in, what can go wrong
+//!   protocol/sasl/prepare.rs        names and passwords as mechanisms compare them
+//!   protocol/sasl/scram.rs          SCRAM, with and without channel binding
+//!   protocol/sasl/simple.rs         PLAIN, LOGIN, CRAM-MD5, EXTERNAL, and the two for tokens
+//!   protocol/sasl.rs                one exchange as a client; knows no protocol that carries it
 //!   protocol/typed.rs      an engine that somebody types to, with LF for CRLF
 //!   protocol/smtp/reply.rs          replies on the wire, read and written
 //!   protocol/smtp/extensions.rs     what an EHLO reply offers
 //!   protocol/smtp/grammar.rs        commands as a server reads them
 //!   protocol/smtp/client/stage.rs   how far a session goes
 //!   protocol/smtp/client/words.rs   what the client engine is told and says
+//!   protocol/smtp/client/auth.rs    AUTH: a mechanism chosen, its messages in lines
 //!   protocol/smtp/client/transaction.rs  MAIL, RCPT, DATA: replies matched with commands, one outcome a recipient
 //!   protocol/smtp/client.rs         the SMTP and LMTP client engine
 //!   protocol/smtp/server/config.rs  what does not change during a session

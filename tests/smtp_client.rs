@@ -33,6 +33,7 @@ impl Answers<Client> for Sender {
     fn answer(&mut self, ask: ClientAsk) -> Option<ClientTell> {
         match ask {
             ClientAsk::Ready(_) => Some(self.transaction.take().map_or(ClientTell::Quit, ClientTell::Send)),
+            ClientAsk::Login(_) => Some(ClientTell::NoLogin("nobody".to_owned())),
             ClientAsk::Finished(finished) => {
                 for (recipient, outcome) in self.recipients.clone().iter().zip(&finished.outcomes) {
                     self.row(recipient, outcome);
@@ -50,7 +51,8 @@ impl Answers<Client> for Sender {
 }
 
 fn config(lmtp: bool, quit_after: Option<Stage>) -> ClientConfig {
-    ClientConfig { ehlo: "client.test".into(), lmtp, tls: StartTls::Never, timeouts: Timeouts::default(), quit_after }
+    let timeouts = Timeouts::default();
+    ClientConfig { ehlo: "client.test".into(), lmtp, tls: StartTls::Never, auth: None, timeouts, quit_after }
 }
 
 fn body(transcript: &Transcript) -> Vec<u8> {

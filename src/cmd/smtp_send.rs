@@ -118,6 +118,7 @@ fn courier<'a>(
         dial: dialer,
         dns: resolver,
         tls,
+        login: None,
         timeouts: args.network.timeout().map_or_else(Timeouts::default, Timeouts::capped),
         watch: Some(screen),
     }

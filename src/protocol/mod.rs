@@ -2,5 +2,6 @@
 
 pub mod dns;
 pub mod engine;
+pub mod sasl;
 pub mod smtp;
 pub mod typed;

@@ -1,7 +1,7 @@
 //! From a destination to its hosts: every address of every host in order, TLS as the destination asks for it, until one session
 //! serves. Each recipient gets an outcome, whatever fails.
 
-use super::session::{Ended, Outbox, Sent, Via, Watch, run};
+use super::session::{Around, Ended, Login, Outbox, Sent, Via, Watch, run};
 use crate::mail::address::Domain;
 use crate::mail::mx::{DnsError, HostList, Lookup, LoopsBack, MailHosts};
 use crate::mail::outcome::{Diagnostic, Outcome};
@@ -64,6 +64,8 @@ pub struct Courier<'a> {
     pub dial: &'a dyn Dial,
     pub dns: &'a dyn Lookup,
     pub tls: &'a dyn Secure,
+    /// Who logs in at every server; none: nobody.
+    pub login: Option<&'a dyn Login>,
     pub timeouts: Timeouts,
     pub watch: Option<&'a dyn Watch>,
 }
@@ -129,6 +131,10 @@ impl Courier<'_> {
                 attempt.tried += 1;
                 match self.session(&target, address, outbox) {
                     Ended::Served => return Ok(()),
+                    // Another address has the same users: a wrong password is not tried again and again.
+                    Ended::Failed(Failure { fault: fault @ Fault::Auth, outcome }) => {
+                        return Err(Box::new(Unserved { outcome, via: via(&target, address), fault }));
+                    }
                     Ended::Failed(failure) => attempt.note(failure.outcome, via(&target, address), failure.fault),
                 }
             }
@@ -172,14 +178,17 @@ impl Courier<'_> {
                 Err(error) => return Ended::Failed(Failure { fault: Fault::Tls, outcome: deferred(4, 7, 5, error.to_string()) }),
             },
         };
+        let local = matches!(target.place, Spot::Socket(_));
         let config = ClientConfig {
             ehlo: self.hostname.clone(),
             lmtp: target.lmtp,
             tls,
+            auth: self.login.map(|login| login.authentication(local)),
             timeouts: self.timeouts.clone(),
             quit_after: outbox.quit_after(),
         };
-        run(connection, config, handshake.as_deref(), outbox, via(target, address), self.watch)
+        let around = Around { tls: handshake.as_deref(), login: self.login, watch: self.watch };
+        run(connection, config, around, outbox, via(target, address))
     }
 
     /// The hosts of a destination in the order of trial; an outcome where there are none.

@@ -7,9 +7,10 @@ use crate::net::connection::Connection;
 use crate::net::drive::drive;
 use crate::net::drive::work::{Direction, Options, Work};
 use crate::net::tls::layer::{Facts, Handshake};
+use crate::protocol::sasl::words::{self as sasl, Mechanism};
 use crate::protocol::smtp::client::Client;
 use crate::protocol::smtp::client::stage::Stage;
-use crate::protocol::smtp::client::words::{ClientAsk, ClientConfig, ClientTell, Failure, Fault, Transaction};
+use crate::protocol::smtp::client::words::{Authentication, ClientAsk, ClientConfig, ClientTell, Failure, Fault, Transaction};
 use std::io::{self, Read};
 
 /// One transaction to be made. `tag` is the outbox's own.
@@ -72,6 +73,15 @@ pub trait Tape {
     fn failed(&mut self, why: &str);
 }
 
+/// Who we are to a server that wants to know.
+pub trait Login: Sync {
+    /// How we log in; `local`: to a socket of this host.
+    fn authentication(&self, local: bool) -> Authentication;
+    /// What an exchange of `mechanism` begins with, the binding to the channel apart. Called when the server has offered it; the
+    /// error is one line.
+    fn login(&self, mechanism: Mechanism) -> Result<sasl::Login, String>;
+}
+
 /// How a session ended.
 #[derive(Debug)]
 pub enum Ended {
@@ -81,17 +91,20 @@ pub enum Ended {
     Failed(Failure),
 }
 
+/// What a session needs of those above it, each where it has it.
+#[derive(Clone, Copy, Default)]
+pub struct Around<'a> {
+    pub tls: Option<&'a dyn Handshake>,
+    pub login: Option<&'a dyn Login>,
+    pub watch: Option<&'a dyn Watch>,
+}
+
 /// Runs a session until the outbox has nothing more or the session breaks. Every parcel that was taken is settled.
-pub fn run<T>(
-    mut connection: Connection,
-    config: ClientConfig,
-    tls: Option<&dyn Handshake>,
-    outbox: &dyn Outbox<T>,
-    via: Via,
-    watch: Option<&dyn Watch>,
-) -> Ended {
+pub fn run<T>(mut connection: Connection, config: ClientConfig, around: Around<'_>, outbox: &dyn Outbox<T>, via: Via) -> Ended {
+    let Around { tls, login, watch } = around;
     let tape = watch.map(|watch| watch.open(&via));
-    let mut work = Sending { outbox, via, tape, current: None, served: false, failure: None, unreadable: None };
+    let mut work =
+        Sending { outbox, login, binding: None, via, tape, current: None, served: false, failure: None, unreadable: None };
     let mut engine = Client::new(config);
     let options = Options { tls, ..Options::default() };
     let fault = drive(&mut engine, &mut connection, &mut work, options).err().map(|fault| fault.to_string());
@@ -119,7 +132,7 @@ pub fn run<T>(
 /// The driver knows better than the engine why a connection broke.
 fn explain(failure: Failure, fault: Option<String>) -> Failure {
     match (failure, fault) {
-        (Failure { fault, outcome: Outcome::Deferred(why) }, Some(text)) if why.code.is_none() => {
+        (Failure { fault, outcome: Outcome::Deferred(why) }, Some(text)) if why.code.is_none() && fault != Fault::Auth => {
             Failure { fault, outcome: Outcome::Deferred(Diagnostic { text, ..why }) }
         }
         (failure, _) => failure,
@@ -128,6 +141,9 @@ fn explain(failure: Failure, fault: Option<String>) -> Failure {
 
 struct Sending<'a, T> {
     outbox: &'a dyn Outbox<T>,
+    login: Option<&'a dyn Login>,
+    /// tls-server-end-point of the channel.
+    binding: Option<Vec<u8>>,
     via: Via,
     tape: Option<Box<dyn Tape>>,
     current: Option<Parcel<T>>,
@@ -145,9 +161,20 @@ impl<T> Sending<'_, T> {
     }
 }
 
+impl<T> Sending<'_, T> {
+    fn log_in(&mut self, mechanism: Mechanism) -> ClientTell {
+        match self.login.map(|login| login.login(mechanism)) {
+            Some(Ok(login)) => ClientTell::Login(Box::new(sasl::Login { binding: self.binding.clone(), ..login })),
+            Some(Err(why)) => ClientTell::NoLogin(why),
+            None => ClientTell::NoLogin("nobody to log in as".to_owned()),
+        }
+    }
+}
+
 impl<T> Work<Client> for Sending<'_, T> {
     fn ask(&mut self, ask: ClientAsk) -> Option<ClientTell> {
         match ask {
+            ClientAsk::Login(mechanism) => Some(self.log_in(mechanism)),
             ClientAsk::Ready(_) => {
                 self.served = true;
                 self.current = self.outbox.next();
@@ -181,6 +208,7 @@ impl<T> Work<Client> for Sending<'_, T> {
     }
 
     fn secured(&mut self, facts: &Facts) {
+        self.binding = facts.certificate.as_ref().and_then(|certificate| certificate.end_point.clone());
         self.via.tls = Some(format!("{} {}", facts.version, facts.cipher));
         if let Some(tape) = &mut self.tape {
             tape.secured(facts);

@@ -177,6 +177,7 @@ impl World {
             dial: &self.hosts,
             dns: &self.dns,
             tls: &NoTls,
+            login: None,
             timeouts: Timeouts::capped(PATIENCE),
             watch: None,
         };

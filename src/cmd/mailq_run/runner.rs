@@ -118,6 +118,7 @@ impl<'a> Runner<'a> {
             dial: &self.dialer,
             dns: &self.resolver,
             tls: &self.tls,
+            login: None,
             timeouts: self.timeouts.clone(),
             watch: self.screen.as_ref().map(|screen| screen as &dyn Watch),
         };

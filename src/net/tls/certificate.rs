@@ -20,7 +20,19 @@ pub fn describe(x509: &X509Ref) -> Result<Certificate, ErrorStack> {
         names: names(x509),
         not_after: unix_time(x509.not_after())?,
         fingerprint,
+        end_point: end_point(x509)?,
     })
+}
+
+/// RFC 5929 section 4.1: hashed with the hash of the certificate's signature, with SHA-256 in place of MD5 and SHA-1.
+fn end_point(x509: &X509Ref) -> Result<Option<Vec<u8>>, ErrorStack> {
+    let signature = x509.signature_algorithm().object().nid().signature_algorithms();
+    let hash = match signature.map(|algorithms| algorithms.digest) {
+        Some(Nid::MD5 | Nid::SHA1) => Some(MessageDigest::sha256()),
+        Some(digest) => MessageDigest::from_nid(digest),
+        None => None,
+    };
+    hash.map(|hash| x509.digest(hash).map(|digest| digest.to_vec())).transpose()
 }
 
 /// `CN=mx.test, O=Test`, in the certificate's order.

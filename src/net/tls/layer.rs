@@ -53,6 +53,8 @@ pub struct Certificate {
     pub not_after: i64,
     /// SHA-256 of the DER form.
     pub fingerprint: [u8; 32],
+    /// What tls-server-end-point binds to (RFC 5929 section 4.1); none where the signature names no hash of its own.
+    pub end_point: Option<Vec<u8>>,
 }
 
 impl Certificate {

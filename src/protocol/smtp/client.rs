@@ -1,6 +1,7 @@
-//! The SMTP and LMTP client engine: greeting, EHLO, STARTTLS, then one transaction after another. What one transaction is made of
-//! stands in `client/transaction.rs`.
+//! The SMTP and LMTP client engine: greeting, EHLO, STARTTLS, AUTH, then one transaction after another. What one transaction is made of
+//! stands in `client/transaction.rs`, what AUTH is made of in `client/auth.rs`.
 
+mod auth;
 pub mod stage;
 mod transaction;
 pub mod words;
@@ -10,6 +11,8 @@ use super::reply::{BadReply, ReplyReader};
 use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::{Class, EnhancedStatus, Reply};
 use crate::protocol::engine::{End, Engine, OUTGOING_LIMIT, Step};
+use crate::protocol::sasl::words::{Login, Mechanism, SaslError};
+use auth::{Authenticating, NoMechanism, Verdict};
 use stage::Stage;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -26,6 +29,9 @@ enum State {
     Ehlo,
     Helo,
     StartTls,
+    /// [`ClientAsk::Login`] waits for its answer.
+    Login(Mechanism),
+    Auth(Box<Authenticating>),
     /// [`ClientAsk::Ready`] waits for its answer.
     Ready,
     Transaction(Box<Running>),
@@ -49,6 +55,8 @@ pub struct Client {
     reader: ReplyReader,
     extensions: Extensions,
     secure: bool,
+    /// Mechanisms not tried yet.
+    mechanisms: VecDeque<Mechanism>,
     /// The server still holds a transaction that came to nothing.
     unclean: bool,
     asks: VecDeque<ClientAsk>,
@@ -66,6 +74,7 @@ impl Client {
             reader: ReplyReader::default(),
             extensions: Extensions::default(),
             secure: false,
+            mechanisms: VecDeque::new(),
             unclean: false,
             asks: VecDeque::new(),
             out: Vec::new(),
@@ -120,10 +129,11 @@ impl Client {
             State::Helo if reply.class() != Class::Intermediate => self.refused(&reply),
             State::StartTls => self.starttls_reply(&reply),
             State::Transaction(running) => self.transaction_reply(running, reply),
+            State::Auth(running) => self.auth_reply(running, &reply),
             State::Reset => self.quit(),
             State::Quit => State::Over,
             // RFC 5321 section 3.8: 421 may come at any time.
-            State::Ready if reply.code.value() == 421 => self.refused(&reply),
+            State::Ready | State::Login(_) if reply.code.value() == 421 => self.refused(&reply),
             _ => self.unexpected(&reply),
         }
     }
@@ -150,18 +160,21 @@ impl Client {
             return self.ready();
         }
         match self.config.tls {
-            _ if self.secure => self.ready(),
+            _ if self.secure => self.log_in(),
             StartTls::IfOffered | StartTls::Required if self.extensions.starttls => {
                 self.command("STARTTLS");
                 State::StartTls
             }
-            _ if self.needs_tls() => {
-                let why =
-                    Diagnostic::local(EnhancedStatus::new(4, 7, 4), "the server does not offer STARTTLS and TLS is required");
-                self.fail(Fault::Tls, Outcome::Deferred(why));
-                self.quit()
-            }
-            _ => self.ready(),
+            _ if self.needs_tls() => match &self.config.auth {
+                Some(wanted) if auth::needs_tls(wanted) => self.not_in(NoMechanism::NoTls),
+                _ => {
+                    let text = "the server does not offer STARTTLS and TLS is required";
+                    let why = Diagnostic::local(EnhancedStatus::new(4, 7, 4), text);
+                    self.fail(Fault::Tls, Outcome::Deferred(why));
+                    self.quit()
+                }
+            },
+            _ => self.log_in(),
         }
     }
 
@@ -173,7 +186,7 @@ impl Client {
         match reply.class() {
             Class::Completion => State::Secure(AfterTls::Ehlo),
             Class::Intermediate => self.unexpected(reply),
-            _ if !self.needs_tls() && reply.code.value() != 421 => self.ready(),
+            _ if !self.needs_tls() && reply.code.value() != 421 => self.log_in(),
             _ => {
                 let state = self.refused(reply);
                 if let Some(ClientAsk::Failed(failure)) = self.asks.back_mut() {
@@ -182,6 +195,75 @@ impl Client {
                 state
             }
         }
+    }
+
+    /// AUTH, where it is wanted, before anything else.
+    fn log_in(&mut self) -> State {
+        let Some(wanted) = &self.config.auth else { return self.ready() };
+        match auth::candidates(wanted, &self.extensions, self.secure) {
+            Ok(mechanisms) => {
+                self.mechanisms = mechanisms;
+                self.next_mechanism().unwrap_or(State::Over)
+            }
+            Err(NoMechanism::NotOffered | NoMechanism::NoneFits(_)) if wanted.optional => self.ready(),
+            Err(why) => self.not_in(why),
+        }
+    }
+
+    fn next_mechanism(&mut self) -> Option<State> {
+        let mechanism = self.mechanisms.pop_front()?;
+        self.asks.push_back(ClientAsk::Login(mechanism));
+        Some(State::Login(mechanism))
+    }
+
+    fn begin_auth(&mut self, mechanism: Mechanism, login: &Login) -> State {
+        match Authenticating::begin(mechanism, login, auth::bound_or_not(&self.extensions)) {
+            Ok((running, line)) => {
+                self.command(line.reveal());
+                State::Auth(Box::new(running))
+            }
+            Err(why) => {
+                // Another one may have a form for it; only what is bound to the channel needs more than another password.
+                let next = if why == SaslError::NoBinding { self.next_mechanism() } else { None };
+                next.unwrap_or_else(|| self.not_in(why))
+            }
+        }
+    }
+
+    fn auth_reply(&mut self, mut running: Box<Authenticating>, reply: &Reply) -> State {
+        match running.reply(reply) {
+            Verdict::Say(line) => {
+                self.command(line.reveal());
+                State::Auth(running)
+            }
+            Verdict::Accepted => self.ready(),
+            Verdict::OtherMechanism => {
+                let (wanted, secure) = (&self.config.auth, self.secure);
+                let may = |next: &Mechanism| wanted.as_ref().is_some_and(|wanted| auth::may_follow(*next, wanted, secure));
+                self.mechanisms.retain(may);
+                self.next_mechanism().unwrap_or_else(|| self.login_refused(reply))
+            }
+            Verdict::Refused => self.login_refused(reply),
+            Verdict::Failed(why) => self.not_in(why),
+        }
+    }
+
+    /// RFC 4954 section 6: 4yz may pass, 5yz won't.
+    fn login_refused(&mut self, reply: &Reply) -> State {
+        let state = match reply.class() {
+            Class::Intermediate => return self.unexpected(reply),
+            _ => self.refused(reply),
+        };
+        if let (Class::Permanent, Some(ClientAsk::Failed(failure))) = (reply.class(), self.asks.back_mut()) {
+            failure.fault = Fault::Auth;
+        }
+        state
+    }
+
+    /// We are not logged in and leave.
+    fn not_in(&mut self, why: impl Into<Failure>) -> State {
+        self.asks.push_back(ClientAsk::Failed(why.into()));
+        self.quit()
     }
 
     fn transaction_reply(&mut self, mut running: Box<Running>, reply: Reply) -> State {
@@ -321,6 +403,8 @@ impl Engine for Client {
                 State::Reset
             }
             (State::Ready, ClientTell::Quit) => self.quit(),
+            (State::Login(mechanism), ClientTell::Login(login)) => self.begin_auth(mechanism, &login),
+            (State::Login(_), ClientTell::NoLogin(why)) => self.not_in(auth::no_login(why)),
             // A tell that nothing asked for changes nothing.
             (state, _) => state,
         };
@@ -347,7 +431,7 @@ impl Engine for Client {
         }
         match &self.state {
             State::Over => return Step::Done,
-            State::Ready => return Step::Wait,
+            State::Ready | State::Login(_) => return Step::Wait,
             State::Secure(after) => {
                 self.state = State::Secured(*after);
                 return Step::Secure;

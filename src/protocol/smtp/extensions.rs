@@ -11,6 +11,8 @@ pub struct Extensions {
     pub eight_bit_mime: bool,
     pub enhanced_status_codes: bool,
     pub starttls: bool,
+    /// SASL mechanisms in upper case, each once, in the server's order (RFC 4954 section 3).
+    pub auth: Vec<String>,
     /// `keyword params` of every line after the first.
     pub lines: Vec<String>,
 }
@@ -28,16 +30,39 @@ impl Extensions {
                 "ENHANCEDSTATUSCODES" => offered.enhanced_status_codes = true,
                 "STARTTLS" => offered.starttls = true,
                 "SIZE" => offered.size = Some(words.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0)),
-                _ => {}
+                "AUTH" => offered.mechanisms(words),
+                // What servers said before RFC 2554, and some still say besides.
+                _ => {
+                    if let Some(first) = keyword.strip_prefix("AUTH=") {
+                        offered.mechanisms(std::iter::once(first).chain(words));
+                    }
+                }
             }
         }
         offered
+    }
+
+    fn mechanisms<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
+        for name in names.map(str::to_ascii_uppercase).filter(|name| !name.is_empty()) {
+            if !self.auth.contains(&name) {
+                self.auth.push(name);
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mechanisms_of_both_forms_count_once() {
+        let mut reply = Reply::new(250, None, "mx.test");
+        reply.lines.extend(["auth plain Login", "AUTH=LOGIN cram-md5", "AUTHENTIC X"].map(String::from));
+        assert_eq!(Extensions::from_ehlo(&reply).auth, ["PLAIN", "LOGIN", "CRAM-MD5"]);
+        reply.lines = ["mx.test", "AUTH", "AUTH="].map(String::from).into();
+        assert!(Extensions::from_ehlo(&reply).auth.is_empty());
+    }
 
     #[test]
     fn keywords_count_in_any_case() {

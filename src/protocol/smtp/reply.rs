@@ -4,8 +4,9 @@ use crate::bytes::line::{Line, LineBuffer};
 use crate::mail::reply::{EnhancedStatus, Reply, ReplyCode};
 use std::fmt::Write;
 
-/// Longest reply line taken, in octets without CRLF. RFC 5321 section 4.5.3.1.5 allows 510; servers send more.
-const MAX_LINE: usize = 4096;
+/// Longest reply line taken, in octets without CRLF. RFC 5321 section 4.5.3.1.5 allows 510; servers send more, and RFC 4954 section 4
+/// has 12288 octets suffice for challenges.
+const MAX_LINE: usize = 12288 - 2;
 /// Most lines of one reply, and most octets of its texts together: an endless reply is an attack.
 const MAX_LINES: usize = 256;
 const MAX_TEXT: usize = 64 * 1024;

@@ -3,6 +3,7 @@
 use super::stage::Stage;
 use crate::mail::envelope::Envelope;
 use crate::mail::outcome::Outcome;
+use crate::protocol::sasl::words::{Login, Mechanism};
 use crate::protocol::smtp::extensions::Extensions;
 use std::time::Duration;
 
@@ -70,9 +71,31 @@ pub struct ClientConfig {
     /// LMTP (RFC 2033): LHLO, and one reply per recipient after the data.
     pub lmtp: bool,
     pub tls: StartTls,
+    /// AUTH before the first transaction; none: nobody logs in.
+    pub auth: Option<Authentication>,
     pub timeouts: Timeouts,
     /// Where the session ends, to try a server: nothing is delivered before [`Stage::Dot`]. None: it goes all the way.
     pub quit_after: Option<Stage>,
+}
+
+/// How a client logs in (RFC 4954). Who it is, [`ClientAsk::Login`] asks for once it matters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authentication {
+    /// What may be used, in the order of preference.
+    pub mechanisms: Vec<Mechanism>,
+    /// Go on without where the server offers none of them.
+    pub optional: bool,
+    pub in_clear: InClear,
+}
+
+/// Whether secrets, or responses that can be cracked, may go where no TLS is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InClear {
+    Never,
+    /// Somebody asked for it.
+    Allowed,
+    /// The connection does not leave this host and cannot be overheard: a socket, a pipe.
+    Local,
 }
 
 /// One message to send. Its body comes by [`Engine::body`], in wire form (CRLF), without dots added.
@@ -88,6 +111,9 @@ pub struct Transaction {
 /// What the client wants of the work above it.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ClientAsk {
+    /// The server offers this mechanism, and it is to be used: who are we? Answered by [`ClientTell::Login`] or
+    /// [`ClientTell::NoLogin`].
+    Login(Mechanism),
     /// The session stands: what next? Answered by [`ClientTell`]. Asked again after each transaction that leaves it usable.
     Ready(Extensions),
     /// A transaction is over. No answer.
@@ -98,6 +124,9 @@ pub enum ClientAsk {
 
 #[derive(Debug)]
 pub enum ClientTell {
+    Login(Box<Login>),
+    /// There is no password to be had, for this reason.
+    NoLogin(String),
     Send(Transaction),
     Quit,
 }
@@ -126,6 +155,8 @@ pub enum Fault {
     Lost,
     /// TLS could not be started.
     Tls,
+    /// We could not log in, or must not under these circumstances.
+    Auth,
     /// The server broke the protocol.
     Protocol,
     /// We gave up: the body's source failed or we were told to stop.
