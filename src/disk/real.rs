@@ -1,24 +1,36 @@
 //! The operating system's files behind the trait of `fs`. No policy: one method, one or two system calls.
 
 use super::fs::{Access, DIR_MODE, FILE_MODE, File, Fs, Kind, Names, Room, Stat};
+#[cfg(target_os = "linux")]
+use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::linkat;
 use std::fs::{DirBuilder, OpenOptions, Permissions, TryLockError};
 use std::io;
+#[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 #[cfg(target_os = "linux")]
-use std::sync::OnceLock;
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// Of std's own accord descriptors are closed on exec.
 const OPEN_FLAGS: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
 
-/// Naming a file that has no name goes through `/proc`, which a chroot may lack. Asked once: it does not come or go under a process.
+/// Naming a file that has no name may have to go through `/proc`, which a chroot may lack. Asked once: it does not come or go under a
+/// process.
 #[cfg(target_os = "linux")]
 static HAS_PROC: OnceLock<bool> = OnceLock::new();
+
+/// Whether `/proc` was needed once. The kernel names a file by its descriptor for whoever opened it from version 6.10 on, before that
+/// only for root; every process pays for its own names in `/proc`.
+#[cfg(target_os = "linux")]
+static NEEDS_PROC: AtomicBool = AtomicBool::new(false);
 
 /// The operating system.
 #[derive(Debug, Clone, Copy, Default)]
@@ -208,14 +220,34 @@ impl File for Handle {
         }
     }
 
+    #[cfg(target_os = "linux")]
     fn name(&self, path: &Path) -> io::Result<()> {
-        let from = proc_path(self.file());
-        Ok(linkat(AT_FDCWD, from.as_str(), AT_FDCWD, path, AtFlags::AT_SYMLINK_FOLLOW)?)
+        if !NEEDS_PROC.load(Ordering::Relaxed) {
+            match linkat(self.file(), "", AT_FDCWD, path, AtFlags::AT_EMPTY_PATH) {
+                // Also for a directory that is not there, which the other way tells again.
+                Err(Errno::ENOENT | Errno::EINVAL) => {}
+                named => return Ok(named?),
+            }
+        }
+        name_by_proc(self.file(), path)?;
+        NEEDS_PROC.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn name(&self, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 
+#[cfg(target_os = "linux")]
 fn proc_path(file: &std::fs::File) -> String {
     format!("/proc/self/fd/{}", file.as_raw_fd())
+}
+
+#[cfg(target_os = "linux")]
+fn name_by_proc(file: &std::fs::File, path: &Path) -> io::Result<()> {
+    Ok(linkat(AT_FDCWD, proc_path(file).as_str(), AT_FDCWD, path, AtFlags::AT_SYMLINK_FOLLOW)?)
 }
 
 /// Undoes what a umask or a default ACL made of the mode.
@@ -241,5 +273,29 @@ fn stat(found: &std::fs::Metadata) -> Stat {
         inode: found.ino(),
         size: found.size(),
         modified: found.mtime(),
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_a_name_gets_one_by_its_descriptor_and_by_proc() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        // Where the file system has no such files, the spool goes another way.
+        let file = match Real.create_unnamed(dir.path()) {
+            Ok(file) => file,
+            Err(e) => return assert_eq!(e.kind(), io::ErrorKind::Unsupported),
+        };
+        file.name(&path("one")).unwrap();
+        let taken = file.name(&path("one")).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
+        let nowhere = file.name(&path("no/where")).unwrap_err();
+        assert_eq!(nowhere.kind(), io::ErrorKind::NotFound);
+        let unnamed = OpenOptions::new().write(true).custom_flags(libc::O_TMPFILE).open(dir.path()).unwrap();
+        name_by_proc(&unnamed, &path("two")).unwrap();
+        assert_eq!([path("one").exists(), path("two").exists()], [true, true]);
     }
 }
