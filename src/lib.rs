@@ -86,6 +86,8 @@
 //!   disk/scratch.rs        a message held in an unlinked temporary file
 //!   disk/group.rs          one directory sync for all who wait for one
 //!   disk/maildir.rs        delivery into a Maildir
+//!   disk/pickup.rs         a Maildir's messages read, and taken away
+//!   disk/mbox.rs           an mbox read as a stream
 //!   disk/spool/mark.rs     what is settled about a recipient
 //!   disk/spool/format.rs   the file of one message, and how it vouches for itself
 //!   disk/spool/history.rs  the records behind it
@@ -175,9 +177,13 @@
 //!   cmd/smtp_listen/start.rs    inetd, systemd, or sockets of its own
 //!   cmd/smtp_listen.rs     speaks SMTP and LMTP to clients and stores what it accepts
 //!   cmd/smtp_send/debugging.rs  its options that look at a server
+//!   cmd/smtp_send/source.rs  where messages come from: stdin, an mbox, a Maildir
 //!   cmd/smtp_send/args.rs  smtp-send's command line
 //!   cmd/smtp_send/results.rs  what became of each recipient, and the status of all
 //!   cmd/smtp_send/queue.rs    into the spool: instead of sending, or what was deferred
+//!   cmd/smtp_send/letter.rs   a message with its envelope, and its results so far
+//!   cmd/smtp_send/ledger.rs   what is told of each message when it is done
+//!   cmd/smtp_send/mailbag.rs  gives out letters, whatever they were read from
 //!   cmd/smtp_send/sending.rs  recipients by where they go, sessions, results
 //!   cmd/smtp_send/quit_after.rs  sessions that end early, to try a server
 //!   cmd/smtp_send.rs       sends the message on stdin

@@ -102,3 +102,9 @@ fn check(transcript: &Transcript) {
 fn every_transcript_passes_against_the_binary() {
     transcript::check_all("smtp_send", check);
 }
+
+/// As above, with many messages or recipients: more than one connection, or transactions that depend on the ones before.
+#[test]
+fn every_batch_passes_against_the_binary() {
+    transcript::check_all("smtp_batch", check);
+}

@@ -16,10 +16,35 @@ use std::sync::Arc;
 const MAX_HEADER: usize = 8 * 1024 * 1024;
 const BUFFER: usize = 64 * 1024;
 
+/// Where the text lies, to be read as often as wanted.
+#[derive(Debug)]
+pub enum Store {
+    File(File),
+    /// For what is small.
+    Memory(Vec<u8>),
+}
+
+impl Store {
+    /// Some octets from `at` on, none at the end. Those of a file pass through `buf`.
+    fn piece<'a>(&'a self, at: u64, buf: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
+        match self {
+            Store::Memory(bytes) => {
+                let from = usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
+                Ok(&bytes[from..bytes.len().min(from + BUFFER)])
+            }
+            Store::File(file) => {
+                buf.resize(BUFFER, 0);
+                let n = file.read_at(buf, at)?;
+                Ok(&buf[..n])
+            }
+        }
+    }
+}
+
 /// A message that is fit to be sent.
 #[derive(Debug, Clone)]
 pub struct Message {
-    file: Arc<File>,
+    store: Arc<Store>,
     /// In wire form, with the blank line behind it if there was one.
     header: Arc<[u8]>,
     /// The recipients that the header names are read from here: `Bcc` included.
@@ -37,26 +62,26 @@ impl Message {
     /// an endless header 65.
     pub fn from_stdin(keep_bcc: bool) -> Result<Message, Failure> {
         let (file, start) = seekable().context("cannot read the message from stdin").or_status(Status::Io)?;
-        Message::read(file, start, keep_bcc)
+        Message::read(Store::File(file), start, keep_bcc)?.ok_or_else(|| Failure::text(Status::NoInput, "no message on stdin"))
     }
 
-    fn read(file: File, start: u64, keep_bcc: bool) -> Result<Message, Failure> {
+    /// As [`Message::from_stdin`], of what lies in `store` from `start` on; none: nothing does.
+    pub fn read(store: Store, start: u64, keep_bcc: bool) -> Result<Option<Message>, Failure> {
         let mut scan = Scan::default();
-        let mut source = At { file: &file, at: start };
-        scan.run(&mut source)?;
+        scan.run(&store, start)?;
         if scan.raw_size == 0 {
-            return Err(Failure::text(Status::NoInput, "no message on stdin"));
+            return Ok(None);
         }
         let whole_header = scan.header;
         let header = if keep_bcc { whole_header.clone() } else { submitted::without_bcc(&whole_header) };
-        Ok(Message {
+        Ok(Some(Message {
             size: scan.size - (whole_header.len() - header.len()) as u64,
             eight_bit: scan.eight_bit || !header.is_ascii(),
             header: header.into(),
             whole_header: whole_header.into(),
             rest_at: start + scan.rest_at,
-            file: Arc::new(file),
-        })
+            store: Arc::new(store),
+        }))
     }
 
     /// The header in wire form, as it came: with `Bcc`.
@@ -66,7 +91,15 @@ impl Message {
 
     /// The message in wire form, from its start.
     pub fn body(&self) -> Body {
-        Body { message: self.clone(), header_at: 0, at: self.rest_at, newline: ToCrlf::default(), ready: Vec::new(), taken: 0 }
+        Body {
+            message: self.clone(),
+            header_at: 0,
+            at: self.rest_at,
+            newline: ToCrlf::default(),
+            buf: Vec::new(),
+            ready: Vec::new(),
+            taken: 0,
+        }
     }
 }
 
@@ -80,20 +113,6 @@ fn seekable() -> io::Result<(File, u64)> {
     let mut scratch = Scratch::new()?;
     io::copy(&mut stdin, &mut scratch)?;
     Ok((scratch.into_file()?, 0))
-}
-
-/// A reader that shares no position with another.
-struct At<'a> {
-    file: &'a File,
-    at: u64,
-}
-
-impl Read for At<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let n = self.file.read_at(buf, self.at)?;
-        self.at += n as u64;
-        Ok(n)
-    }
 }
 
 /// The first reading.
@@ -112,16 +131,15 @@ struct Scan {
 }
 
 impl Scan {
-    fn run(&mut self, source: &mut impl Read) -> Result<(), Failure> {
-        let mut buf = vec![0; BUFFER];
-        let mut wire = Vec::with_capacity(2 * BUFFER);
+    fn run(&mut self, store: &Store, start: u64) -> Result<(), Failure> {
+        let (mut buf, mut wire) = (Vec::new(), Vec::new());
         loop {
-            let n = source.read(&mut buf).context("cannot read the message").or_status(Status::Io)?;
-            if n == 0 {
+            let piece = store.piece(start + self.raw_size, &mut buf).context("cannot read the message").or_status(Status::Io)?;
+            if piece.is_empty() {
                 break;
             }
-            self.raw_size += n as u64;
-            let rest = if self.header_done { &buf[..n] } else { self.take_header(&buf[..n])? };
+            self.raw_size += piece.len() as u64;
+            let rest = if self.header_done { piece } else { self.take_header(piece)? };
             self.take_rest(rest, &mut wire).or_status(Status::Data)?;
         }
         if !self.header_done {
@@ -185,6 +203,7 @@ pub struct Body {
     header_at: usize,
     at: u64,
     newline: ToCrlf,
+    buf: Vec<u8>,
     ready: Vec<u8>,
     taken: usize,
 }
@@ -199,14 +218,13 @@ impl Read for Body {
             return Ok(n);
         }
         while self.taken == self.ready.len() {
-            let mut raw = vec![0; BUFFER];
-            let n = self.message.file.read_at(&mut raw, self.at)?;
-            if n == 0 {
+            let raw = self.message.store.piece(self.at, &mut self.buf)?;
+            if raw.is_empty() {
                 return Ok(0);
             }
-            self.at += n as u64;
+            self.at += raw.len() as u64;
             (self.taken, _) = (0, self.ready.clear());
-            self.newline.push(&raw[..n], &mut self.ready).map_err(|lone| io::Error::new(io::ErrorKind::InvalidData, lone))?;
+            self.newline.push(raw, &mut self.ready).map_err(|lone| io::Error::new(io::ErrorKind::InvalidData, lone))?;
         }
         let n = (self.ready.len() - self.taken).min(buf.len());
         buf[..n].copy_from_slice(&self.ready[self.taken..self.taken + n]);
@@ -224,7 +242,10 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"skip").unwrap();
         file.write_all(text).unwrap();
-        Message::read(file, 4, false)
+        let in_memory = Message::read(Store::Memory([b"skip", text].concat()), 4, false).map(|message| message.is_some());
+        let message = Message::read(Store::File(file), 4, false);
+        assert_eq!(in_memory.is_ok(), message.is_ok(), "{text:?}");
+        message?.ok_or_else(|| Failure::text(Status::NoInput, "nothing"))
     }
 
     fn wire(text: &[u8]) -> String {

@@ -2,7 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Read};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Shorter waits show nothing.
@@ -11,23 +11,47 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Counts octets; draws once it takes long. Clones share one bar.
 #[derive(Debug, Clone)]
 pub struct Progress {
-    total: u64,
     inside: Option<Arc<Mutex<Inside>>>,
 }
 
 #[derive(Debug)]
 struct Inside {
     started: Instant,
+    /// None: nobody knows.
+    total: Option<u64>,
     done: u64,
+    /// What of it is behind us for good.
+    passed: u64,
     bar: Option<ProgressBar>,
 }
 
 impl Progress {
-    /// `total` octets are to come. Nothing is ever drawn if `quiet` or where stderr is no terminal.
-    pub fn new(total: u64, quiet: bool) -> Progress {
+    /// Nothing is ever drawn if `quiet` or where stderr is no terminal.
+    pub fn new(quiet: bool) -> Progress {
         let shown = !quiet && io::stderr().is_terminal();
-        let inside = Inside { started: Instant::now(), done: 0, bar: None };
-        Progress { total, inside: shown.then(|| Arc::new(Mutex::new(inside))) }
+        let inside = Inside { started: Instant::now(), total: None, done: 0, passed: 0, bar: None };
+        Progress { inside: shown.then(|| Arc::new(Mutex::new(inside))) }
+    }
+
+    /// Something may be drawn.
+    pub fn is_shown(&self) -> bool {
+        self.inside.is_some()
+    }
+
+    /// So many octets are to come.
+    pub fn expect(&self, total: u64) {
+        if let Some(mut inside) = self.lock() {
+            inside.total = Some(total);
+        }
+    }
+
+    /// So many of them are done with, whatever was read of them.
+    pub fn passed(&self, octets: u64) {
+        if let Some(mut inside) = self.lock() {
+            inside.passed += octets;
+            inside.done = inside.passed;
+            inside.draw();
+        }
     }
 
     /// Counts what is read through it.
@@ -37,30 +61,41 @@ impl Progress {
 
     /// Takes the bar away.
     pub fn finish(&self) {
-        if let Some(bar) =
-            self.inside.as_ref().and_then(|inside| inside.lock().unwrap_or_else(PoisonError::into_inner).bar.take())
-        {
+        if let Some(bar) = self.lock().and_then(|mut inside| inside.bar.take()) {
             bar.finish_and_clear();
         }
     }
 
     fn advance(&self, octets: u64) {
-        let Some(inside) = &self.inside else { return };
-        let mut inside = inside.lock().unwrap_or_else(PoisonError::into_inner);
-        inside.done += octets;
-        if inside.bar.is_none() && inside.started.elapsed() > PATIENCE {
-            inside.bar = Some(bar(self.total));
+        if let Some(mut inside) = self.lock() {
+            inside.done += octets;
+            inside.draw();
         }
-        if let Some(bar) = &inside.bar {
-            bar.set_position(inside.done);
+    }
+
+    fn lock(&self) -> Option<MutexGuard<'_, Inside>> {
+        self.inside.as_ref().map(|inside| inside.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Inside {
+    fn draw(&mut self) {
+        if self.bar.is_none() && self.started.elapsed() > PATIENCE {
+            self.bar = Some(bar(self.total));
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_position(self.total.map_or(self.done, |total| self.done.min(total)));
         }
     }
 }
 
-fn bar(total: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("{bytes}/{total_bytes} {wide_bar} {bytes_per_sec} {eta}");
-    if let Ok(style) = style {
+fn bar(total: Option<u64>) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
+    let shape = match total {
+        Some(_) => "{bytes}/{total_bytes} {wide_bar} {bytes_per_sec} {eta}",
+        None => "{bytes} {spinner} {bytes_per_sec}",
+    };
+    if let Ok(style) = ProgressStyle::with_template(shape) {
         bar.set_style(style);
     }
     bar

@@ -2,16 +2,20 @@
 
 mod args;
 mod debugging;
+mod ledger;
+mod letter;
+mod mailbag;
 mod queue;
 mod quit_after;
 mod results;
 mod sending;
+mod source;
 
 use crate::cli::args::{self as words, Parsed};
 use crate::cli::config::settings::{Config, TlsMode};
 use crate::cli::config::{self, Reader, system_hostname};
 use crate::cli::exit::{Failure, OrStatus, Status};
-use crate::cli::log::{Sink, Target};
+use crate::cli::log::Target;
 use crate::cli::message::Message;
 use crate::cli::opts::server::Chosen;
 use crate::cli::opts::tls::ClientTls;
@@ -19,23 +23,21 @@ use crate::cli::progress::Progress;
 use crate::cli::report::Rows;
 use crate::cli::screen::Screen;
 use crate::cli::transcript::Level;
-use crate::mail::address::{ForwardPath, ReversePath};
-use crate::mail::address_list;
-use crate::mail::envelope::Envelope;
 use crate::mail::server::{Host, Place, Scheme, Server};
-use crate::mail::{header, submitted};
 use crate::net::dial::{DialError, Dialer};
 use crate::net::dns::{Options, Resolver};
 use crate::net::tls::client::Client;
 use crate::protocol::smtp::client::stage::Stage;
 use crate::protocol::smtp::client::words::Timeouts;
 use crate::relay::deliver::{Courier, Destination};
-use crate::relay::event::{Event, Log};
 use args::Args;
 use clap::CommandFactory;
+use ledger::Ledger;
+use mailbag::{Mailbag, envelope, reverse_path};
 use quit_after::Trial;
-use results::Result as RecipientResult;
 use sending::{Sending, ToolTls};
+use source::Source;
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 
@@ -62,14 +64,18 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     if let Some(stage) = stage.filter(|stage| stage.is_before_data()) {
         return quit_early(&args, &config, chosen, &tls, stage);
     }
-    let message = Message::from_stdin(args.keep_bcc)?;
-    let envelope = envelope(&args, chosen.as_ref(), Some(&message))?;
-    let results = if args.enqueue {
-        queue::enqueue(&args, &config, &message, &envelope)?
-    } else {
-        send(&args, &config, chosen, tls, &message, &envelope)?
-    };
-    report(&args, &log, &envelope, &message, &results)
+    let progress = Progress::new(args.quiet);
+    let source = Source::open(&args.many, args.keep_bcc, progress.is_shown())?;
+    if let Some(total) = source.total {
+        progress.expect(total);
+    }
+    let (source, hostname) = (RefCell::new(source), ehlo(&args, &config));
+    let ledger = Ledger::new(&args, &log, &hostname, &source, &progress);
+    let bag = Mailbag { args: &args, chosen: chosen.as_ref(), source: &source, ledger: &ledger };
+    let sent = if args.enqueue { enqueue(&bag, &config) } else { send(&bag, &config, tls) };
+    progress.finish();
+    sent.and(source.borrow_mut().finish())?;
+    Ok(ledger.status())
 }
 
 /// `--quit-after` a stage before the message.
@@ -77,9 +83,9 @@ fn quit_early(args: &Args, config: &Config, chosen: Option<Chosen>, tls: &ToolTl
     let wanted = args.take_recipients && !stage.is_before_rcpt();
     let message = wanted.then(|| Message::from_stdin(args.keep_bcc)).transpose()?;
     let (reverse_path, recipients) = if stage.is_before_rcpt() {
-        (reverse_path(args, chosen.as_ref(), None), args.recipients.clone())
+        (reverse_path(args, chosen.as_ref(), None, false), args.recipients.clone())
     } else {
-        let envelope = envelope(args, chosen.as_ref(), message.as_ref())?;
+        let envelope = envelope(args, chosen.as_ref(), message.as_ref(), false)?;
         (envelope.reverse_path.clone(), envelope.recipients().to_vec())
     };
     let screen = screen(args);
@@ -124,102 +130,40 @@ fn courier<'a>(
     }
 }
 
-fn send(
-    args: &Args,
-    config: &Config,
-    chosen: Option<Chosen>,
-    tls: ToolTls,
-    message: &Message,
-    envelope: &Envelope,
-) -> Result<Vec<RecipientResult>, Failure> {
+fn enqueue(bag: &Mailbag<'_>, config: &Config) -> Result<(), Failure> {
+    while let Some(mut letter) = bag.next()? {
+        let results = queue::enqueue(bag.args, config, &letter.message, &letter.envelope)?;
+        letter.settle_all(results);
+        bag.ledger.done(&mut letter)?;
+    }
+    Ok(())
+}
+
+fn send(bag: &Mailbag<'_>, config: &Config, tls: ToolTls) -> Result<(), Failure> {
+    let args = bag.args;
     let screen = screen(args);
     let dialer = args.network.dialer();
     let resolver = Resolver::new(Options { family: dialer.family, ..Options::default() });
     let courier = courier(args, config, &dialer, &resolver, &tls, &screen);
-    if let Some(why) = chosen.as_ref().and_then(|chosen| no_such_host(&chosen.server, &dialer)) {
-        return Ok(results::refused_all(envelope.recipients(), &why));
+    if let Some(why) = bag.chosen.and_then(|chosen| no_such_host(&chosen.server, &dialer)) {
+        while let Some(mut letter) = bag.next()? {
+            letter.settle_all(results::refused_all(letter.envelope.recipients(), &why));
+            bag.ledger.done(&mut letter)?;
+        }
+        return Ok(());
     }
-    let sending = Sending {
-        message,
-        reverse_path: &envelope.reverse_path,
-        recipients: envelope.recipients(),
-        courier: &courier,
-        progress: Progress::new(message.size, args.quiet),
-        quit_after: args.debugging.quit_after,
-    };
-    let destination = chosen.map(|chosen| Destination::Server(chosen.server));
-    let mut results = sending.run(destination.as_ref());
-    if let Some(spool) = &args.spool {
-        queue::keep_deferred(spool, &courier.hostname, message, &envelope.reverse_path, &mut results)?;
-    }
-    if results::status(&results) != Status::Done {
+    let sending = Sending { bag, courier: &courier, progress: bag.ledger.progress, quit_after: args.debugging.quit_after };
+    sending.run(bag.chosen.map(|chosen| Destination::Server(chosen.server.clone())).as_ref())?;
+    if bag.ledger.was_refused_any() {
         screen.show_last();
     }
-    Ok(results)
+    Ok(())
 }
 
 /// A server's name that nobody knows is told as such, and not tried again and again.
 fn no_such_host(server: &Server, dialer: &Dialer) -> Option<String> {
     let Place::Host { host: Host::Name(name), port } = &server.place else { return None };
     dialer.lookup(name, *port).err().filter(DialError::is_no_such_host).map(|error| error.to_string())
-}
-
-/// A row for each recipient, a line in the log for each, one status for all.
-fn report(
-    args: &Args,
-    log: &Sink,
-    envelope: &Envelope,
-    message: &Message,
-    results: &[RecipientResult],
-) -> Result<Status, Failure> {
-    let mut rows = Rows::new(args.json);
-    for result in results {
-        rows.put(result)?;
-        if args.debugging.quit_after.is_some_and(|stage| stage != Stage::Dot) {
-            continue;
-        }
-        let mut event = Event::new("recipient").because(result.outcome.diagnostic());
-        event.queue_id.clone_from(&result.queue_id);
-        event.reverse_path = Some(envelope.reverse_path.to_string());
-        event.recipient = Some(result.recipient.to_string());
-        event.host = Some(result.via.host.clone()).filter(|host| !host.is_empty());
-        event.address.clone_from(&result.via.address);
-        event.tls.clone_from(&result.via.tls);
-        event.outcome = Some(result.outcome.word());
-        event.size = Some(message.size);
-        log.event(&event);
-    }
-    Ok(results::status(results))
-}
-
-/// Recipients of the command line and, with `-t`, of the header; no recipient is status 64.
-fn envelope(args: &Args, chosen: Option<&Chosen>, message: Option<&Message>) -> Result<Envelope, Failure> {
-    let mut recipients = args.recipients.clone();
-    if let Some(message) = message.filter(|_| args.take_recipients) {
-        let found = submitted::recipients(message.whole_header()).or_status(Status::Data)?;
-        recipients.extend(found.into_iter().map(ForwardPath::Mailbox));
-    }
-    Envelope::new(reverse_path(args, chosen, message), recipients).map_err(|none| Failure::new(Status::Usage, none))
-}
-
-fn reverse_path(args: &Args, chosen: Option<&Chosen>, message: Option<&Message>) -> ReversePath {
-    if let Some(path) = &args.from {
-        return path.clone();
-    }
-    if let Some(from) = chosen.and_then(|chosen| chosen.account.as_ref()).and_then(|account| account.from.clone()) {
-        return ReversePath::Mailbox(from);
-    }
-    let of_header = ["Sender", "From"].iter().find_map(|name| {
-        let field = header::field(message?.whole_header(), name)?;
-        address_list::recipients(&field.value()).ok()?.into_iter().next()
-    });
-    of_header.or_else(ourselves).map_or(ReversePath::Null, ReversePath::Mailbox)
-}
-
-/// The user on this host.
-fn ourselves() -> Option<crate::mail::address::Mailbox> {
-    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).ok()??.name;
-    format!("{user}@{}", system_hostname()).parse().ok()
 }
 
 /// RFC 5321 section 4.1.4: a host without a full name of its own gives an address literal.

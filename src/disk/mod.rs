@@ -5,6 +5,8 @@ pub mod fs;
 pub mod group;
 pub mod lock;
 pub mod maildir;
+pub mod mbox;
+pub mod pickup;
 pub mod real;
 pub mod scratch;
 pub mod spool;

@@ -11,6 +11,7 @@ use crate::protocol::sasl::words::{self as sasl, Mechanism};
 use crate::protocol::smtp::client::Client;
 use crate::protocol::smtp::client::stage::Stage;
 use crate::protocol::smtp::client::words::{Authentication, ClientAsk, ClientConfig, ClientTell, Failure, Fault, Transaction};
+use crate::protocol::smtp::extensions::Extensions;
 use std::io::{self, Read};
 
 /// One transaction to be made. `tag` is the outbox's own.
@@ -36,6 +37,8 @@ pub struct Sent<T> {
 pub trait Outbox<T> {
     /// Something is left to be sent.
     fn is_waiting(&self) -> bool;
+    /// A session stands; the next parcels go over it.
+    fn opened(&self, _offered: &Extensions) {}
     /// The next parcel, which is settled before the one after it is asked for. None ends the session.
     fn next(&self) -> Option<Parcel<T>>;
     fn settle(&self, sent: Sent<T>, via: &Via);
@@ -175,8 +178,10 @@ impl<T> Work<Client> for Sending<'_, T> {
     fn ask(&mut self, ask: ClientAsk) -> Option<ClientTell> {
         match ask {
             ClientAsk::Login(mechanism) => Some(self.log_in(mechanism)),
-            ClientAsk::Ready(_) => {
-                self.served = true;
+            ClientAsk::Ready(offered) => {
+                if !std::mem::replace(&mut self.served, true) {
+                    self.outbox.opened(&offered);
+                }
                 self.current = self.outbox.next();
                 let transaction = self.current.as_ref().map(|parcel| parcel.transaction.clone());
                 Some(transaction.map_or(ClientTell::Quit, ClientTell::Send))

@@ -10,7 +10,7 @@ pub struct LogOptions {
     #[arg(long = "log", value_name = "WHERE", value_parser = target, help_heading = "Log options")]
     target: Option<Target>,
     /// The form of a log line
-    #[arg(long, value_name = "FORM", value_enum, default_value_t = Format::Text, help_heading = "Log options")]
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = Format::Text, hide_short_help = true, help_heading = "Log options")]
     log_format: Format,
 }
 

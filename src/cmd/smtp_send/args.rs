@@ -1,6 +1,7 @@
 //! smtp-send's command line.
 
 use super::debugging::DebuggingOptions;
+use super::source::ManyOptions;
 use crate::cli::opts::log::LogOptions;
 use crate::cli::opts::server::{NetworkOptions, ServerOptions};
 use crate::cli::opts::tls::ClientTlsOptions;
@@ -52,6 +53,8 @@ pub struct Args {
     /// No progress bar, and nothing on stderr but what ends the tool
     #[arg(short, long)]
     pub quiet: bool,
+    #[command(flatten)]
+    pub many: ManyOptions,
     #[command(flatten)]
     pub server: ServerOptions,
     #[command(flatten)]

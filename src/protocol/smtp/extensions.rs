@@ -13,8 +13,40 @@ pub struct Extensions {
     pub starttls: bool,
     /// SASL mechanisms in upper case, each once, in the server's order (RFC 4954 section 3).
     pub auth: Vec<String>,
+    pub limits: Limits,
     /// `keyword params` of every line after the first.
     pub lines: Vec<String>,
+}
+
+/// What a server takes of one client (`LIMITS`, RFC 9422 section 3); none: it names no such limit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Transactions of one session.
+    pub mail_max: Option<usize>,
+    /// Recipients of one transaction.
+    pub rcpt_max: Option<usize>,
+    /// Domains among the recipients of one transaction.
+    pub rcpt_domain_max: Option<usize>,
+}
+
+impl Limits {
+    /// `limit-param = limit-name-value 0*[SP limit-name-value]`, `limit-name-value = limit-name ["=" limit-value]`; the three limits of
+    /// RFC 9422 section 4 are `%x31-39 0*5DIGIT`. Other limits, and values that are none, are passed over.
+    fn from_params<'a>(params: impl Iterator<Item = &'a str>) -> Limits {
+        let mut limits = Limits::default();
+        for (name, value) in params.filter_map(|param| param.split_once('=')) {
+            let is_number =
+                matches!(value.as_bytes(), [b'1'..=b'9', rest @ ..] if rest.len() <= 5 && rest.iter().all(u8::is_ascii_digit));
+            let number = value.parse().ok().filter(|_| is_number);
+            match name.to_ascii_uppercase().as_str() {
+                "MAILMAX" => limits.mail_max = number,
+                "RCPTMAX" => limits.rcpt_max = number,
+                "RCPTDOMAINMAX" => limits.rcpt_domain_max = number,
+                _ => {}
+            }
+        }
+        limits
+    }
 }
 
 impl Extensions {
@@ -29,6 +61,7 @@ impl Extensions {
                 "8BITMIME" => offered.eight_bit_mime = true,
                 "ENHANCEDSTATUSCODES" => offered.enhanced_status_codes = true,
                 "STARTTLS" => offered.starttls = true,
+                "LIMITS" => offered.limits = Limits::from_params(words),
                 "SIZE" => offered.size = Some(words.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0)),
                 "AUTH" => offered.mechanisms(words),
                 // What servers said before RFC 2554, and some still say besides.
@@ -73,5 +106,19 @@ mod tests {
         assert!(offered.starttls && offered.eight_bit_mime && !offered.pipelining);
         assert_eq!(offered.size, Some(Some(1000)));
         assert_eq!(offered.lines.len(), 4);
+    }
+
+    #[test]
+    fn limits_are_numbers_without_a_zero_in_front() {
+        let limits = |text: &str| {
+            let mut reply = Reply::new(250, None, "mx.test");
+            reply.lines.push(text.to_owned());
+            Extensions::from_ehlo(&reply).limits
+        };
+        let named = limits("limits RcptMax=20 MAILMAX=5 RCPTDOMAINMAX=1 X-OTHER FUTURE=1");
+        assert_eq!(named, Limits { mail_max: Some(5), rcpt_max: Some(20), rcpt_domain_max: Some(1) });
+        for bad in ["LIMITS", "LIMITS MAILMAX RCPTMAX=", "LIMITS MAILMAX=0 RCPTMAX=05", "LIMITS RCPTMAX=1234567 MAILMAX=+5"] {
+            assert_eq!(limits(bad), Limits::default(), "{bad}");
+        }
     }
 }

@@ -1,0 +1,185 @@
+//! What is told of each letter when it is done: its rows, its lines in the log, its part of the exit status; what of it is kept in our
+//! spool, and that it is taken out of the Maildir.
+
+use super::args::Args;
+use super::letter::Letter;
+use super::queue;
+use super::results::{self, Result as RecipientResult};
+use super::source::{Label, Source};
+use crate::cli::exit::{Failure, Status};
+use crate::cli::log::Sink;
+use crate::cli::progress::Progress;
+use crate::cli::report::{Row, Rows};
+use crate::cli::stdio::say;
+use crate::mail::address::ForwardPath;
+use crate::mail::outcome::Outcome;
+use crate::protocol::smtp::client::stage::Stage;
+use crate::protocol::smtp::client::words::Fault;
+use crate::relay::event::{Event, Log};
+use serde::Serialize;
+use std::cell::RefCell;
+
+/// Kinds of results that a status is made of; no session has more.
+const MOST_KINDS: usize = 256;
+
+/// The results of all letters.
+pub struct Ledger<'a> {
+    pub args: &'a Args,
+    pub log: &'a Sink,
+    /// For the trace field of what goes into the spool.
+    pub hostname: &'a str,
+    pub source: &'a RefCell<Source>,
+    pub progress: &'a Progress,
+    pub rows: RefCell<Rows>,
+    tally: RefCell<Tally>,
+}
+
+impl<'a> Ledger<'a> {
+    pub fn new(
+        args: &'a Args,
+        log: &'a Sink,
+        hostname: &'a str,
+        source: &'a RefCell<Source>,
+        progress: &'a Progress,
+    ) -> Ledger<'a> {
+        Ledger { args, log, hostname, source, progress, rows: RefCell::new(Rows::new(args.json)), tally: RefCell::default() }
+    }
+
+    /// The letter is done: each recipient has its result, or gets one now.
+    pub fn done(&self, letter: &mut Letter) -> Result<(), Failure> {
+        let mut results = letter.results();
+        if let (Some(spool), false) = (&self.args.spool, self.args.enqueue) {
+            let path = &letter.envelope.reverse_path;
+            queue::keep_deferred(spool, self.hostname, &letter.message, path, &mut results)?;
+        }
+        let mut rows = self.rows.borrow_mut();
+        for result in &results {
+            rows.put(&Labelled { result, message: letter.label.as_ref() })?;
+            if self.args.debugging.quit_after.is_none_or(|stage| stage == Stage::Dot) {
+                self.log.event(&event(letter, result));
+            }
+        }
+        self.tally.borrow_mut().add(&results);
+        if let (true, Some(label)) = (self.args.many.remove && results::status(&results) == Status::Done, &letter.label) {
+            self.source.borrow_mut().remove(label)?;
+        }
+        self.progress.passed(letter.octets);
+        Ok(())
+    }
+
+    /// One message of many that cannot be sent, with the recipients that are known without it.
+    pub fn bad(&self, label: &Label, why: &Failure, recipients: &[ForwardPath], octets: u64) -> Result<(), Failure> {
+        let text = format!("{:#}", why.error);
+        say(&format!("smtp-send: {text}"));
+        let mut rows = self.rows.borrow_mut();
+        for recipient in recipients.iter().map(Some).chain(recipients.is_empty().then_some(None)) {
+            rows.put(&Bad { outcome: "refused", recipient: recipient.map(ToString::to_string), text: &text, message: label })?;
+        }
+        self.tally.borrow_mut().bad(why.status);
+        self.progress.passed(octets);
+        Ok(())
+    }
+
+    /// The server, or the way to it, did not take everything.
+    pub fn was_refused_any(&self) -> bool {
+        results::status(&self.tally.borrow().kinds) != Status::Done
+    }
+
+    /// The status of all so far.
+    pub fn status(&self) -> Status {
+        self.tally.borrow().status()
+    }
+}
+
+fn event(letter: &Letter, result: &RecipientResult) -> Event {
+    let mut event = Event::new("recipient").because(result.outcome.diagnostic());
+    event.queue_id.clone_from(&result.queue_id);
+    event.reverse_path = Some(letter.envelope.reverse_path.to_string());
+    event.recipient = Some(result.recipient.to_string());
+    event.host = Some(result.via.host.clone()).filter(|host| !host.is_empty());
+    event.address.clone_from(&result.via.address);
+    event.tls.clone_from(&result.via.tls);
+    event.outcome = Some(result.outcome.word());
+    event.size = Some(letter.message.size);
+    event
+}
+
+/// A result, and of many messages which.
+#[derive(Serialize)]
+struct Labelled<'a> {
+    #[serde(flatten)]
+    result: &'a RecipientResult,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a Label>,
+}
+
+impl Row for Labelled<'_> {
+    fn columns(&self) -> Vec<Option<String>> {
+        let mut columns = self.result.columns();
+        columns.extend(self.message.map(|label| Some(label.to_string())));
+        columns
+    }
+}
+
+/// A message that was never tried.
+#[derive(Serialize)]
+struct Bad<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipient: Option<String>,
+    outcome: &'a str,
+    text: &'a str,
+    message: &'a Label,
+}
+
+impl Row for Bad<'_> {
+    fn columns(&self) -> Vec<Option<String>> {
+        let text = Some(self.text.to_owned());
+        vec![Some(self.outcome.to_owned()), self.recipient.clone(), None, None, text, Some(self.message.to_string())]
+    }
+}
+
+/// One result of each kind, whatever the number of letters: the status says whether there are any of a kind, not how many.
+#[derive(Default)]
+struct Tally {
+    kinds: Vec<RecipientResult>,
+    /// The first message that could not be sent.
+    bad: Option<Status>,
+}
+
+impl Tally {
+    fn add(&mut self, results: &[RecipientResult]) {
+        for result in results {
+            let known = self.kinds.iter().any(|known| kind(known) == kind(result));
+            let first_of_word = || !self.kinds.iter().any(|known| known.outcome.word() == result.outcome.word());
+            if !known && (self.kinds.len() < MOST_KINDS || first_of_word()) {
+                self.kinds.push(result.clone());
+            }
+        }
+    }
+
+    fn bad(&mut self, status: Status) {
+        self.bad.get_or_insert(status);
+    }
+
+    fn status(&self) -> Status {
+        match (self.bad, self.kinds.is_empty()) {
+            (None, _) => results::status(&self.kinds),
+            (Some(bad), true) => bad,
+            (Some(_), false) => match results::status(&self.kinds) {
+                Status::Done => Status::Partly,
+                other => other,
+            },
+        }
+    }
+}
+
+type Kind = (&'static str, Option<Fault>, bool, Option<u16>, Option<crate::mail::reply::EnhancedStatus>);
+
+fn kind(result: &RecipientResult) -> Kind {
+    let why = match &result.outcome {
+        // What an acceptance says is nothing to the status.
+        Outcome::Accepted(_) => return (result.outcome.word(), None, false, None, None),
+        other => other.diagnostic(),
+    };
+    (result.outcome.word(), result.fault, result.queue_id.is_some(), why.code.map(|code| code.value()), why.enhanced)
+}
