@@ -17,7 +17,7 @@ complete -c smtp-send -l tls-name -d 'The name that the certificate must hold, i
 complete -c smtp-send -l tls-fingerprint -d 'Take the certificate with this SHA-256 fingerprint and no other' -r
 complete -c smtp-send -l tls-min -d 'Oldest version of TLS to speak' -r -f -a "1.2\t''
 1.3\t''"
-complete -c smtp-send -l quit-after -d 'End the session after this stage: connect, ehlo, tls, auth, mail, rcpt, data or dot' -r -f -a "connect\t''
+complete -c smtp-send -l quit-after -d 'End after connect, ehlo, tls, auth, mail, rcpt, data or dot' -r -f -a "connect\t''
 ehlo\t''
 tls\t''
 auth\t''
@@ -41,5 +41,6 @@ complete -c smtp-send -s 4 -d 'IPv4 only'
 complete -c smtp-send -s 6 -d 'IPv6 only'
 complete -c smtp-send -l tls-implicit -d 'Start TLS at once, before the first reply (as smtps:// does)'
 complete -c smtp-send -l tls-insecure -d 'Encrypt without verifying the certificate'
+complete -c smtp-send -l serverinfo -d 'Tell what the server says of itself, in plain words'
 complete -c smtp-send -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c smtp-send -s V -l version -d 'Print version'

@@ -43,8 +43,10 @@
 //!   protocol/sasl/scram.rs          SCRAM, with and without channel binding
 //!   protocol/sasl/simple.rs         PLAIN, LOGIN, CRAM-MD5, EXTERNAL, and the two for tokens
 //!   protocol/sasl.rs                one exchange as a client; knows no protocol that carries it
+//!   protocol/hand.rs       a conversation led by hand, step by step
 //!   protocol/typed.rs      an engine that somebody types to, with LF for CRLF
 //!   protocol/smtp/reply.rs          replies on the wire, read and written
+//!   protocol/smtp/dialect.rs        replies as a conversation by hand hears them
 //!   protocol/smtp/extensions.rs     what an EHLO reply offers
 //!   protocol/smtp/grammar.rs        commands as a server reads them
 //!   protocol/smtp/client/stage.rs   how far a session goes
@@ -116,6 +118,7 @@
 //!   relay/sink.rs          where received messages go: spool, Maildir, nowhere
 //!   relay/session.rs       one session as a client: transactions from an outbox
 //!   relay/deliver.rs       a destination's hosts in turn, until one serves
+//!   relay/survey.rs        a look at a server: greeting, extensions, certificate
 //!   relay/child.rs         programs that take a message on stdin
 //!   relay/local.rs         final delivery: Maildir and pipe
 //!   relay/desk.rs          what settling a message needs around it
@@ -132,6 +135,8 @@
 //!   cli/report.rs          result rows, for people and as JSON
 //!   cli/log.rs             the log: stderr, file or syslog
 //!   cli/transcript.rs      the session on stderr, with the marks of swaks
+//!   cli/explain/extensions.rs  what a server offers, in plain words
+//!   cli/certificate.rs     what TLS came to, in words
 //!   cli/screen.rs          a client's sessions on stderr
 //!   cli/progress.rs        a bar for what takes over a second on a terminal
 //!   cli/message.rs         the message on stdin, in wire form, as often as wanted
@@ -185,6 +190,7 @@
 //!   cmd/smtp_send/ledger.rs   what is told of each message when it is done
 //!   cmd/smtp_send/mailbag.rs  gives out letters, whatever they were read from
 //!   cmd/smtp_send/sending.rs  recipients by where they go, sessions, results
+//!   cmd/smtp_send/serverinfo.rs  what a server says of itself
 //!   cmd/smtp_send/quit_after.rs  sessions that end early, to try a server
 //!   cmd/smtp_send.rs       sends the message on stdin
 //! ```

@@ -1,9 +1,11 @@
 //! Floor 5: the only floor that prints, reads the environment, or picks an exit status.
 
 pub mod args;
+pub mod certificate;
 pub mod clock;
 pub mod config;
 pub mod exit;
+pub mod explain;
 pub mod log;
 pub mod message;
 pub mod opts;

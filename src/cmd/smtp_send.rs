@@ -9,6 +9,7 @@ mod queue;
 mod quit_after;
 mod results;
 mod sending;
+mod serverinfo;
 mod source;
 
 use crate::cli::args::{self as words, Parsed};
@@ -26,7 +27,7 @@ use crate::cli::transcript::Level;
 use crate::mail::server::{Host, Place, Scheme, Server};
 use crate::net::dial::{DialError, Dialer};
 use crate::net::dns::{Options, Resolver};
-use crate::net::tls::client::Client;
+use crate::net::tls::client::{Client, ClientConfig, Verify};
 use crate::protocol::smtp::client::stage::Stage;
 use crate::protocol::smtp::client::words::Timeouts;
 use crate::relay::deliver::{Courier, Destination};
@@ -54,6 +55,9 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     if chosen.is_none() && !args.mx && !args.enqueue {
         return Err(Failure::text(Status::Usage, "no server: -s SERVER, -a ACCOUNT, --mx or --enqueue"));
     }
+    if args.debugging.serverinfo {
+        return server_info(&args, &config, chosen);
+    }
     let stage = args.debugging.quit_after;
     let needs_recipient = args.mx || !stage.is_some_and(Stage::is_before_rcpt);
     if needs_recipient && args.recipients.is_empty() && !args.take_recipients {
@@ -76,6 +80,33 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     progress.finish();
     sent.and(source.borrow_mut().finish())?;
     Ok(ledger.status())
+}
+
+/// `--serverinfo`, of the server or, with `--mx`, of the MX hosts of each domain.
+fn server_info(args: &Args, config: &Config, chosen: Option<Chosen>) -> Result<Status, Failure> {
+    let mut tls = tls(args, chosen.as_ref())?;
+    // Only to look: what is refused elsewhere is told here.
+    tls.client = Client::new(ClientConfig { verify: Verify::Report, report: true, ..tls.settings.connector() });
+    let screen = screen(args);
+    let dialer = args.network.dialer();
+    let resolver = Resolver::new(Options { family: dialer.family, ..Options::default() });
+    let courier = courier(args, config, &dialer, &resolver, &tls, &screen);
+    if let Some(why) = chosen.as_ref().and_then(|chosen| no_such_host(&chosen.server, &dialer)) {
+        return Err(Failure::text(Status::NoHost, why));
+    }
+    let to = match chosen {
+        Some(chosen) => vec![Destination::Server(chosen.server)],
+        None => sending::groups(&args.recipients, None).into_iter().filter_map(|(to, _)| to).collect(),
+    };
+    if to.is_empty() {
+        return Err(Failure::text(Status::Usage, "no server to look at: -s SERVER, -s mx:DOMAIN, or --mx with an address"));
+    }
+    let status = serverinfo::run(&courier, &to, &tls.settings, args.json);
+    // A certificate that is refused has its section.
+    if !matches!(status, Ok(Status::Done | Status::Permission)) {
+        screen.show_last();
+    }
+    status
 }
 
 /// `--quit-after` a stage before the message.
@@ -180,7 +211,8 @@ fn tls(args: &Args, chosen: Option<&Chosen>) -> Result<ToolTls, Failure> {
     let anyone = || Server { scheme: Scheme::Smtp, user: None, place: Place::Mx(String::new()), path: None };
     let (server, account) = chosen.map_or_else(|| (anyone(), None), |chosen| (chosen.server.clone(), chosen.account.as_ref()));
     let mut settings: ClientTls = args.tls.clone().resolve(&server, account)?;
-    let client = Client::new(settings.connector());
+    let connector = settings.connector();
+    let client = Client::new(if args.verbose > 0 { connector.reporting() } else { connector });
     if args.debugging.quit_after == Some(Stage::Tls) {
         if settings.mode == TlsMode::Never {
             return Err(Failure::text(Status::Usage, "--quit-after tls and --tls never exclude each other"));

@@ -2,6 +2,7 @@
 
 pub mod dns;
 pub mod engine;
+pub mod hand;
 pub mod sasl;
 pub mod smtp;
 pub mod typed;

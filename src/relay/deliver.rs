@@ -72,14 +72,14 @@ pub struct Courier<'a> {
 
 /// One host of a destination.
 #[derive(Debug)]
-struct Target {
-    place: Spot,
-    tls: StartTls,
-    lmtp: bool,
+pub(super) struct Target {
+    pub(super) place: Spot,
+    pub(super) tls: StartTls,
+    pub(super) lmtp: bool,
 }
 
 #[derive(Debug)]
-enum Spot {
+pub(super) enum Spot {
     MxHost(String),
     Named { host: String, port: u16 },
     Address(SocketAddr),
@@ -158,12 +158,7 @@ impl Courier<'_> {
 
     fn connect_and_run<T>(&self, target: &Target, tls: StartTls, address: Option<SocketAddr>, outbox: &dyn Outbox<T>) -> Ended {
         let host = target.place.to_string();
-        let connected = match (address, &target.place) {
-            (Some(address), _) => self.dial.connect(&host, address),
-            (None, Spot::Socket(path)) => self.dial.unix(path),
-            (None, _) => Err(format!("{host}: no address")),
-        };
-        let connection = match connected {
+        let connection = match self.connect(target, address) {
             Ok(connection) => connection,
             Err(text) => {
                 self.info(&text);
@@ -191,8 +186,17 @@ impl Courier<'_> {
         run(connection, config, around, outbox, via(target, address))
     }
 
+    pub(super) fn connect(&self, target: &Target, address: Option<SocketAddr>) -> Result<Connection, String> {
+        let host = target.place.to_string();
+        match (address, &target.place) {
+            (Some(address), _) => self.dial.connect(&host, address),
+            (None, Spot::Socket(path)) => self.dial.unix(path),
+            (None, _) => Err(format!("{host}: no address")),
+        }
+    }
+
     /// The hosts of a destination in the order of trial; an outcome where there are none.
-    fn targets(&self, to: &Destination) -> Result<Vec<Target>, Outcome> {
+    pub(super) fn targets(&self, to: &Destination) -> Result<Vec<Target>, Outcome> {
         let server = match to {
             Destination::Mx(domain) => return self.mx_targets(domain),
             Destination::Server(server) => server,
@@ -225,7 +229,7 @@ impl Courier<'_> {
     }
 
     /// The addresses of one host; a single `None` for a socket.
-    fn addresses(&self, target: &Target) -> Result<Vec<Option<SocketAddr>>, Outcome> {
+    pub(super) fn addresses(&self, target: &Target) -> Result<Vec<Option<SocketAddr>>, Outcome> {
         match &target.place {
             Spot::Socket(_) => Ok(vec![None]),
             Spot::Address(address) => Ok(vec![Some(*address)]),
@@ -246,7 +250,7 @@ impl Courier<'_> {
         matches!(target.place, Spot::MxHost(_)) && self.own_addresses.contains(&address)
     }
 
-    fn info(&self, text: &str) {
+    pub(super) fn info(&self, text: &str) {
         if let Some(watch) = self.watch {
             watch.info(text);
         }
@@ -301,7 +305,7 @@ fn tls_of(scheme: Scheme) -> StartTls {
     }
 }
 
-fn via(target: &Target, address: Option<SocketAddr>) -> Via {
+pub(super) fn via(target: &Target, address: Option<SocketAddr>) -> Via {
     Via { host: target.place.to_string(), address: address.map(|address| address.to_string()), tls: None }
 }
 

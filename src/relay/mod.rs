@@ -18,4 +18,5 @@ pub mod route;
 pub mod session;
 pub mod settle;
 pub mod sink;
+pub mod survey;
 pub mod template;

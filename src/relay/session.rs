@@ -5,8 +5,9 @@ use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::EnhancedStatus;
 use crate::net::connection::Connection;
 use crate::net::drive::drive;
+use crate::net::drive::fault::Fault as Cut;
 use crate::net::drive::work::{Direction, Options, Work};
-use crate::net::tls::layer::{Facts, Handshake};
+use crate::net::tls::layer::{Certificate, Facts, Handshake, TlsError};
 use crate::protocol::sasl::words::{self as sasl, Mechanism};
 use crate::protocol::smtp::client::Client;
 use crate::protocol::smtp::client::stage::Stage;
@@ -72,6 +73,8 @@ pub trait Watch: Sync {
 pub trait Tape {
     fn crossed(&mut self, direction: Direction, secure: bool, bytes: &[u8]);
     fn secured(&mut self, facts: &Facts);
+    /// What a server showed that was refused for it.
+    fn shown(&mut self, _: &Certificate) {}
     /// How the session ended, if not well.
     fn failed(&mut self, why: &str);
 }
@@ -110,10 +113,11 @@ pub fn run<T>(mut connection: Connection, config: ClientConfig, around: Around<'
         Sending { outbox, login, binding: None, via, tape, current: None, served: false, failure: None, unreadable: None };
     let mut engine = Client::new(config);
     let options = Options { tls, ..Options::default() };
-    let fault = drive(&mut engine, &mut connection, &mut work, options).err().map(|fault| fault.to_string());
-    if let (Some(tape), Some(text)) = (&mut work.tape, &fault) {
-        tape.failed(text);
+    let cut = drive(&mut engine, &mut connection, &mut work, options).err();
+    if let (Some(tape), Some(cut)) = (&mut work.tape, &cut) {
+        note(tape.as_mut(), cut);
     }
+    let fault = cut.map(|cut| cut.to_string());
     let text = fault.clone().unwrap_or_else(|| "the session ended early".to_owned());
     if work.current.is_some() {
         // Only a bug of ours leaves a transaction open. What the server holds is unknown.
@@ -130,6 +134,14 @@ pub fn run<T>(mut connection: Connection, config: ClientConfig, around: Around<'
             Failure { fault: Fault::Protocol, outcome }
         }
     })
+}
+
+/// Tells a transcript what cut its session short.
+pub fn note(tape: &mut dyn Tape, cut: &Cut) {
+    if let Cut::Tls(TlsError::Certificate { shown: Some(certificate), .. }) = cut {
+        tape.shown(certificate);
+    }
+    tape.failed(&cut.to_string());
 }
 
 /// The driver knows better than the engine why a connection broke.

@@ -4,6 +4,7 @@
 
 pub mod bare;
 pub mod certs;
+pub mod dialogue;
 pub mod dns;
 pub mod drive;
 pub mod engines;

@@ -50,7 +50,7 @@ pub struct ClientTlsOptions {
     #[arg(long, value_name = "HEX", value_parser = fingerprint::parse, help_heading = "TLS options")]
     tls_fingerprint: Option<Fingerprint>,
     /// Oldest version of TLS to speak
-    #[arg(long, value_name = "VERSION", value_enum, default_value_t, help_heading = "TLS options")]
+    #[arg(long, value_name = "VERSION", value_enum, default_value_t, hide_short_help = true, help_heading = "TLS options")]
     tls_min: TlsVersion,
     /// Encrypt without verifying the certificate
     #[arg(long, conflicts_with = "tls_fingerprint", help_heading = "TLS options")]
@@ -119,6 +119,7 @@ impl ClientTls {
             ca_file: self.ca.clone(),
             identity: self.cert.as_ref().map(identity_files),
             min_version: self.min.into(),
+            report: false,
         }
     }
 }

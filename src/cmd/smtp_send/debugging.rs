@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 #[derive(Debug, Clone, Default, Args)]
 pub struct DebuggingOptions {
-    /// End the session after this stage: connect, ehlo, tls, auth, mail, rcpt, data or dot
+    /// End after connect, ehlo, tls, auth, mail, rcpt, data or dot
     ///
     /// Nothing is delivered unless STAGE is dot. Before data no message is read, before rcpt no recipient is needed. After rcpt the
     /// result of each recipient is the reply to its RCPT; RSET and QUIT follow. After data, whose reply is the result then, the
@@ -20,4 +20,10 @@ pub struct DebuggingOptions {
         help_heading = "Debugging options"
     )]
     pub quit_after: Option<Stage>,
+    /// Tell what the server says of itself, in plain words
+    ///
+    /// That is its greeting, its extensions and its certificate. Every address of every host is looked at, before TLS and inside it. Nothing is sent, and no message is read. The status is 0 where
+    /// the server answered and TLS is as asked for; a certificate that --tls require refuses is told all the same, with status 77.
+    #[arg(long, conflicts_with_all = ["quit_after", "enqueue", "spool", "take_recipients"], help_heading = "Debugging options")]
+    pub serverinfo: bool,
 }

@@ -79,6 +79,7 @@ impl Trial<'_> {
     fn failure(&self, unserved: &Unserved) -> Failure {
         let status = match (unserved.fault, &unserved.outcome) {
             (Fault::Protocol, _) => Status::Protocol,
+            (Fault::Auth, _) => Status::Permission,
             (_, Outcome::Refused(_)) => Status::Refused,
             _ => Status::TryAgain,
         };

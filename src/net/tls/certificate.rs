@@ -5,6 +5,7 @@ use openssl::asn1::{Asn1Time, Asn1TimeRef};
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
+use openssl::pkey::{Id, PKeyRef, Public};
 use openssl::x509::{X509NameRef, X509Ref};
 use std::net::IpAddr;
 
@@ -18,7 +19,9 @@ pub fn describe(x509: &X509Ref) -> Result<Certificate, ErrorStack> {
         subject: name(x509.subject_name()),
         issuer: name(x509.issuer_name()),
         names: names(x509),
+        not_before: unix_time(x509.not_before())?,
         not_after: unix_time(x509.not_after())?,
+        key: x509.public_key().map_or_else(|_| "unknown".to_owned(), |key| describe_key(&key)),
         fingerprint,
         end_point: end_point(x509)?,
     })
@@ -33,6 +36,18 @@ fn end_point(x509: &X509Ref) -> Result<Option<Vec<u8>>, ErrorStack> {
         None => None,
     };
     hash.map(|hash| x509.digest(hash).map(|digest| digest.to_vec())).transpose()
+}
+
+/// Kind and size.
+fn describe_key(key: &PKeyRef<Public>) -> String {
+    match key.id() {
+        Id::RSA => format!("RSA {} bits", key.bits()),
+        Id::EC => format!("EC {} bits", key.bits()),
+        Id::ED25519 => "Ed25519".to_owned(),
+        Id::ED448 => "Ed448".to_owned(),
+        Id::DSA => format!("DSA {} bits", key.bits()),
+        _ => format!("{} bits", key.bits()),
+    }
 }
 
 /// `CN=mx.test, O=Test`, in the certificate's order.

@@ -1,7 +1,8 @@
 //! The client's side: how the server is known, and one connector for all connections.
 
+use super::certificate::describe;
 use super::files::{self, IdentityFiles, setup};
-use super::layer::{Handshake, MinVersion, Secured, TlsError, Verdict};
+use super::layer::{Certificate, Handshake, MinVersion, Secured, TlsError, Verdict};
 use super::native;
 use super::openssl::{Session, failed, finish, oldest, options, stack};
 use crate::net::wire::Wire;
@@ -13,7 +14,7 @@ use openssl::x509::X509VerifyResult;
 use openssl::x509::verify::X509CheckFlags;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 /// Everything that can be set.
@@ -25,6 +26,16 @@ pub struct ClientConfig {
     /// What we show when a server asks who we are.
     pub identity: Option<IdentityFiles>,
     pub min_version: MinVersion,
+    /// What the server shows is reported also where it is refused: its certificate comes with the error, its chain with the facts.
+    pub report: bool,
+}
+
+impl ClientConfig {
+    /// The same, but what the server shows is reported: also where nothing was to be verified, which reads the system's certificates.
+    pub fn reporting(self) -> ClientConfig {
+        let verify = if self.verify == Verify::Nothing { Verify::Report } else { self.verify };
+        ClientConfig { verify, report: true, ..self }
+    }
 }
 
 /// How the server is known.
@@ -73,7 +84,7 @@ impl Client {
 
     fn build(&self) -> Result<Connector, TlsError> {
         let config = &self.config;
-        if config.verify == Verify::Pkix {
+        if config.verify == Verify::Pkix && !config.report {
             let native = native::connector(config.ca_file.as_deref(), config.identity.as_ref(), config.min_version)?;
             return Ok(Connector::Native(native));
         }
@@ -112,13 +123,19 @@ impl Handshake for Target {
 
 impl Target {
     fn openssl(&self, context: &SslContext, wire: Wire, until: Instant) -> Result<Session, TlsError> {
-        let ssl = session(context, &self.name).map_err(|error| failed(&self.name, stack(&error)))?;
+        let mut ssl = session(context, &self.name).map_err(|error| failed(&self.name, stack(&error)))?;
+        let refusal = Refusal::default();
+        if self.client.config.verify == Verify::Pkix {
+            refusal.watch(&mut ssl);
+        }
         finish(ssl.connect(wire), &self.name, until, |stream| self.verdict(stream))
+            .map_err(|error| refusal.take(&self.name).unwrap_or(error))
     }
 
     fn verdict(&self, stream: &SslStream<Wire>) -> Result<Verdict, TlsError> {
-        let refused = |why: String| TlsError::Certificate { peer: self.name.clone(), why };
         let ssl = stream.ssl();
+        let shown = || ssl.peer_certificate().and_then(|x509| describe(&x509).ok()).map(Box::new);
+        let refused = |why: String| TlsError::Certificate { peer: self.name.clone(), why, shown: shown() };
         match &self.client.config.verify {
             Verify::Fingerprint(wanted) => {
                 let Some(certificate) = ssl.peer_certificate() else { return Err(refused("it shows none".into())) };
@@ -149,10 +166,40 @@ fn context(config: &ClientConfig) -> Result<SslContextBuilder, ErrorStack> {
     builder.set_min_proto_version(Some(oldest(config.min_version)))?;
     builder.set_cipher_list("DEFAULT:!aNULL:!eNULL:!MD5:!3DES:!DES:!RC4:!IDEA:!SEED:!aDSS:!SRP:!PSK")?;
     builder.set_verify(SslVerifyMode::NONE);
-    if config.verify == Verify::Report && config.ca_file.is_none() {
+    if matches!(config.verify, Verify::Report | Verify::Pkix) && config.ca_file.is_none() {
         builder.set_default_verify_paths()?;
     }
     Ok(builder)
+}
+
+/// Why a certificate was refused, and which it was: told by the check itself, for the session is lost with it.
+#[derive(Clone, Default)]
+struct Refusal(Arc<Mutex<Option<Refused>>>);
+
+struct Refused {
+    why: String,
+    shown: Option<Box<Certificate>>,
+}
+
+impl Refusal {
+    /// Verifies by chain and name, and ends the handshake where that fails.
+    fn watch(&self, ssl: &mut Ssl) {
+        let noted = self.clone();
+        ssl.set_verify_callback(SslVerifyMode::PEER, move |good, found| {
+            if !good {
+                let shown = found.chain().and_then(|chain| chain.get(0)).or_else(|| found.current_cert());
+                let shown = shown.and_then(|x509| describe(x509).ok()).map(Box::new);
+                let why = found.error().error_string().to_owned();
+                *noted.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Refused { why, shown });
+            }
+            good
+        });
+    }
+
+    fn take(&self, peer: &str) -> Option<TlsError> {
+        let Refused { why, shown } = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        Some(TlsError::Certificate { peer: peer.to_owned(), why, shown })
+    }
 }
 
 fn session(context: &SslContext, name: &str) -> Result<Ssl, ErrorStack> {

@@ -38,6 +38,8 @@ pub struct Facts {
     pub cipher: String,
     /// The peer's own certificate; a client rarely shows one.
     pub certificate: Option<Certificate>,
+    /// What the peer showed behind it, in its order; empty where the library does not tell.
+    pub chain: Vec<Certificate>,
     pub verdict: Verdict,
 }
 
@@ -49,8 +51,11 @@ pub struct Certificate {
     pub issuer: String,
     /// DNS names and IP addresses of the subjectAltName; none: the common name.
     pub names: Vec<String>,
-    /// Seconds since 1970.
+    /// Seconds since 1970, both.
+    pub not_before: i64,
     pub not_after: i64,
+    /// `RSA 2048 bits`, `EC 256 bits`.
+    pub key: String,
     /// SHA-256 of the DER form.
     pub fingerprint: [u8; 32],
     /// What tls-server-end-point binds to (RFC 5929 section 4.1); none where the signature names no hash of its own.
@@ -104,7 +109,12 @@ pub enum TlsError {
     Setup(String),
     /// The peer is not who it should be.
     #[error("TLS with {peer}: certificate verify failed: {why}")]
-    Certificate { peer: String, why: String },
+    Certificate {
+        peer: String,
+        why: String,
+        /// The peer's own certificate, where the library lets it be seen.
+        shown: Option<Box<Certificate>>,
+    },
     /// No common version, garbage, silence, a lost connection.
     #[error("TLS with {peer}: {why}")]
     Handshake { peer: String, why: String },

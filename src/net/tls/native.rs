@@ -140,6 +140,7 @@ fn facts(stream: &TlsStream<Watched>) -> Result<Facts, ErrorStack> {
         version: chosen.map_or_else(|| "unknown".into(), |chosen| chosen.version_name()),
         cipher: chosen.map_or_else(|| "unknown".into(), |chosen| cipher_name(chosen.cipher)),
         certificate: certificate(stream),
+        chain: Vec::new(),
         verdict: Verdict::Verified,
     })
 }
@@ -172,7 +173,7 @@ fn explain(name: &str, error: &native_tls::Error) -> TlsError {
     let verdict = text.strip_prefix(&errors.to_string()).map(|rest| rest.trim().trim_matches(['(', ')']));
     match verdict {
         Some(why) if !why.is_empty() && is_certificate(errors) => {
-            TlsError::Certificate { peer: name.to_owned(), why: why.to_owned() }
+            TlsError::Certificate { peer: name.to_owned(), why: why.to_owned(), shown: None }
         }
         _ => failed(name, stack(errors)),
     }

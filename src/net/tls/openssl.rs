@@ -1,12 +1,15 @@
 //! TLS by the openssl crate: sessions of servers, and of clients that do not verify by PKIX.
 
 use super::certificate::describe;
-use super::layer::{Facts, MinVersion, Secured, TlsError, Verdict};
+use super::layer::{Certificate, Facts, MinVersion, Secured, TlsError, Verdict};
 use crate::net::wire::{Wire, reason};
 use openssl::error::ErrorStack;
-use openssl::ssl::{self, ErrorCode, HandshakeError, MidHandshakeSslStream, SslOptions, SslStream, SslVersion};
+use openssl::ssl::{self, ErrorCode, HandshakeError, MidHandshakeSslStream, SslOptions, SslRef, SslStream, SslVersion};
 use std::io::{self, Read, Write};
 use std::time::Instant;
+
+/// Most certificates of a chain that a report tells of.
+const LONGEST_CHAIN: usize = 10;
 
 /// The oldest version that is spoken.
 pub(super) fn oldest(min: MinVersion) -> SslVersion {
@@ -99,8 +102,17 @@ fn facts(stream: &SslStream<Wire>, verdict: Verdict) -> Result<Facts, ErrorStack
         version: ssl.version_str().to_owned(),
         cipher: ssl.current_cipher().map_or("none", |cipher| cipher.name()).to_owned(),
         certificate: ssl.peer_certificate().map(|x509| describe(&x509)).transpose()?,
+        chain: chain(ssl)?,
         verdict,
     })
+}
+
+/// What a server showed behind its own certificate, which comes first (RFC 8446 section 4.4.2).
+fn chain(ssl: &SslRef) -> Result<Vec<Certificate>, ErrorStack> {
+    if ssl.is_server() {
+        return Ok(Vec::new());
+    }
+    ssl.peer_cert_chain().into_iter().flatten().skip(1).take(LONGEST_CHAIN).map(describe).collect()
 }
 
 impl Read for Session {

@@ -1,0 +1,3 @@
+//! The protocols in plain words: one file a table. Nothing here is printed or decided.
+
+pub mod extensions;
