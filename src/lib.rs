@@ -10,6 +10,7 @@
 //!   bytes/dot.rs           streaming dot-stuffing and its removal; knows no reply
 //!   bytes/newline.rs       LF or CRLF in, CRLF out, and back
 //!   bytes/secret.rs        a value that never prints itself
+//!   bytes/xtext.rs         values of SMTP parameters
 //!   bytes/charset.rs       the character sets that need no table
 //!   bytes/transfer/base64.rs            base64 as a stream, 76-column lines out, anything in
 //!   bytes/transfer/quoted_printable.rs  quoted-printable as a stream
@@ -17,6 +18,7 @@
 //!   bytes/encoded_word.rs  encoded words of header fields
 //! mail    1   parsed values; no I/O, no clock
 //!   mail/address.rs        local part, domain, mailbox, paths
+//!   mail/notify.rs         what a sender asks of delivery status notifications
 //!   mail/envelope.rs       reverse-path and recipients (never empty)
 //!   mail/reply.rs          reply code, enhanced status, reply
 //!   mail/outcome.rs        what became of one recipient
@@ -52,7 +54,9 @@
 //!   protocol/smtp/client/stage.rs   how far a session goes
 //!   protocol/smtp/client/words.rs   what the client engine is told and says
 //!   protocol/smtp/client/auth.rs    AUTH: a mechanism chosen, its messages in lines
-//!   protocol/smtp/client/transaction.rs  MAIL, RCPT, DATA: replies matched with commands, one outcome a recipient
+//!   protocol/smtp/client/parameters.rs   what MAIL and RCPT say, and what an EHLO rules out beforehand
+//!   protocol/smtp/client/chunks.rs       a body in chunks of bounded size, as BDAT sends it
+//!   protocol/smtp/client/transaction.rs  MAIL, RCPT, the message: replies matched with commands, one outcome a recipient
 //!   protocol/smtp/client.rs         the SMTP and LMTP client engine
 //!   protocol/smtp/server/config.rs  what does not change during a session
 //!   protocol/smtp/server/replies.rs the server's fixed replies
@@ -183,6 +187,7 @@
 //!   cmd/smtp_listen.rs     speaks SMTP and LMTP to clients and stores what it accepts
 //!   cmd/smtp_send/debugging.rs  its options that look at a server
 //!   cmd/smtp_send/source.rs  where messages come from: stdin, an mbox, a Maildir
+//!   cmd/smtp_send/extensions.rs  options: delivery reports, TLS all the way, extensions that do not count
 //!   cmd/smtp_send/args.rs  smtp-send's command line
 //!   cmd/smtp_send/results.rs  what became of each recipient, and the status of all
 //!   cmd/smtp_send/queue.rs    into the spool: instead of sending, or what was deferred

@@ -4,11 +4,13 @@ mod support;
 
 use postroad::mail::address::ForwardPath;
 use postroad::mail::envelope::Envelope;
+use postroad::mail::header;
+use postroad::mail::notify::Request;
 use postroad::mail::outcome::Outcome;
 use postroad::protocol::engine::{End, Engine, Step};
 use postroad::protocol::smtp::client::Client;
 use postroad::protocol::smtp::client::stage::Stage;
-use postroad::protocol::smtp::client::words::{ClientAsk, ClientConfig, ClientTell, StartTls, Timeouts, Transaction};
+use postroad::protocol::smtp::client::words::{ClientAsk, ClientConfig, ClientTell, HeaderText, StartTls, Timeouts, Transaction};
 use support::bare::{Answers, Bare};
 use support::transcript::{self, Line, Transcript};
 
@@ -50,13 +52,30 @@ impl Answers<Client> for Sender {
     }
 }
 
-fn config(lmtp: bool, quit_after: Option<Stage>) -> ClientConfig {
-    let timeouts = Timeouts::default();
-    ClientConfig { ehlo: "client.test".into(), lmtp, tls: StartTls::Never, auth: None, timeouts, quit_after }
+fn config(lmtp: bool) -> ClientConfig {
+    ClientConfig {
+        ehlo: "client.test".into(),
+        lmtp,
+        tls: StartTls::Never,
+        auth: None,
+        timeouts: Timeouts::default(),
+        verified: false,
+        discard: Vec::new(),
+        quit_after: None,
+    }
 }
 
 fn body(transcript: &Transcript) -> Vec<u8> {
     String::from_utf8(transcript.stdin.clone()).unwrap().replace('\n', "\r\n").into_bytes()
+}
+
+/// What the command line asks of delivery reports.
+fn asked(transcript: &Transcript) -> Request {
+    Request {
+        notify: transcript.value("--notify").map(|when| when.parse().unwrap()),
+        ret: transcript.value("--ret").map(|what| what.parse().unwrap()),
+        envid: transcript.value("--envid").map(|id| id.parse().unwrap()),
+    }
 }
 
 fn session(transcript: &Transcript) -> Bare<Client, Sender> {
@@ -67,15 +86,20 @@ fn session(transcript: &Transcript) -> Bare<Client, Sender> {
     let quit_after = transcript.value("--quit-after").map(|word| word.parse::<Stage>().unwrap());
     let unread = quit_after.is_some_and(Stage::is_before_data);
     let of_nobody = recipients.is_empty().then_some(ForwardPath::Postmaster);
+    let header = &body[..header::body_offset(&body).unwrap_or(body.len())];
     let transaction = Transaction {
-        envelope: Envelope::new(reverse_path, recipients.clone().into_iter().chain(of_nobody)).unwrap(),
         size: (!unread).then_some(body.len() as u64),
         eight_bit: !body.is_ascii(),
+        header: if header.is_ascii() { HeaderText::Ascii } else { HeaderText::Utf8 },
+        dsn: asked(transcript),
+        ..Transaction::new(Envelope::new(reverse_path, recipients.clone().into_iter().chain(of_nobody)).unwrap())
     };
     let transaction = quit_after.is_none_or(|stage| stage >= Stage::Mail).then_some(transaction);
     let sender = Sender { transaction, recipients, rows: Vec::new() };
     let lmtp = transcript.value("-s").is_some_and(|server| server.starts_with("lmtp"));
-    Bare::new(Client::new(config(lmtp, quit_after)), sender, body)
+    let discard = transcript.value("--discard-ehlo").map(|words| words.split(',').map(str::to_owned).collect());
+    let config = ClientConfig { discard: discard.unwrap_or_default(), quit_after, ..config(lmtp) };
+    Bare::new(Client::new(config), sender, body)
 }
 
 /// Runs the dialogue with the turn number `cut_turn` of the server cut at byte `at`.
@@ -130,11 +154,10 @@ fn every_transcript_passes_cut_at_every_byte() {
 
 /// A client that stands after the 354 of one recipient.
 fn sending() -> (Client, Sender) {
-    let mut client = Client::new(config(false, None));
+    let mut client = Client::new(config(false));
     let recipient: ForwardPath = "b@y.test".parse().unwrap();
     let envelope = Envelope::new("a@x.test".parse().unwrap(), [recipient.clone()]).unwrap();
-    let transaction = Transaction { envelope, size: None, eight_bit: false };
-    let mut sender = Sender { transaction: Some(transaction), recipients: vec![recipient], rows: Vec::new() };
+    let mut sender = Sender { transaction: Some(Transaction::new(envelope)), recipients: vec![recipient], rows: Vec::new() };
     for reply in ["220 mx.test\r\n", "250 mx.test\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n"] {
         client.receive(reply.as_bytes());
         while let Step::Ask(ask) = client.step() {

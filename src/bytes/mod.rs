@@ -8,3 +8,4 @@ pub mod line;
 pub mod newline;
 pub mod secret;
 pub mod transfer;
+pub mod xtext;

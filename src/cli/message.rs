@@ -5,6 +5,7 @@ use super::exit::{Failure, OrStatus, Status};
 use crate::bytes::newline::{LoneCr, ToCrlf};
 use crate::disk::scratch::Scratch;
 use crate::mail::{header, submitted};
+use crate::protocol::smtp::client::words::HeaderText;
 use anyhow::Context;
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -55,6 +56,8 @@ pub struct Message {
     pub size: u64,
     /// Holds octets over 127.
     pub eight_bit: bool,
+    /// Whether the header that is sent goes beyond ASCII.
+    pub text: HeaderText,
 }
 
 impl Message {
@@ -77,6 +80,7 @@ impl Message {
         Ok(Some(Message {
             size: scan.size - (whole_header.len() - header.len()) as u64,
             eight_bit: scan.eight_bit || !header.is_ascii(),
+            text: if header.is_ascii() { HeaderText::Ascii } else { HeaderText::Utf8 },
             header: header.into(),
             whole_header: whole_header.into(),
             rest_at: start + scan.rest_at,

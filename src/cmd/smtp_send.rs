@@ -2,6 +2,7 @@
 
 mod args;
 mod debugging;
+mod extensions;
 mod ledger;
 mod letter;
 mod mailbag;
@@ -157,6 +158,7 @@ fn courier<'a>(
         tls,
         login: None,
         timeouts: args.network.timeout().map_or_else(Timeouts::default, Timeouts::capped),
+        discard_ehlo: args.extensions.discard.clone(),
         watch: Some(screen),
     }
 }
@@ -210,7 +212,10 @@ fn ehlo(args: &Args, config: &Config) -> String {
 fn tls(args: &Args, chosen: Option<&Chosen>) -> Result<ToolTls, Failure> {
     let anyone = || Server { scheme: Scheme::Smtp, user: None, place: Place::Mx(String::new()), path: None };
     let (server, account) = chosen.map_or_else(|| (anyone(), None), |chosen| (chosen.server.clone(), chosen.account.as_ref()));
-    let mut settings: ClientTls = args.tls.clone().resolve(&server, account)?;
+    let options = args.tls.clone();
+    let options = if args.extensions.require_tls { options.required() } else { options };
+    let mut settings: ClientTls = options.resolve(&server, account)?;
+    args.extensions.check(chosen.map(|chosen| &chosen.server), &settings)?;
     let connector = settings.connector();
     let client = Client::new(if args.verbose > 0 { connector.reporting() } else { connector });
     if args.debugging.quit_after == Some(Stage::Tls) {

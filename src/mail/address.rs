@@ -1,4 +1,5 @@
-//! Addresses of the SMTP envelope (RFC 5321 section 4.1.2 and 4.1.3): local part, domain, mailbox, reverse- and forward-path.
+//! Addresses of the SMTP envelope (RFC 5321 section 4.1.2 and 4.1.3): local part, domain, mailbox, reverse- and forward-path. Local parts
+//! may go beyond ASCII (RFC 6531 section 3.3); domains that do are turned into A-labels (RFC 5890) as they are read, and never go back.
 //! Grammar functions carry the ABNF rule's name. Header addresses (comments, groups) are not here.
 
 use std::fmt;
@@ -19,7 +20,7 @@ pub struct LocalPart(String);
 /// The part after the `@`: a name or an address literal. Names compare in any case.
 #[derive(Debug, Clone)]
 pub enum Domain {
-    /// Without a trailing dot, in the case it was given in.
+    /// ASCII without a trailing dot, in the case it was given in.
     Name(String),
     /// `[192.0.2.1]` or `[IPv6:2001:db8::1]`.
     Literal(IpAddr),
@@ -57,6 +58,7 @@ pub enum AddressError {
     Domain,
     #[error("control character in the address")]
     Control,
+    /// Where only ASCII is taken.
     #[error("address is not ASCII")]
     NotAscii,
     #[error("address too long")]
@@ -89,6 +91,11 @@ impl Domain {
 }
 
 impl Mailbox {
+    /// It can be sent without SMTPUTF8: domains always can.
+    pub fn is_ascii(&self) -> bool {
+        self.local.0.is_ascii()
+    }
+
     /// `Mailbox = Local-part "@" ( Domain / address-literal )` at the start of `text`; gives what follows it.
     pub fn take(text: &str) -> Result<(Mailbox, &str), AddressError> {
         let (local, rest) = local_part(text)?;
@@ -132,6 +139,14 @@ impl ForwardPath {
         }
         let (mailbox, rest) = path(text)?;
         Ok((ForwardPath::Mailbox(mailbox), rest))
+    }
+
+    /// It can be sent without SMTPUTF8.
+    pub fn is_ascii(&self) -> bool {
+        match self {
+            ForwardPath::Postmaster => true,
+            ForwardPath::Mailbox(mailbox) => mailbox.is_ascii(),
+        }
     }
 
     /// The domain; none for `Postmaster`, which is always ours.
@@ -181,33 +196,37 @@ fn dot_string(text: &str) -> Result<(String, &str), AddressError> {
     Ok((local.to_owned(), rest))
 }
 
-/// `Quoted-string = DQUOTE *QcontentSMTP DQUOTE`, `QcontentSMTP = qtextSMTP / quoted-pairSMTP`
+/// `Quoted-string = DQUOTE *QcontentSMTP DQUOTE`, `QcontentSMTP = qtextSMTP / quoted-pairSMTP`, `qtextSMTP =/ UTF8-non-ascii`
 fn quoted_string(text: &str) -> Result<(String, &str), AddressError> {
     let mut local = String::new();
-    let mut bytes = text.bytes().enumerate().skip(1);
-    while let Some((at, byte)) = bytes.next() {
-        match byte {
-            b'"' => return Ok((local, &text[at + 1..])),
-            b'\\' => match bytes.next() {
-                Some((_, pair @ 32..=126)) => local.push(char::from(pair)),
+    let mut chars = text.char_indices().skip(1);
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => return Ok((local, &text[at + 1..])),
+            '\\' => match chars.next() {
+                Some((_, pair @ ' '..='~')) => local.push(pair),
                 _ => return Err(AddressError::LocalPart),
             },
-            32..=126 => local.push(char::from(byte)),
-            _ => return Err(AddressError::LocalPart),
+            c if c.is_control() => return Err(AddressError::LocalPart),
+            c => local.push(c),
         }
     }
     Err(AddressError::LocalPart)
 }
 
-/// `Domain = sub-domain *("." sub-domain)`, `sub-domain = Let-dig [Ldh-str]`
+/// `Domain = sub-domain *("." sub-domain)`, `sub-domain = Let-dig [Ldh-str]`, `sub-domain =/ U-label`, which becomes an A-label
 fn domain(text: &str) -> Result<(Domain, &str), AddressError> {
-    let end = text.bytes().position(|b| !(b.is_ascii_alphanumeric() || b == b'-' || b == b'.')).unwrap_or(text.len());
-    let (name, rest) = text.split_at(end);
+    let end = text.bytes().position(|b| b.is_ascii() && !(b.is_ascii_alphanumeric() || b == b'-' || b == b'.'));
+    let (name, rest) = text.split_at(end.unwrap_or(text.len()));
+    let name = if name.is_ascii() { name.to_owned() } else { idna::domain_to_ascii(name).map_err(|_| AddressError::Domain)? };
     if name.len() > MAX_DOMAIN {
         return Err(AddressError::TooLong);
     }
-    let good = |label: &str| !label.is_empty() && label.len() <= MAX_LABEL && !label.starts_with('-') && !label.ends_with('-');
-    if name.split('.').all(good) { Ok((Domain::Name(name.to_owned()), rest)) } else { Err(AddressError::Domain) }
+    let good = |label: &str| {
+        let in_alphabet = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        in_alphabet && !label.is_empty() && label.len() <= MAX_LABEL && !label.starts_with('-') && !label.ends_with('-')
+    };
+    if name.split('.').all(good) { Ok((Domain::Name(name), rest)) } else { Err(AddressError::Domain) }
 }
 
 /// `address-literal = "[" ( IPv4-address-literal / IPv6-address-literal / General-address-literal ) "]"`. No general literal is
@@ -221,19 +240,16 @@ fn address_literal(text: &str) -> Result<(Domain, &str), AddressError> {
     Ok((Domain::Literal(address.map_err(|_| AddressError::Domain)?), rest))
 }
 
-/// `atext` of RFC 5322 section 3.2.3
+/// `atext` of RFC 5322 section 3.2.3, `atext =/ UTF8-non-ascii` (RFC 6531 section 3.3)
 fn is_atext(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte)
+    !byte.is_ascii() || byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte)
 }
 
 fn reject_unprintable(text: &str) -> Result<(), AddressError> {
     if text.is_empty() {
         return Err(AddressError::Empty);
     }
-    if text.bytes().any(|b| b.is_ascii_control()) {
-        return Err(AddressError::Control);
-    }
-    if text.is_ascii() { Ok(()) } else { Err(AddressError::NotAscii) }
+    if text.chars().any(char::is_control) { Err(AddressError::Control) } else { Ok(()) }
 }
 
 fn whole<T>((value, rest): (T, &str)) -> Result<T, AddressError> {
@@ -387,11 +403,23 @@ mod tests {
             ("b..b@c.test", AddressError::LocalPart),
             ("\"bob@c.test", AddressError::LocalPart),
             ("bob@c.test\r\nRCPT TO:<x@y>", AddressError::Control),
-            ("b\u{fc}b@c.test", AddressError::NotAscii),
+            ("b\u{fc}b\u{85}@c.test", AddressError::Control),
+            ("bob@b\u{fc}cher\u{fc}\u{338}.\u{200d}test", AddressError::Domain),
+            ("bob@\u{e4}_b.test", AddressError::Domain),
             ("<@a.test bob@c.test>", AddressError::Domain),
         ] {
             assert_eq!(forward(bad), Err(why), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn domains_beyond_ascii_become_a_labels_and_local_parts_stay() {
+        assert_eq!(forward("<j\u{f6}rg@B\u{fc}cher.test>").unwrap(), "j\u{f6}rg@xn--bcher-kva.test");
+        assert_eq!(forward("\"j\u{f6}rg x\"@b\u{fc}cher\u{3002}test").unwrap(), "\"j\u{f6}rg x\"@xn--bcher-kva.test");
+        let is_ascii = |text: &str| text.parse::<ForwardPath>().unwrap().is_ascii();
+        assert!(is_ascii("bob@b\u{fc}cher.test") && !is_ascii("j\u{f6}rg@x.test"));
+        let long = format!("{}.test", "\u{fc}".repeat(60));
+        assert_eq!(forward(&format!("bob@{long}")), Err(AddressError::Domain), "the A-label is what is limited");
     }
 
     #[test]
@@ -403,7 +431,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_printed_reads_back_the_same(local in "[ -~]{0,40}", domain in "[a-z0-9]{1,9}(\\.[a-z0-9]{1,9}){0,3}") {
+        fn what_is_printed_reads_back_the_same(local in "[ -~\u{e4}\u{65e5}]{0,40}", domain in "[a-z0-9]{1,9}(\\.[a-z0-9]{1,9}){0,3}") {
             let mailbox = Mailbox { local: LocalPart(local), domain: Domain::Name(domain) };
             prop_assert_eq!(mailbox.to_string().parse::<Mailbox>(), Ok(mailbox));
         }

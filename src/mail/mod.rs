@@ -9,6 +9,7 @@ pub mod header;
 pub mod mime;
 pub mod mx;
 pub mod network;
+pub mod notify;
 pub mod outcome;
 pub mod queue_id;
 pub mod reply;

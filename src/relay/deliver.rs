@@ -45,6 +45,11 @@ pub trait Secure: Sync {
     fn start(&self, usual: StartTls) -> StartTls {
         usual
     }
+
+    /// Whether a session that [`Secure::client`] made is with a server that is known to be the right one.
+    fn is_verified(&self, verified: bool) -> bool {
+        verified
+    }
 }
 
 /// A destination that could not be served, and what that means for each recipient.
@@ -67,6 +72,8 @@ pub struct Courier<'a> {
     /// Who logs in at every server; none: nobody.
     pub login: Option<&'a dyn Login>,
     pub timeouts: Timeouts,
+    /// Keywords of EHLO replies that do not count.
+    pub discard_ehlo: Vec<String>,
     pub watch: Option<&'a dyn Watch>,
 }
 
@@ -180,6 +187,8 @@ impl Courier<'_> {
             tls,
             auth: self.login.map(|login| login.authentication(local)),
             timeouts: self.timeouts.clone(),
+            verified: self.tls.is_verified(verified),
+            discard: self.discard_ehlo.clone(),
             quit_after: outbox.quit_after(),
         };
         let around = Around { tls: handshake.as_deref(), login: self.login, watch: self.watch };

@@ -8,12 +8,12 @@ use super::deliver::{Courier, Destination, Unserved, settle_all};
 use super::desk::Desk;
 use super::local::{Delivery, Local};
 use super::route::{Follow, NextHop, Router};
-use super::session::{Outbox, Parcel, Sent, Via};
+use super::session::{Outbox, Parcel, Sent, Source, Via};
 use super::settle::{self, Turn};
 use crate::disk::spool::format::Sort;
 use crate::disk::spool::layout::{Entry, Place, REMOVALS_WAIT, SpoolError};
 use crate::disk::spool::mark::Mark;
-use crate::disk::spool::message::Message;
+use crate::disk::spool::message::{Body, Message};
 use crate::disk::spool::queue::{Claim, Which};
 use crate::mail::address::ForwardPath;
 use crate::mail::envelope::Envelope;
@@ -218,13 +218,23 @@ impl<'a> Outbox<Job<'a>> for Lane<'_, 'a> {
             else {
                 continue;
             };
-            let transaction = Transaction { envelope, size: Some(consignment.size), eight_bit: consignment.eight_bit };
-            return Some(Parcel { transaction, body: Box::new(body), tag: job });
+            let transaction =
+                Transaction { size: Some(consignment.size), eight_bit: consignment.eight_bit, ..Transaction::new(envelope) };
+            return Some(Parcel { transaction, body: Box::new(Spooled(body)), tag: job });
         }
     }
 
     fn settle(&self, sent: Sent<Job<'a>>, via: &Via) {
         sent.tag.settle(sent.outcomes, via, sent.unreadable);
+    }
+}
+
+/// A body in the spool, whose checksum is looked at each time.
+struct Spooled(Body);
+
+impl Source for Spooled {
+    fn open(&self) -> Box<dyn Read + Send> {
+        Box::new(self.0.clone())
     }
 }
 

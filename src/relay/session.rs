@@ -18,9 +18,26 @@ use std::io::{self, Read};
 /// One transaction to be made. `tag` is the outbox's own.
 pub struct Parcel<T> {
     pub transaction: Transaction,
-    /// The message in wire form (CRLF), from its start.
-    pub body: Box<dyn Read + Send>,
+    pub body: Box<dyn Source>,
     pub tag: T,
+}
+
+/// A message in wire form (CRLF) that can be read as often as wanted.
+pub trait Source: Send {
+    /// From its start.
+    fn open(&self) -> Box<dyn Read + Send>;
+
+    /// From its start, to be sent.
+    fn send(&self) -> Box<dyn Read + Send> {
+        self.open()
+    }
+}
+
+/// For a session that ends before the message.
+impl Source for io::Empty {
+    fn open(&self) -> Box<dyn Read + Send> {
+        Box::new(io::empty())
+    }
 }
 
 /// What came of a parcel.
@@ -109,8 +126,19 @@ pub struct Around<'a> {
 pub fn run<T>(mut connection: Connection, config: ClientConfig, around: Around<'_>, outbox: &dyn Outbox<T>, via: Via) -> Ended {
     let Around { tls, login, watch } = around;
     let tape = watch.map(|watch| watch.open(&via));
-    let mut work =
-        Sending { outbox, login, binding: None, via, tape, current: None, served: false, failure: None, unreadable: None };
+    let mut work = Sending {
+        outbox,
+        watch,
+        login,
+        binding: None,
+        via,
+        tape,
+        current: None,
+        body: None,
+        served: false,
+        failure: None,
+        unreadable: None,
+    };
     let mut engine = Client::new(config);
     let options = Options { tls, ..Options::default() };
     let cut = drive(&mut engine, &mut connection, &mut work, options).err();
@@ -159,16 +187,26 @@ struct Sending<'a, T> {
     login: Option<&'a dyn Login>,
     /// tls-server-end-point of the channel.
     binding: Option<Vec<u8>>,
+    watch: Option<&'a dyn Watch>,
     via: Via,
     tape: Option<Box<dyn Tape>>,
     current: Option<Parcel<T>>,
+    /// Of the current parcel, as far as it was read.
+    body: Option<Box<dyn Read + Send>>,
     served: bool,
     failure: Option<Failure>,
     unreadable: Option<io::Error>,
 }
 
 impl<T> Sending<'_, T> {
+    fn info(&self, text: &str) {
+        if let Some(watch) = self.watch {
+            watch.info(text);
+        }
+    }
+
     fn settle(&mut self, outcomes: impl FnOnce(usize) -> Vec<Outcome>, fault: Option<Fault>) {
+        self.body = None;
         if let Some(parcel) = self.current.take() {
             let outcomes = outcomes(parcel.transaction.envelope.recipients().len());
             self.outbox.settle(Sent { tag: parcel.tag, outcomes, fault, unreadable: self.unreadable.take() }, &self.via);
@@ -195,7 +233,11 @@ impl<T> Work<Client> for Sending<'_, T> {
                     self.outbox.opened(&offered);
                 }
                 self.current = self.outbox.next();
+                self.body = self.current.as_ref().map(|parcel| parcel.body.send());
                 let transaction = self.current.as_ref().map(|parcel| parcel.transaction.clone());
+                if !offered.dsn && transaction.as_ref().is_some_and(|transaction| !transaction.dsn.is_empty()) {
+                    self.info("the server does not offer DSN: nothing is asked of it");
+                }
                 Some(transaction.map_or(ClientTell::Quit, ClientTell::Send))
             }
             ClientAsk::Finished(finished) => {
@@ -210,8 +252,8 @@ impl<T> Work<Client> for Sending<'_, T> {
     }
 
     fn body(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let Some(parcel) = &mut self.current else { return Err(io::ErrorKind::InvalidInput.into()) };
-        parcel.body.read(buf).map_err(|error| {
+        let Some(body) = &mut self.body else { return Err(io::ErrorKind::InvalidInput.into()) };
+        body.read(buf).map_err(|error| {
             let told = io::Error::new(error.kind(), error.to_string());
             self.unreadable = Some(error);
             told

@@ -107,11 +107,11 @@ impl Carrier for World<'_> {
     fn serve<'a>(&self, _to: &Destination, outbox: &dyn Outbox<Job<'a>>) -> Option<Unserved> {
         loop {
             self.disk.note(Note::Looking { process: self.process.number() });
-            let mut parcel = outbox.next()?;
+            let parcel = outbox.next()?;
             let id = parcel.tag.consignment.id.to_string();
             let recipients: Vec<String> = parcel.transaction.envelope.recipients().iter().map(ToString::to_string).collect();
             let mut read = Vec::new();
-            let unreadable = parcel.body.read_to_end(&mut read).err();
+            let unreadable = parcel.body.send().read_to_end(&mut read).err();
             let not_now = || Outcome::from_reply(&Reply::enhanced(451, 4, 3, "broken off"));
             let mut outcomes: Vec<Outcome> = recipients.iter().map(|_| not_now()).collect();
             if unreadable.is_none() && !self.process.is_dead() {

@@ -179,6 +179,7 @@ impl World {
             tls: &NoTls,
             login: None,
             timeouts: Timeouts::capped(PATIENCE),
+            discard_ehlo: Vec::new(),
             watch: None,
         };
         let local = Local {

@@ -75,6 +75,12 @@ pub struct ClientTls {
 }
 
 impl ClientTlsOptions {
+    /// As if `--tls require` stood there, where nothing was said of it.
+    pub fn required(mut self) -> ClientTlsOptions {
+        self.mode.get_or_insert(TlsMode::Require);
+        self
+    }
+
     /// What holds for `server`: flag before account before the server's scheme. Options that exclude each other are status 64.
     pub fn resolve(self, server: &Server, account: Option<&Account>) -> Result<ClientTls, Failure> {
         let usage = |text: &str| Err(Failure::text(Status::Usage, text));

@@ -120,6 +120,7 @@ impl<'a> Runner<'a> {
             tls: &self.tls,
             login: None,
             timeouts: self.timeouts.clone(),
+            discard_ehlo: Vec::new(),
             watch: self.screen.as_ref().map(|screen| screen as &dyn Watch),
         };
         let pass = Pass {

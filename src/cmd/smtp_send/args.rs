@@ -1,6 +1,7 @@
 //! smtp-send's command line.
 
 use super::debugging::DebuggingOptions;
+use super::extensions::ExtensionOptions;
 use super::source::ManyOptions;
 use crate::cli::opts::log::LogOptions;
 use crate::cli::opts::server::{NetworkOptions, ServerOptions};
@@ -63,6 +64,8 @@ pub struct Args {
     pub tls: ClientTlsOptions,
     #[command(flatten)]
     pub debugging: DebuggingOptions,
+    #[command(flatten)]
+    pub extensions: ExtensionOptions,
     #[command(flatten)]
     pub log: LogOptions,
 }

@@ -37,7 +37,12 @@ impl Letter {
     pub fn transaction(&self, places: &[usize]) -> Option<Transaction> {
         let recipients = places.iter().filter_map(|place| self.envelope.recipients().get(*place).cloned());
         let envelope = Envelope::new(self.envelope.reverse_path.clone(), recipients).ok()?;
-        Some(Transaction { envelope, size: Some(self.message.size), eight_bit: self.message.eight_bit })
+        Some(Transaction {
+            size: Some(self.message.size),
+            eight_bit: self.message.eight_bit,
+            header: self.message.text,
+            ..Transaction::new(envelope)
+        })
     }
 
     /// Notes that the recipient at this place is tried once more; false if it was before.

@@ -118,7 +118,7 @@ impl Outbox<Vec<ForwardPath>> for TrialOutbox<'_> {
             recipients.push(ForwardPath::Postmaster);
         }
         let envelope = Envelope::new(trial.reverse_path.clone(), recipients.clone()).ok()?;
-        let transaction = Transaction { envelope, size: None, eight_bit: false };
+        let transaction = Transaction::new(envelope);
         Some(Parcel { transaction, body: Box::new(io::empty()), tag: recipients })
     }
 

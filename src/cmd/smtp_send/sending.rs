@@ -4,6 +4,7 @@ use super::letter::Letter;
 use super::mailbag::Mailbag;
 use super::results::Result as RecipientResult;
 use crate::cli::exit::Failure;
+use crate::cli::message::Message;
 use crate::cli::opts::tls::ClientTls;
 use crate::cli::progress::Progress;
 use crate::mail::address::ForwardPath;
@@ -15,9 +16,10 @@ use crate::protocol::smtp::client::stage::Stage;
 use crate::protocol::smtp::client::words::{Fault, StartTls};
 use crate::protocol::smtp::extensions::{Extensions, Limits};
 use crate::relay::deliver::{Courier, Destination, Secure, Unserved, settle_all};
-use crate::relay::session::{Outbox, Parcel, Sent, Via};
+use crate::relay::session::{Outbox, Parcel, Sent, Source, Via};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::io::Read;
 use std::sync::Arc;
 
 /// Most recipients of one transaction: every server takes so many (RFC 5321 section 4.5.3.1.8).
@@ -44,6 +46,10 @@ impl Secure for ToolTls {
         Ok(Box::new(self.client.to(name)))
     }
 
+    fn is_verified(&self, _: bool) -> bool {
+        self.settings.verify || self.settings.fingerprint.is_some()
+    }
+
     fn start(&self, _: StartTls) -> StartTls {
         use crate::cli::config::settings::TlsMode;
         match (self.settings.implicit, self.settings.mode) {
@@ -52,6 +58,22 @@ impl Secure for ToolTls {
             (_, TlsMode::Opportunistic) => StartTls::IfOffered,
             (_, TlsMode::Never) => StartTls::Never,
         }
+    }
+}
+
+/// A message, its sending counted for the progress bar.
+struct Counted {
+    message: Message,
+    progress: Progress,
+}
+
+impl Source for Counted {
+    fn open(&self) -> Box<dyn Read + Send> {
+        Box::new(self.message.body())
+    }
+
+    fn send(&self) -> Box<dyn Read + Send> {
+        Box::new(self.progress.reading(self.message.body()))
     }
 }
 
@@ -355,8 +377,10 @@ impl Outbox<Task> for Lane<'_> {
         let task = self.take(&session.limits)?;
         let letters = self.letters.borrow();
         let letter = letters.get(task.letter)?;
-        let body = Box::new(self.sending.progress.reading(letter.message.body()));
-        Some(Parcel { transaction: letter.transaction(&task.places)?, body, tag: task })
+        let mut transaction = letter.transaction(&task.places)?;
+        self.sending.bag.args.extensions.ask(&mut transaction);
+        let body = Box::new(Counted { message: letter.message.clone(), progress: self.sending.progress.clone() });
+        Some(Parcel { transaction, body, tag: task })
     }
 
     fn quit_after(&self) -> Option<Stage> {
@@ -376,6 +400,7 @@ impl Outbox<Task> for Lane<'_> {
             } else if another_session && is_of_session(&outcome) && letter.try_again(place) {
                 again.push(place);
             } else if let Some(recipient) = letter.envelope.recipients().get(place).cloned() {
+                let outcome = self.sending.bag.args.extensions.judge(outcome, sent.fault);
                 letter.settle(place, result(recipient, outcome, via, sent.fault));
             }
         }

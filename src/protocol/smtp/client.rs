@@ -2,6 +2,8 @@
 //! stands in `client/transaction.rs`, what AUTH is made of in `client/auth.rs`.
 
 mod auth;
+mod chunks;
+mod parameters;
 pub mod stage;
 mod transaction;
 pub mod words;
@@ -10,7 +12,7 @@ use super::extensions::Extensions;
 use super::reply::{BadReply, ReplyReader};
 use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::{Class, EnhancedStatus, Reply};
-use crate::protocol::engine::{End, Engine, OUTGOING_LIMIT, Step};
+use crate::protocol::engine::{End, Engine, Step};
 use crate::protocol::sasl::words::{Login, Mechanism, SaslError};
 use auth::{Authenticating, NoMechanism, Verdict};
 use stage::Stage;
@@ -141,7 +143,7 @@ impl Client {
     fn ehlo_reply(&mut self, reply: &Reply) -> State {
         match reply.class() {
             Class::Completion => {
-                self.extensions = Extensions::from_ehlo(reply);
+                self.extensions = Extensions::from_ehlo_without(reply, &self.config.discard);
                 self.greeted()
             }
             // RFC 5321 section 4.1.4: a server without EHLO gets HELO.
@@ -317,7 +319,7 @@ impl Client {
     fn begin(&mut self, transaction: Transaction) -> State {
         let mut running = Box::new(Running::new(transaction, self.config.lmtp, &self.extensions));
         running.stop_after(self.config.quit_after);
-        if let Some(progress) = running.refuse_beforehand(&self.extensions) {
+        if let Some(progress) = running.refuse_beforehand(self.secure && self.config.verified) {
             return self.progressed(running, progress);
         }
         if std::mem::take(&mut self.unclean) {
@@ -379,7 +381,7 @@ impl Engine for Client {
         let mut state = std::mem::replace(&mut self.state, State::Over);
         let mut used = 0;
         if let State::Transaction(running) = &mut state {
-            used = bytes.len().min(Running::room(&self.out));
+            used = bytes.len().min(running.wants_body(&self.out).unwrap_or(0));
             let sent = running.body(&bytes[..used], last && used == bytes.len(), &mut self.out);
             self.unit += 1;
             if let Err(bare) = sent {
@@ -446,8 +448,10 @@ impl Engine for Client {
                 };
                 return self.step();
             }
-            State::Transaction(running) if running.wants_body() && self.out.len() < OUTGOING_LIMIT / 2 => {
-                return Step::NeedBody { room: Running::room(&self.out) };
+            State::Transaction(running) => {
+                if let Some(room) = running.wants_body(&self.out) {
+                    return Step::NeedBody { room };
+                }
             }
             _ => {}
         }

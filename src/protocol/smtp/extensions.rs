@@ -14,6 +14,14 @@ pub struct Extensions {
     /// SASL mechanisms in upper case, each once, in the server's order (RFC 4954 section 3).
     pub auth: Vec<String>,
     pub limits: Limits,
+    /// RFC 3030.
+    pub chunking: bool,
+    /// RFC 6531.
+    pub smtputf8: bool,
+    /// RFC 3461.
+    pub dsn: bool,
+    /// RFC 8689.
+    pub require_tls: bool,
     /// `keyword params` of every line after the first.
     pub lines: Vec<String>,
 }
@@ -50,18 +58,30 @@ impl Limits {
 }
 
 impl Extensions {
-    /// `ehlo-line = ehlo-keyword *( SP ehlo-param )`, keywords in any case (RFC 5321 section 2.4).
+    /// Every line of an EHLO reply.
     pub fn from_ehlo(reply: &Reply) -> Extensions {
+        Extensions::from_ehlo_without(reply, &[])
+    }
+
+    /// `ehlo-line = ehlo-keyword *( SP ehlo-param )`, keywords in any case (RFC 5321 section 2.4). Those in `discard` do not count.
+    pub fn from_ehlo_without(reply: &Reply, discard: &[String]) -> Extensions {
         let mut offered = Extensions { lines: reply.lines.iter().skip(1).cloned().collect(), ..Extensions::default() };
         for line in reply.lines.iter().skip(1) {
             let mut words = line.split_ascii_whitespace();
             let keyword = words.next().unwrap_or_default().to_ascii_uppercase();
+            if discard.iter().any(|discarded| discarded.eq_ignore_ascii_case(&keyword)) {
+                continue;
+            }
             match keyword.as_str() {
                 "PIPELINING" => offered.pipelining = true,
                 "8BITMIME" => offered.eight_bit_mime = true,
                 "ENHANCEDSTATUSCODES" => offered.enhanced_status_codes = true,
                 "STARTTLS" => offered.starttls = true,
                 "LIMITS" => offered.limits = Limits::from_params(words),
+                "CHUNKING" => offered.chunking = true,
+                "SMTPUTF8" => offered.smtputf8 = true,
+                "DSN" => offered.dsn = true,
+                "REQUIRETLS" => offered.require_tls = true,
                 "SIZE" => offered.size = Some(words.next().and_then(|n| n.parse().ok()).filter(|n| *n > 0)),
                 "AUTH" => offered.mechanisms(words),
                 // What servers said before RFC 2554, and some still say besides.
@@ -106,6 +126,9 @@ mod tests {
         assert!(offered.starttls && offered.eight_bit_mime && !offered.pipelining);
         assert_eq!(offered.size, Some(Some(1000)));
         assert_eq!(offered.lines.len(), 4);
+        let without = Extensions::from_ehlo_without(&reply, &["8BITMIME".to_owned(), "size".to_owned()]);
+        assert!(without.starttls && !without.eight_bit_mime && without.size.is_none());
+        assert_eq!(without.lines.len(), 4, "what came is still told");
     }
 
     #[test]

@@ -104,6 +104,7 @@ fn hello(which: Hello, argument: &str) -> Result<Command, BadCommand> {
 /// `mail = "MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF`
 fn mail(argument: &str) -> Result<Command, BadCommand> {
     let rest = after_colon(argument, "FROM:").ok_or(BadCommand::Syntax("MAIL FROM:<address>"))?;
+    ascii_only(rest)?;
     let (path, rest) = ReversePath::take(rest)?;
     Ok(Command::Mail(path, mail_parameters(rest)?))
 }
@@ -112,12 +113,18 @@ fn mail(argument: &str) -> Result<Command, BadCommand> {
 /// Rcpt-parameter is offered.
 fn rcpt(argument: &str) -> Result<Command, BadCommand> {
     let rest = after_colon(argument, "TO:").ok_or(BadCommand::Syntax("RCPT TO:<address>"))?;
+    ascii_only(rest)?;
     let (path, rest) = ForwardPath::take(rest)?;
     match rest {
         "" => Ok(Command::Rcpt(path)),
         rest if rest.starts_with(' ') => Err(BadCommand::Parameter),
         _ => Err(AddressError::Trailing.into()),
     }
+}
+
+/// SMTPUTF8 is not offered (RFC 6531 section 3.5).
+fn ascii_only(argument: &str) -> Result<(), AddressError> {
+    if argument.is_ascii() { Ok(()) } else { Err(AddressError::NotAscii) }
 }
 
 /// White space between colon and path is against the grammar, but typed by many.

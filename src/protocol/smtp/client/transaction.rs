@@ -1,6 +1,8 @@
-//! One mail transaction: MAIL, RCPT, DATA and the message, pipelined where that was offered (RFC 2920), every reply matched with its
-//! command, one outcome for every recipient.
+//! One mail transaction: MAIL, RCPT and the message by DATA or BDAT, pipelined where that was offered (RFC 2920), every reply matched
+//! with its command, one outcome for every recipient.
 
+use super::chunks::{CHUNK, Chunk, Chunker};
+use super::parameters;
 use super::stage::Stage;
 use super::words::{Fault, Finished, Timeouts, Transaction};
 use crate::bytes::dot::{BareLineEnd, Stuffer};
@@ -26,13 +28,22 @@ pub struct Running {
     taken: Vec<usize>,
     /// How often [`Command::End`] was answered.
     ends: usize,
-    stuffer: Stuffer,
+    framing: Framing,
     data: DataState,
-    mail_line: String,
+    /// A chunk was refused: what the server holds is undefined until RSET (RFC 3030 section 2).
+    chunk_failed: bool,
+    offered: Extensions,
     /// What this transaction is not to go beyond.
     stop: Option<Stage>,
     /// MAIL was taken.
     stands: bool,
+}
+
+/// How the message goes.
+#[derive(Debug)]
+enum Framing {
+    Dots(Stuffer),
+    Chunks(Chunker),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +52,11 @@ enum Command {
     Mail,
     Rcpt(usize),
     Data,
-    /// The end of data; for LMTP once for each recipient taken.
+    /// The message in chunks, once every recipient was answered: none of it is sent for nobody.
+    Chunks,
+    /// One chunk that is not the last.
+    Chunk,
+    /// The end of data, or the last chunk; for LMTP once for each recipient taken.
     End,
     /// A lone dot after a 354 that nobody wanted (RFC 2920 section 3.1).
     LoneDot,
@@ -51,7 +66,7 @@ enum Command {
 enum DataState {
     NotYet,
     Body,
-    /// The final dot is in the outgoing bytes.
+    /// The final dot, or the last chunk, is in the outgoing bytes.
     Ended,
 }
 
@@ -68,50 +83,39 @@ pub enum Progress {
 
 impl Running {
     pub fn new(transaction: Transaction, lmtp: bool, offered: &Extensions) -> Running {
-        let recipients = transaction.envelope.recipients().len();
-        let rcpts = (0..recipients).map(Command::Rcpt);
-        let unsent = [Command::Mail].into_iter().chain(rcpts).chain([Command::Data]).collect();
-        let mut mail_line = format!("MAIL FROM:<{}>", transaction.envelope.reverse_path);
-        if let (Some(_), Some(size)) = (offered.size, transaction.size) {
-            mail_line += &format!(" SIZE={size}");
-        }
-        if offered.eight_bit_mime && transaction.eight_bit {
-            mail_line += " BODY=8BITMIME";
-        }
+        let recipients = transaction.envelope.recipients();
+        let outcomes: Vec<_> = recipients.iter().map(|recipient| parameters::recipient_ruled_out(recipient, offered)).collect();
+        let rcpts = (0..recipients.len()).filter(|&at| outcomes[at].is_none()).map(Command::Rcpt);
+        // Where each chunk waits for its reply, a message of many is quicker by DATA.
+        let in_chunks = offered.chunking && (offered.pipelining || transaction.size.is_some_and(|size| size <= CHUNK as u64));
+        let (framing, message) = match in_chunks {
+            true => (Framing::Chunks(Chunker::default()), Command::Chunks),
+            false => (Framing::Dots(Stuffer::default()), Command::Data),
+        };
         Running {
             lmtp,
             pipelining: offered.pipelining,
-            unsent,
+            unsent: [Command::Mail].into_iter().chain(rcpts).chain([message]).collect(),
             due: VecDeque::new(),
-            outcomes: vec![None; recipients],
+            outcomes,
             taken: Vec::new(),
             ends: 0,
-            stuffer: Stuffer::default(),
+            framing,
             data: DataState::NotYet,
-            mail_line,
+            chunk_failed: false,
+            offered: offered.clone(),
             stop: None,
             stands: false,
             transaction,
         }
     }
 
-    /// What the server's EHLO rules out: a message over its SIZE (RFC 1870 section 6.1), 8-bit content that it does not take (RFC 6152
-    /// section 3).
-    pub fn refuse_beforehand(&mut self, offered: &Extensions) -> Option<Progress> {
-        let limit = offered.size.flatten();
-        let why = match (self.transaction.size, limit) {
-            (Some(size), Some(limit)) if size > limit => Diagnostic::local(
-                EnhancedStatus::new(5, 3, 4),
-                format!("message of {size} octets is over the server's limit of {limit}"),
-            ),
-            _ if self.transaction.eight_bit && !offered.eight_bit_mime => Diagnostic::local(
-                EnhancedStatus::new(5, 6, 3),
-                "the message has 8-bit content and the server does not offer 8BITMIME",
-            ),
-            _ => return None,
-        };
-        self.settle(&Outcome::Refused(why));
-        Some(Progress::Finished { clean: true })
+    /// What the server's EHLO rules out: nothing is sent then. `trusted`: inside TLS with a server that was verified.
+    pub fn refuse_beforehand(&mut self, trusted: bool) -> Option<Progress> {
+        if let Some(outcome) = parameters::ruled_out(&self.transaction, &self.offered, trusted) {
+            self.settle(&outcome);
+        }
+        self.outcomes.iter().all(Option::is_some).then_some(Progress::Finished { clean: true })
     }
 
     /// The transaction before this one came to nothing: the server is told first.
@@ -119,33 +123,65 @@ impl Running {
         self.unsent.push_front(Command::Rset);
     }
 
-    /// Sends nothing beyond this stage: what it was answered is each recipient's outcome.
+    /// Sends nothing beyond this stage: what it was answered is each recipient's outcome. That of DATA is about the command.
     pub fn stop_after(&mut self, stage: Option<Stage>) {
         self.stop = stage;
+        let by_data = stage == Some(Stage::Data);
         self.unsent.retain(|command| match command {
             Command::Rcpt(_) => stage != Some(Stage::Mail),
+            Command::Chunks => !by_data && !matches!(stage, Some(Stage::Mail | Stage::Rcpt)),
             Command::Data => !matches!(stage, Some(Stage::Mail | Stage::Rcpt)),
             _ => true,
         });
+        if by_data && matches!(self.framing, Framing::Chunks(_)) {
+            self.framing = Framing::Dots(Stuffer::default());
+            self.unsent.push_back(Command::Data);
+        }
     }
 
-    /// Moves commands to `out` as far as pipelining and room allow.
+    /// Moves commands, and chunks of the message, to `out` as far as pipelining and room allow.
     pub fn pump(&mut self, out: &mut Vec<u8>) {
         while let Some(&command) = self.unsent.front() {
-            if out.len() >= OUTGOING_LIMIT / 2 || !(self.pipelining || self.due.is_empty()) {
+            let waits = !self.due.is_empty() && (!self.pipelining || command == Command::Chunks);
+            if out.len() >= OUTGOING_LIMIT / 2 || waits {
                 return;
             }
             let line = match command {
+                Command::Chunks => {
+                    // With nobody to send it to, the transaction ends with the reply that said so.
+                    if !self.taken.is_empty() {
+                        self.unsent.pop_front();
+                        self.data = DataState::Body;
+                    }
+                    return;
+                }
                 Command::Rset => "RSET".to_owned(),
-                Command::Mail => self.mail_line.clone(),
-                Command::Rcpt(at) => format!("RCPT TO:<{}>", self.transaction.envelope.recipients()[at]),
+                Command::Mail => parameters::mail_line(&self.transaction, &self.offered),
+                Command::Rcpt(at) => {
+                    parameters::rcpt_line(&self.transaction, &self.transaction.envelope.recipients()[at], &self.offered)
+                }
                 Command::Data => "DATA".to_owned(),
-                Command::LoneDot | Command::End => ".".to_owned(),
+                Command::LoneDot | Command::End | Command::Chunk => ".".to_owned(),
             };
             self.unsent.pop_front();
             self.due.push_back(command);
             out.extend_from_slice(line.as_bytes());
             out.extend_from_slice(b"\r\n");
+        }
+        self.pump_chunks(out);
+    }
+
+    fn pump_chunks(&mut self, out: &mut Vec<u8>) {
+        while self.data == DataState::Body && out.len() < OUTGOING_LIMIT / 2 {
+            let Framing::Chunks(chunker) = &mut self.framing else { return };
+            // LMTP answers the last chunk once for each recipient, and a refused one before it once: the last goes when no reply is due,
+            // so that the replies can always be counted.
+            let free = self.due.is_empty() || (self.pipelining && !(self.lmtp && chunker.ready() == Some(Chunk::Last)));
+            match if free { chunker.next(out) } else { None } {
+                None => return,
+                Some(Chunk::More) => self.due.push_back(Command::Chunk),
+                Some(Chunk::Last) => self.ended(),
+            }
         }
     }
 
@@ -171,36 +207,58 @@ impl Running {
             }
             (Command::Rcpt(at), _) => self.rcpt_reply(at, &reply, outcome),
             (Command::Data, _) => self.settle(&outcome),
-            (Command::End, _) => self.end_reply(&outcome),
+            (Command::Chunk, Class::Transient | Class::Permanent) => self.chunk_refused(&outcome),
+            (Command::End, class) => {
+                self.chunk_failed |= class != Class::Completion && matches!(self.framing, Framing::Chunks(_));
+                self.end_reply(&outcome);
+            }
             (Command::Mail, _) => {
                 self.stands = true;
                 if self.stop == Some(Stage::Mail) {
                     self.settle(&outcome);
                 }
             }
-            (Command::Rset | Command::LoneDot, _) => {}
+            (Command::Rset, Class::Completion) => self.chunk_failed = false,
+            (Command::Rset | Command::LoneDot | Command::Chunk | Command::Chunks, _) => {}
         }
         self.progress(command)
     }
 
-    pub fn wants_body(&self) -> bool {
-        self.data == DataState::Body
-    }
-
-    /// How many octets of the body fit, doubled by dots at the worst.
-    pub fn room(out: &[u8]) -> usize {
-        OUTGOING_LIMIT.saturating_sub(out.len() + 8) / 2
+    /// How many octets of the body are wanted now: with dots, as many as fit when all of them are doubled.
+    pub fn wants_body(&self, out: &[u8]) -> Option<usize> {
+        if self.data != DataState::Body || out.len() >= OUTGOING_LIMIT / 2 {
+            return None;
+        }
+        match &self.framing {
+            Framing::Dots(_) => Some(OUTGOING_LIMIT.saturating_sub(out.len() + 8) / 2),
+            Framing::Chunks(chunker) => chunker.wants_more().then_some(CHUNK),
+        }
     }
 
     pub fn body(&mut self, bytes: &[u8], last: bool, out: &mut Vec<u8>) -> Result<(), BareLineEnd> {
-        self.stuffer.push(bytes, out)?;
-        if last {
-            self.stuffer.finish(out)?;
-            self.data = DataState::Ended;
-            let times = if self.lmtp { self.taken.len() } else { 1 };
-            self.due.extend(std::iter::repeat_n(Command::End, times));
+        match &mut self.framing {
+            Framing::Dots(stuffer) => {
+                stuffer.push(bytes, out)?;
+                if last {
+                    stuffer.finish(out)?;
+                    self.ended();
+                }
+            }
+            Framing::Chunks(chunker) => {
+                chunker.push(bytes)?;
+                if last {
+                    chunker.finish()?;
+                }
+                self.pump_chunks(out);
+            }
         }
         Ok(())
+    }
+
+    fn ended(&mut self) {
+        self.data = DataState::Ended;
+        let times = if self.lmtp { self.taken.len() } else { 1 };
+        self.due.extend(std::iter::repeat_n(Command::End, times));
     }
 
     /// Gives every recipient without an outcome this one.
@@ -268,6 +326,20 @@ impl Running {
         Progress::Broken(Fault::Reply)
     }
 
+    /// No chunk is sent after a refused one, and RSET comes before anything else (RFC 3030 section 2). What is under way already is
+    /// answered yet.
+    fn chunk_refused(&mut self, outcome: &Outcome) {
+        self.settle(outcome);
+        if self.data == DataState::Body
+            && let Framing::Chunks(chunker) = &mut self.framing
+        {
+            chunker.give_up();
+            self.data = DataState::NotYet;
+            self.unsent.push_back(Command::Rset);
+        }
+        self.chunk_failed = true;
+    }
+
     fn end_reply(&mut self, outcome: &Outcome) {
         if !self.lmtp {
             return self.settle(outcome);
@@ -285,12 +357,12 @@ impl Running {
     }
 
     fn progress(&self, last: Command) -> Progress {
-        let nobody_wants_it = self.taken.is_empty() && self.unsent.front() == Some(&Command::Data);
+        let nobody_wants_it = self.taken.is_empty() && matches!(self.unsent.front(), Some(Command::Data | Command::Chunks));
         if self.data == DataState::Body || !self.due.is_empty() || !(self.unsent.is_empty() || nobody_wants_it) {
             return Progress::More;
         }
-        let clean = matches!(last, Command::End | Command::LoneDot) || (last == Command::Mail && !self.stands);
-        Progress::Finished { clean }
+        let is_end = matches!(last, Command::End | Command::LoneDot | Command::Rset) || (last == Command::Mail && !self.stands);
+        Progress::Finished { clean: is_end && !self.chunk_failed }
     }
 }
 

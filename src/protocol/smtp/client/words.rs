@@ -2,6 +2,7 @@
 
 use super::stage::Stage;
 use crate::mail::envelope::Envelope;
+use crate::mail::notify::Request;
 use crate::mail::outcome::Outcome;
 use crate::protocol::sasl::words::{Login, Mechanism};
 use crate::protocol::smtp::extensions::Extensions;
@@ -74,6 +75,10 @@ pub struct ClientConfig {
     /// AUTH before the first transaction; none: nobody logs in.
     pub auth: Option<Authentication>,
     pub timeouts: Timeouts,
+    /// TLS, once started, is with a server that is known to be the right one.
+    pub verified: bool,
+    /// Keywords of the server's EHLO reply that do not count.
+    pub discard: Vec<String>,
     /// Where the session ends, to try a server: nothing is delivered before [`Stage::Dot`]. None: it goes all the way.
     pub quit_after: Option<Stage>,
 }
@@ -98,6 +103,17 @@ pub enum InClear {
     Local,
 }
 
+/// UTF-8 in a message's header (RFC 6532), which needs SMTPUTF8 (RFC 6531).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum HeaderText {
+    #[default]
+    Ascii,
+    /// It is a message in transit: where SMTPUTF8 is not offered, it goes on as it came.
+    Utf8InTransit,
+    /// The message does not go without SMTPUTF8.
+    Utf8,
+}
+
 /// One message to send. Its body comes by [`Engine::body`], in wire form (CRLF), without dots added.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transaction {
@@ -106,6 +122,25 @@ pub struct Transaction {
     pub size: Option<u64>,
     /// The body holds octets over 127 (RFC 6152).
     pub eight_bit: bool,
+    pub header: HeaderText,
+    /// What is asked of delivery status notifications, where the server can do them (RFC 3461).
+    pub dsn: Request,
+    /// The message goes over verified TLS only, all the way (RFC 8689).
+    pub require_tls: bool,
+}
+
+impl Transaction {
+    /// ASCII of unknown size, with nothing asked for.
+    pub fn new(envelope: Envelope) -> Transaction {
+        Transaction {
+            envelope,
+            size: None,
+            eight_bit: false,
+            header: HeaderText::Ascii,
+            dsn: Request::default(),
+            require_tls: false,
+        }
+    }
 }
 
 /// What the client wants of the work above it.
