@@ -23,7 +23,7 @@ _smtp__send() {
 
     case "${cmd}" in
         smtp__send)
-            opts="-f -t -v -q -s -a -4 -6 -h -V --from --take-recipients --mx --keep-bcc --ehlo --spool --enqueue --config --json --verbose --quiet --batch --maildir --remove --server --account --source --timeout --tls --tls-implicit --tls-ca --tls-cert --tls-key --tls-name --tls-fingerprint --tls-min --tls-insecure --quit-after --serverinfo --notify --ret --envid --require-tls --discard-ehlo --log --log-format --help --version"
+            opts="-f -t -v -q -s -a -4 -6 -h -V --from --take-recipients --mx --keep-bcc --ehlo --spool --enqueue --config --json --verbose --quiet --batch --maildir --remove --server --account --source --timeout --tls --tls-implicit --tls-ca --tls-cert --tls-key --tls-name --tls-fingerprint --tls-min --tls-insecure --quit-after --serverinfo --dry-run --notify --ret --envid --require-tls --discard-ehlo --explain --hex --trace-json --log --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -122,6 +122,10 @@ _smtp__send() {
                     return 0
                     ;;
                 --discard-ehlo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trace-json)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -29,6 +29,7 @@ complete -c smtp-send -l notify -d 'When the recipients\' systems are to report:
 complete -c smtp-send -l ret -d 'How much of the message a report of its failure brings back: full or hdrs' -r
 complete -c smtp-send -l envid -d 'What reports call this message' -r
 complete -c smtp-send -l discard-ehlo -d 'Act as if the server\'s EHLO reply did not have these keywords (CHUNKING,PIPELINING)' -r
+complete -c smtp-send -l trace-json -d 'Write the dialogue to this file, one JSON object a line' -r -F
 complete -c smtp-send -l log -d 'Where the log goes: stderr, syslog, none, or a FILE to append to (a path with a slash)' -r
 complete -c smtp-send -l log-format -d 'The form of a log line' -r -f -a "text\t'key=value'
 json\t'One object a line'"
@@ -46,6 +47,9 @@ complete -c smtp-send -s 6 -d 'IPv6 only'
 complete -c smtp-send -l tls-implicit -d 'Start TLS at once, before the first reply (as smtps:// does)'
 complete -c smtp-send -l tls-insecure -d 'Encrypt without verifying the certificate'
 complete -c smtp-send -l serverinfo -d 'Tell what the server says of itself, in plain words'
+complete -c smtp-send -l dry-run -d 'Tell what would be sent to whom by which hosts, and send nothing'
 complete -c smtp-send -l require-tls -d 'Verified TLS all the way, or the message does not go (REQUIRETLS, RFC 8689)'
+complete -c smtp-send -l explain -d 'Explain each exchange in plain words, with the session on stderr'
+complete -c smtp-send -l hex -d 'Show the session on stderr with the bytes of each line; what is secret is hidden there, too'
 complete -c smtp-send -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c smtp-send -s V -l version -d 'Print version'

@@ -122,6 +122,7 @@
 //!   relay/sink.rs          where received messages go: spool, Maildir, nowhere
 //!   relay/session.rs       one session as a client: transactions from an outbox
 //!   relay/deliver.rs       a destination's hosts in turn, until one serves
+//!   relay/plan.rs          where mail would go, without going there
 //!   relay/survey.rs        a look at a server: greeting, extensions, certificate
 //!   relay/child.rs         programs that take a message on stdin
 //!   relay/local.rs         final delivery: Maildir and pipe
@@ -138,8 +139,12 @@
 //!   cli/args.rs            command lines parsed, with our statuses
 //!   cli/report.rs          result rows, for people and as JSON
 //!   cli/log.rs             the log: stderr, file or syslog
+//!   cli/veil.rs            what of a session may be shown: no messages of AUTH
 //!   cli/transcript.rs      the session on stderr, with the marks of swaks
 //!   cli/explain/extensions.rs  what a server offers, in plain words
+//!   cli/explain/smtp.rs    an exchange of SMTP in plain words
+//!   cli/follow.rs          a session followed: commands, messages, and what a reply answers
+//!   cli/trace.rs           the dialogue for machines
 //!   cli/certificate.rs     what TLS came to, in words
 //!   cli/screen.rs          a client's sessions on stderr
 //!   cli/progress.rs        a bar for what takes over a second on a terminal
@@ -153,6 +158,7 @@
 //!   cli/config/layer.rs    one config file, checked
 //!   cli/config/router.rs   the config's routes, users and aliases as the relay floor wants them
 //!   cli/config.rs          where the config comes from
+//!   cli/opts/trace.rs      options: how the session is shown
 //!   cli/opts/log.rs        options: where the log goes
 //!   cli/opts/server.rs     options: which server, and how to get there
 //!   cli/opts/spool.rs      options: which spool
@@ -196,6 +202,7 @@
 //!   cmd/smtp_send/mailbag.rs  gives out letters, whatever they were read from
 //!   cmd/smtp_send/sending.rs  recipients by where they go, sessions, results
 //!   cmd/smtp_send/serverinfo.rs  what a server says of itself
+//!   cmd/smtp_send/dry_run.rs  what would be sent, without sending it
 //!   cmd/smtp_send/quit_after.rs  sessions that end early, to try a server
 //!   cmd/smtp_send.rs       sends the message on stdin
 //! ```

@@ -1,23 +1,54 @@
-//! A client's sessions on stderr: all of them with `-v`, else the last exchange of one that came to nothing.
+//! A client's sessions on stderr: all of them with `-v`, else the last exchange of one that came to nothing; in words, as bytes or for
+//! machines where that was asked for.
 
 use super::certificate;
+use super::explain::smtp::exchange;
+use super::follow::{Event, Follow};
 use super::stdio::say;
-use super::transcript::{Level, Side, Transcript};
+use super::trace::{Session, TraceFile};
+use super::transcript::{Level, Side, Sink, Transcript};
 use crate::net::drive::work::Direction;
 use crate::net::tls::layer::{Certificate, Facts};
 use crate::relay::session::{Tape, Via, Watch};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where transcripts go.
 #[derive(Debug)]
 pub struct Screen {
     level: Level,
+    secrets: bool,
+    hex: bool,
+    explain: Arc<AtomicBool>,
+    trace: Option<Arc<TraceFile>>,
     last: Arc<Mutex<Vec<String>>>,
 }
 
 impl Screen {
     pub fn new(level: Level) -> Screen {
-        Screen { level, last: Arc::default() }
+        Screen { level, secrets: false, hex: false, explain: Arc::default(), trace: None, last: Arc::default() }
+    }
+
+    /// As asked for by `--show-secrets`.
+    pub fn showing_secrets(self, secrets: bool) -> Screen {
+        Screen { secrets, ..self }
+    }
+
+    /// As asked for by `--hex` and `--explain`, which show the session, too.
+    pub fn in_detail(self, hex: bool, explain: bool) -> Screen {
+        let shown = (hex || explain) && self.level != Level::Quiet;
+        let level = if shown { self.level.max(Level::Lines) } else { self.level };
+        Screen { level, hex, explain: Arc::new(AtomicBool::new(explain)), ..self }
+    }
+
+    /// As asked for by `--trace-json`.
+    pub fn tracing(self, trace: Option<Arc<TraceFile>>) -> Screen {
+        Screen { trace, ..self }
+    }
+
+    /// Whether exchanges are explained: may be changed while a session runs.
+    pub fn explains(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.explain)
     }
 
     /// What was sent came to nothing: shows the exchange that says why, where nothing was shown yet.
@@ -26,25 +57,52 @@ impl Screen {
             say(&line);
         }
     }
+
+    /// The transcript of a session that begins.
+    pub fn roll(&self, via: &Via) -> Roll {
+        let followed = self.trace.is_some() || self.explain.load(Ordering::Relaxed);
+        let transcript = Transcript::new(self.level, Side::Client).showing_secrets(self.secrets).with_hex(self.hex);
+        Roll {
+            transcript,
+            copy: None,
+            to: place(via),
+            secrets: self.secrets,
+            follow: followed.then(|| Follow::new(self.secrets)),
+            explain: Arc::clone(&self.explain),
+            trace: self.trace.as_ref().map(|file| (Arc::clone(file), file.session(via))),
+            typed: Arc::default(),
+            last: Arc::clone(&self.last),
+        }
+    }
 }
 
 impl Watch for Screen {
     fn open(&self, via: &Via) -> Box<dyn Tape> {
-        let mut transcript = Transcript::new(self.level, Side::Client);
-        let address = via.address.as_deref().map(|address| format!(" ({address})")).unwrap_or_default();
-        transcript.info(&format!("connected to {}{address}", via.host));
-        Box::new(Roll { transcript, to: place(via), last: Arc::clone(&self.last) })
+        Box::new(self.roll(via).connected(via))
     }
 
     fn info(&self, text: &str) {
         Transcript::new(self.level, Side::Client).info(text);
+        if let Some(file) = &self.trace {
+            file.session(&Via::default()).info(file, false, "info", text);
+        }
     }
 }
 
-struct Roll {
+/// The transcript of one session.
+pub struct Roll {
     transcript: Transcript,
+    /// The same once more, somewhere else.
+    copy: Option<Transcript>,
     /// `mx.test[192.0.2.1]:25`
     to: String,
+    secrets: bool,
+    /// Only where somebody wants to know: it looks at every line of every message.
+    follow: Option<Follow>,
+    explain: Arc<AtomicBool>,
+    trace: Option<(Arc<TraceFile>, Session)>,
+    /// Octets that are on the screen already, since somebody typed them there.
+    typed: Arc<AtomicUsize>,
     last: Arc<Mutex<Vec<String>>>,
 }
 
@@ -57,28 +115,109 @@ fn place(via: &Via) -> String {
 }
 
 impl Roll {
+    /// Tells where the connection goes.
+    pub fn connected(mut self, via: &Via) -> Roll {
+        let address = via.address.as_deref().map(|address| format!(" ({address})")).unwrap_or_default();
+        self.info("connected", &format!("connected to {}{address}", via.host));
+        self
+    }
+
+    /// Shows every line there, whatever the level was, and can explain it from now on.
+    pub fn showing(mut self, sink: Sink) -> Roll {
+        self.follow.get_or_insert_with(|| Follow::new(self.secrets));
+        self.transcript.show_at(sink);
+        self
+    }
+
+    /// Writes the same there.
+    pub fn copied(mut self, sink: Sink) -> Roll {
+        let mut copy = self.transcript.twin();
+        copy.show_at(sink);
+        self.copy = Some(copy);
+        self
+    }
+
+    /// To be told how many octets that will cross were typed on the screen.
+    pub fn typed(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.typed)
+    }
+
+    fn info(&mut self, event: &str, text: &str) {
+        for transcript in std::iter::once(&mut self.transcript).chain(&mut self.copy) {
+            transcript.info(text);
+        }
+        if let Some((file, session)) = &self.trace {
+            session.info(file, false, event, text);
+        }
+    }
+
     fn certificate(&mut self, shown: &Certificate) {
         for (name, fact) in certificate::facts(shown) {
             self.transcript.info(&format!("certificate {name}: {fact}"));
+        }
+    }
+
+    fn show(&mut self, direction: Direction, secure: bool, bytes: &[u8]) {
+        let typed = if direction == Direction::Sent { self.typed.load(Ordering::Relaxed).min(bytes.len()) } else { 0 };
+        self.typed.fetch_sub(typed, Ordering::Relaxed);
+        for (transcript, known) in std::iter::once((&mut self.transcript, typed)).chain(self.copy.as_mut().map(|copy| (copy, 0)))
+        {
+            match direction {
+                Direction::Sent => transcript.sent(secure, &bytes[known..]),
+                Direction::Received => transcript.received(secure, bytes),
+            }
+        }
+    }
+
+    fn events(&mut self, secure: bool, events: Vec<Event>) {
+        for event in events {
+            if let Some((file, session)) = &mut self.trace {
+                session.event(file, secure, &event);
+            }
+            let Event::Reply { answers, reply } = event else { continue };
+            if self.explain.load(Ordering::Relaxed) {
+                let told = exchange(answers.as_deref(), &reply);
+                for transcript in std::iter::once(&mut self.transcript).chain(&mut self.copy) {
+                    transcript.explain(&told);
+                }
+            }
         }
     }
 }
 
 impl Tape for Roll {
     fn crossed(&mut self, direction: Direction, secure: bool, bytes: &[u8]) {
-        match direction {
-            Direction::Sent => self.transcript.sent(secure, bytes),
-            Direction::Received => self.transcript.received(secure, bytes),
+        let Some(mut follow) = self.follow.take() else { return self.show(direction, secure, bytes) };
+        // Line by line, so that what is said of one stands below it.
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let mut events = Vec::new();
+            let mut note = |event| events.push(event);
+            match direction {
+                Direction::Sent => follow.sent(piece, &mut note),
+                Direction::Received => follow.received(piece, &mut note),
+            }
+            self.show(direction, secure, piece);
+            self.events(secure, events);
         }
+        self.follow = Some(follow);
     }
 
     fn secured(&mut self, facts: &Facts) {
-        self.transcript.info(&certificate::established(&self.to, facts));
+        if let Some(follow) = &mut self.follow {
+            follow.secured();
+        }
+        let line = certificate::established(&self.to, facts);
+        for transcript in std::iter::once(&mut self.transcript).chain(&mut self.copy) {
+            transcript.info(&line);
+        }
         if let Some(certificate) = &facts.certificate {
             self.certificate(certificate);
         }
         if let Some(why) = certificate::why_not(&facts.verdict) {
             self.transcript.info(&format!("not verified: {why}"));
+        }
+        if let Some((file, session)) = &mut self.trace {
+            session.secured(file, facts);
         }
     }
 
@@ -87,12 +226,20 @@ impl Tape for Roll {
     }
 
     fn failed(&mut self, why: &str) {
-        self.transcript.error(why);
+        for transcript in std::iter::once(&mut self.transcript).chain(&mut self.copy) {
+            transcript.error(why);
+        }
+        if let Some((file, session)) = &self.trace {
+            session.info(file, false, "failed", why);
+        }
     }
 }
 
 impl Drop for Roll {
     fn drop(&mut self) {
+        for transcript in std::iter::once(&mut self.transcript).chain(&mut self.copy) {
+            transcript.finish();
+        }
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = self.transcript.telling();
     }
 }

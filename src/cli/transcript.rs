@@ -2,13 +2,35 @@
 //! are made visible, so a hostile peer cannot drive the terminal.
 
 use super::stdio::say;
+use super::veil::Veil;
+use crate::bytes::escape::visible;
+use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Instant;
 
 /// Longest line shown whole, in octets.
 const MAX_LINE: usize = 4096;
 /// Most lines of the last exchange kept for a failure.
 const LAST: usize = 40;
+
+/// Octets of a line of `--hex`.
+const HEX_ROW: usize = 16;
+
+/// Takes lines, made harmless already.
+pub struct Sink(Box<dyn FnMut(&str) + Send>);
+
+impl Sink {
+    pub fn new(take: impl FnMut(&str) + Send + 'static) -> Sink {
+        Sink(Box::new(take))
+    }
+}
+
+impl fmt::Debug for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sink")
+    }
+}
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +69,12 @@ pub enum Side {
 pub struct Transcript {
     level: Level,
     side: Side,
+    /// None: secrets are shown.
+    veil: Option<Veil>,
+    /// The bytes of each line stand below it.
+    hex: bool,
+    /// In place of stderr.
+    sink: Option<Sink>,
     started: Instant,
     sent: Vec<u8>,
     received: Vec<u8>,
@@ -57,6 +85,7 @@ pub struct Transcript {
     refused: bool,
     /// The last line was the peer's.
     answered: bool,
+    secure: bool,
 }
 
 impl Transcript {
@@ -64,6 +93,9 @@ impl Transcript {
         Transcript {
             level,
             side,
+            veil: Some(Veil::default()),
+            hex: false,
+            sink: None,
             started: Instant::now(),
             sent: Vec::new(),
             received: Vec::new(),
@@ -71,7 +103,45 @@ impl Transcript {
             refusal: VecDeque::new(),
             refused: false,
             answered: false,
+            secure: false,
         }
+    }
+
+    /// As asked for by `--show-secrets`; by default what AUTH sends is hidden.
+    pub fn showing_secrets(mut self, shown: bool) -> Transcript {
+        self.veil = if shown { None } else { Some(Veil::default()) };
+        self
+    }
+
+    /// As asked for by `--hex`.
+    pub fn with_hex(self, hex: bool) -> Transcript {
+        Transcript { hex, ..self }
+    }
+
+    /// Shows every line there, in place of stderr.
+    pub fn show_at(&mut self, sink: Sink) {
+        self.level = self.level.max(Level::Lines);
+        self.sink = Some(sink);
+    }
+
+    /// A new one that shows the same.
+    pub fn twin(&self) -> Transcript {
+        Transcript::new(self.level, self.side).showing_secrets(self.veil.is_none()).with_hex(self.hex)
+    }
+
+    /// Shows what is held of a line that did not end.
+    pub fn finish(&mut self) {
+        for ours in [true, false] {
+            let held = std::mem::take(if ours { &mut self.sent } else { &mut self.received });
+            if !held.is_empty() {
+                self.wire_line(ours, self.secure, &held);
+            }
+        }
+    }
+
+    /// What the exchange above means.
+    pub fn explain(&mut self, text: &str) {
+        self.line(format!("    # {}", visible(text.as_bytes())));
     }
 
     pub fn sent(&mut self, secure: bool, bytes: &[u8]) {
@@ -104,6 +174,7 @@ impl Transcript {
     }
 
     fn crossed(&mut self, ours: bool, secure: bool, bytes: &[u8]) {
+        self.secure = secure;
         for piece in bytes.split_inclusive(|b| *b == b'\n') {
             let held = if ours { &mut self.sent } else { &mut self.received };
             let room = MAX_LINE.saturating_sub(held.len()).min(piece.len());
@@ -115,9 +186,16 @@ impl Transcript {
         }
     }
 
-    fn wire_line(&mut self, ours: bool, secure: bool, line: &[u8]) {
+    fn wire_line(&mut self, ours: bool, secure: bool, whole: &[u8]) {
+        let line = whole;
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let of_client = ours == (self.side == Side::Client);
+        let shown = match &mut self.veil {
+            None => Cow::Borrowed(line),
+            Some(veil) if of_client => veil.client(line),
+            Some(veil) => veil.server(line),
+        };
         let refusal = self.side == Side::Client && matches!(line, [b'4' | b'5', b'0'..=b'9', b'0'..=b'9', ..]);
         let mark = match (ours, secure) {
             (false, _) if refusal => "<**",
@@ -134,7 +212,19 @@ impl Transcript {
         }
         self.answered |= !ours;
         self.refused |= refusal;
-        self.line(format!("{mark} {}", crate::bytes::escape::visible(line)));
+        let hidden = matches!(shown, Cow::Owned(_));
+        let (shown, bytes) = (visible(&shown), if hidden { shown.into_owned() } else { whole.to_vec() });
+        self.line(format!("{mark} {shown}"));
+        if self.hex {
+            dump(&bytes).for_each(|row| self.line(row));
+        }
+    }
+
+    fn show(&mut self, line: &str) {
+        match &mut self.sink {
+            Some(Sink(take)) => take(&visible(line.as_bytes())),
+            None => say(line),
+        }
     }
 
     fn line(&mut self, line: String) {
@@ -146,10 +236,20 @@ impl Transcript {
                 }
                 self.last.push_back(line);
             }
-            Level::Lines => say(&line),
-            Level::Timed => say(&format!("{:8.3} {line}", self.started.elapsed().as_secs_f64())),
+            Level::Lines => self.show(&line),
+            Level::Timed => self.show(&format!("{:8.3} {line}", self.started.elapsed().as_secs_f64())),
         }
     }
+}
+
+/// `0000  32 35 30 20 6f 6b 0d 0a                          250 ok..`
+fn dump(bytes: &[u8]) -> impl Iterator<Item = String> {
+    bytes.chunks(HEX_ROW).enumerate().map(|(row, chunk)| {
+        let hex: String = chunk.iter().map(|byte| format!("{byte:02x} ")).collect();
+        let shown = |byte: &u8| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' };
+        let text: String = chunk.iter().map(shown).collect();
+        format!("    {:04x}  {hex:<48} {text}", row * HEX_ROW)
+    })
 }
 
 #[cfg(test)]
@@ -168,6 +268,41 @@ mod tests {
         transcript.sent(true, b"QUIT\r\n");
         transcript.received(true, b"221 bye\r\n");
         assert_eq!(transcript.telling(), [" ~> MAIL FROM:<a@b>", " ~> DATA", "<** 550 \\x1b[2J no"]);
+    }
+
+    #[test]
+    fn secrets_are_shown_only_where_that_was_asked_for() {
+        for (shown, first) in [(false, " ~> AUTH PLAIN <hidden>"), (true, " ~> AUTH PLAIN AGEAYg==")] {
+            let mut transcript = Transcript::new(Level::OnFailure, Side::Client).showing_secrets(shown);
+            transcript.sent(true, b"AUTH PLAIN AGEA");
+            transcript.sent(true, b"Yg==\r\n");
+            transcript.received(true, b"535 no\r\n");
+            assert_eq!(transcript.telling(), [first, "<** 535 no"]);
+        }
+        let mut server = Transcript::new(Level::OnFailure, Side::Server);
+        server.received(false, b"AUTH PLAIN AGEAYg==\r\n");
+        assert_eq!(server.telling(), [" <- AUTH PLAIN <hidden>"]);
+    }
+
+    #[test]
+    fn bytes_stand_below_their_line_unless_they_are_secret() {
+        let mut transcript = Transcript::new(Level::OnFailure, Side::Client).with_hex(true);
+        transcript.sent(false, b"NOOP \xff\x1b[2J 0123456789\r\n");
+        let told = transcript.telling();
+        assert_eq!(told[1], "    0000  4e 4f 4f 50 20 ff 1b 5b 32 4a 20 30 31 32 33 34  NOOP ..[2J 01234");
+        assert_eq!(told[2], "    0010  35 36 37 38 39 0d 0a                             56789..");
+        let mut transcript = Transcript::new(Level::OnFailure, Side::Client).with_hex(true);
+        transcript.sent(true, b"AUTH PLAIN AGEAYg==\r\n");
+        let told = transcript.telling().join("\n");
+        assert!(told.contains("AUTH PLAIN <hidd") && !told.contains("41 47 45 41"), "{told}");
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_shown_at_last() {
+        let mut transcript = Transcript::new(Level::OnFailure, Side::Client);
+        transcript.received(true, b"220 wait");
+        transcript.finish();
+        assert_eq!(transcript.telling(), [" <~ 220 wait"]);
     }
 
     #[test]

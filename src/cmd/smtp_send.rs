@@ -2,6 +2,7 @@
 
 mod args;
 mod debugging;
+mod dry_run;
 mod extensions;
 mod ledger;
 mod letter;
@@ -34,7 +35,9 @@ use crate::protocol::smtp::client::words::Timeouts;
 use crate::relay::deliver::{Courier, Destination};
 use args::Args;
 use clap::CommandFactory;
+use dry_run::DryRun;
 use ledger::Ledger;
+use letter::Letter;
 use mailbag::{Mailbag, envelope, reverse_path};
 use quit_after::Trial;
 use sending::{Sending, ToolTls};
@@ -77,6 +80,9 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     let (source, hostname) = (RefCell::new(source), ehlo(&args, &config));
     let ledger = Ledger::new(&args, &log, &hostname, &source, &progress);
     let bag = Mailbag { args: &args, chosen: chosen.as_ref(), source: &source, ledger: &ledger };
+    if args.debugging.dry_run {
+        return try_dry(&bag, &config, &tls);
+    }
     let sent = if args.enqueue { enqueue(&bag, &config) } else { send(&bag, &config, tls) };
     progress.finish();
     sent.and(source.borrow_mut().finish())?;
@@ -88,7 +94,7 @@ fn server_info(args: &Args, config: &Config, chosen: Option<Chosen>) -> Result<S
     let mut tls = tls(args, chosen.as_ref())?;
     // Only to look: what is refused elsewhere is told here.
     tls.client = Client::new(ClientConfig { verify: Verify::Report, report: true, ..tls.settings.connector() });
-    let screen = screen(args);
+    let screen = screen(args)?;
     let dialer = args.network.dialer();
     let resolver = Resolver::new(Options { family: dialer.family, ..Options::default() });
     let courier = courier(args, config, &dialer, &resolver, &tls, &screen);
@@ -120,7 +126,7 @@ fn quit_early(args: &Args, config: &Config, chosen: Option<Chosen>, tls: &ToolTl
         let envelope = envelope(args, chosen.as_ref(), message.as_ref(), false)?;
         (envelope.reverse_path.clone(), envelope.recipients().to_vec())
     };
-    let screen = screen(args);
+    let screen = screen(args)?;
     let dialer = args.network.dialer();
     let resolver = Resolver::new(Options { family: dialer.family, ..Options::default() });
     let courier = courier(args, config, &dialer, &resolver, tls, &screen);
@@ -138,8 +144,9 @@ fn quit_early(args: &Args, config: &Config, chosen: Option<Chosen>, tls: &ToolTl
     Ok(results::status(&results))
 }
 
-fn screen(args: &Args) -> Screen {
-    Screen::new(Level::new(args.verbose, args.quiet, !std::io::stderr().is_terminal()))
+fn screen(args: &Args) -> Result<Screen, Failure> {
+    let screen = Screen::new(Level::new(args.verbose, args.quiet, !std::io::stderr().is_terminal()));
+    Ok(screen.in_detail(args.trace.hex, args.trace.explain).tracing(args.trace.file()?))
 }
 
 fn courier<'a>(
@@ -163,6 +170,26 @@ fn courier<'a>(
     }
 }
 
+/// `--dry-run`.
+fn try_dry(bag: &Mailbag<'_>, config: &Config, tls: &ToolTls) -> Result<Status, Failure> {
+    let (args, screen) = (bag.args, screen(bag.args)?);
+    let dialer = args.network.dialer();
+    let resolver = Resolver::new(Options { family: dialer.family, ..Options::default() });
+    let courier = courier(args, config, &dialer, &resolver, tls, &screen);
+    let to = bag.chosen.map(|chosen| Destination::Server(chosen.server.clone()));
+    if let Some(why) = bag.chosen.and_then(|chosen| no_such_host(&chosen.server, &dialer)) {
+        return Err(Failure::text(Status::NoHost, why));
+    }
+    let mut status = Status::Done;
+    while let Some(Letter { message, envelope, .. }) = bag.next()? {
+        let (size, eight_bit) = (message.size, message.eight_bit);
+        let found =
+            DryRun { envelope: &envelope, size, eight_bit, verify: tls.settings.verify }.run(&courier, to.as_ref(), args.json)?;
+        status = if found == Status::Done { status } else { found };
+    }
+    Ok(status)
+}
+
 fn enqueue(bag: &Mailbag<'_>, config: &Config) -> Result<(), Failure> {
     while let Some(mut letter) = bag.next()? {
         let results = queue::enqueue(bag.args, config, &letter.message, &letter.envelope)?;
@@ -174,7 +201,7 @@ fn enqueue(bag: &Mailbag<'_>, config: &Config) -> Result<(), Failure> {
 
 fn send(bag: &Mailbag<'_>, config: &Config, tls: ToolTls) -> Result<(), Failure> {
     let args = bag.args;
-    let screen = screen(args);
+    let screen = screen(args)?;
     let dialer = args.network.dialer();
     let resolver = Resolver::new(Options { family: dialer.family, ..Options::default() });
     let courier = courier(args, config, &dialer, &resolver, &tls, &screen);
@@ -217,7 +244,7 @@ fn tls(args: &Args, chosen: Option<&Chosen>) -> Result<ToolTls, Failure> {
     let mut settings: ClientTls = options.resolve(&server, account)?;
     args.extensions.check(chosen.map(|chosen| &chosen.server), &settings)?;
     let connector = settings.connector();
-    let client = Client::new(if args.verbose > 0 { connector.reporting() } else { connector });
+    let client = Client::new(if args.verbose > 0 || args.trace.is_any() { connector.reporting() } else { connector });
     if args.debugging.quit_after == Some(Stage::Tls) {
         if settings.mode == TlsMode::Never {
             return Err(Failure::text(Status::Usage, "--quit-after tls and --tls never exclude each other"));

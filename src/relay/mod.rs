@@ -11,6 +11,7 @@ pub mod desk;
 pub mod event;
 pub mod local;
 pub mod pass;
+pub mod plan;
 pub mod policy;
 pub mod receive;
 pub mod retry;

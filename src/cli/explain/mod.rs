@@ -1,3 +1,4 @@
 //! The protocols in plain words: one file a table. Nothing here is printed or decided.
 
 pub mod extensions;
+pub mod smtp;

@@ -7,3 +7,4 @@ pub mod server;
 pub mod size;
 pub mod spool;
 pub mod tls;
+pub mod trace;

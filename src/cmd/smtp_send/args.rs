@@ -6,6 +6,7 @@ use super::source::ManyOptions;
 use crate::cli::opts::log::LogOptions;
 use crate::cli::opts::server::{NetworkOptions, ServerOptions};
 use crate::cli::opts::tls::ClientTlsOptions;
+use crate::cli::opts::trace::TraceOptions;
 use crate::mail::address::{Domain, ForwardPath, ReversePath};
 use clap::Parser;
 use std::path::PathBuf;
@@ -66,6 +67,8 @@ pub struct Args {
     pub debugging: DebuggingOptions,
     #[command(flatten)]
     pub extensions: ExtensionOptions,
+    #[command(flatten)]
+    pub trace: TraceOptions,
     #[command(flatten)]
     pub log: LogOptions,
 }

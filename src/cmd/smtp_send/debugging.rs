@@ -26,4 +26,9 @@ pub struct DebuggingOptions {
     /// the server answered and TLS is as asked for; a certificate that --tls require refuses is told all the same, with status 77.
     #[arg(long, conflicts_with_all = ["quit_after", "enqueue", "spool", "take_recipients"], help_heading = "Debugging options")]
     pub serverinfo: bool,
+    /// Tell what would be sent to whom by which hosts, and send nothing
+    ///
+    /// MX hosts and addresses are looked up as for sending. The status is 0 where every recipient has somewhere to go.
+    #[arg(long, conflicts_with_all = ["quit_after", "serverinfo", "enqueue", "spool"], help_heading = "Debugging options")]
+    pub dry_run: bool,
 }

@@ -1,0 +1,201 @@
+//! The dialogue for machines: one JSON object a line, for each command, reply and message, with secrets hidden. What they are is
+//! [`Follow`](super::follow)'s.
+
+use super::follow::Event;
+use super::report::json_line;
+use super::stdio::say;
+use crate::bytes::escape::visible;
+use crate::net::tls::layer::Facts;
+use crate::relay::session::Via;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+/// Where the dialogues of all sessions of a run go.
+#[derive(Debug)]
+pub struct TraceFile {
+    inside: Mutex<Inside>,
+    started: Instant,
+}
+
+#[derive(Debug)]
+struct Inside {
+    file: File,
+    sessions: usize,
+    /// The first that went wrong; nothing more is written then.
+    failed: Option<io::Error>,
+}
+
+impl TraceFile {
+    /// A file that is there is written over.
+    pub fn create(path: &Path) -> io::Result<TraceFile> {
+        let inside = Inside { file: File::create(path)?, sessions: 0, failed: None };
+        Ok(TraceFile { inside: Mutex::new(inside), started: Instant::now() })
+    }
+
+    /// A session begins.
+    pub fn session(&self, via: &Via) -> Session {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        inside.sessions += 1;
+        Session { number: inside.sessions, via: via.clone(), stage: "connect".to_owned() }
+    }
+
+    fn write(&self, session: &Session, line: Line<'_>) {
+        let whole = Whole {
+            time: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
+            elapsed: (self.started.elapsed().as_secs_f64() * 1e6).round() / 1e6,
+            session: session.number,
+            host: &session.via.host,
+            address: session.via.address.as_deref(),
+            line,
+        };
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        if inside.failed.is_none() {
+            let written = inside.file.write_all((json_line(&whole) + "\n").as_bytes());
+            inside.failed = written.err();
+        }
+    }
+}
+
+impl Drop for TraceFile {
+    fn drop(&mut self) {
+        if let Some(error) = &self.inside.get_mut().unwrap_or_else(PoisonError::into_inner).failed {
+            say(&format!("the trace is not whole: {error}"));
+        }
+    }
+}
+
+/// One session of them.
+#[derive(Debug)]
+pub struct Session {
+    number: usize,
+    via: Via,
+    stage: String,
+}
+
+#[derive(Serialize)]
+struct Whole<'a> {
+    time: String,
+    /// Seconds since the run began.
+    elapsed: f64,
+    session: usize,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    host: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<&'a str>,
+    #[serde(flatten)]
+    line: Line<'a>,
+}
+
+#[derive(Serialize, Default)]
+struct Line<'a> {
+    /// `sent`, `received` or `info`.
+    direction: &'a str,
+    secure: bool,
+    stage: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verb: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    octets: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enhanced: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<Tls<'a>>,
+}
+
+#[derive(Serialize)]
+struct Tls<'a> {
+    version: &'a str,
+    cipher: &'a str,
+    verified: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<String>,
+}
+
+impl Session {
+    /// What is none of the dialogue: `event` says what.
+    pub fn info(&self, file: &TraceFile, secure: bool, event: &str, text: &str) {
+        let line =
+            Line { direction: "info", secure, stage: &self.stage, event: Some(event), text: Some(text), ..Line::default() };
+        file.write(self, line);
+    }
+
+    pub fn secured(&mut self, file: &TraceFile, facts: &Facts) {
+        let shown = facts.certificate.as_ref();
+        let tls = Tls {
+            version: &facts.version,
+            cipher: &facts.cipher,
+            verified: facts.verdict.is_verified(),
+            subject: shown.map(|shown| shown.subject.as_str()),
+            fingerprint: shown.map(|shown| shown.fingerprint_hex()),
+        };
+        let line = Line { direction: "info", secure: true, stage: "tls", event: Some("tls"), tls: Some(tls), ..Line::default() };
+        file.write(self, line);
+    }
+
+    pub fn event(&mut self, file: &TraceFile, secure: bool, event: &Event) {
+        match event {
+            Event::Sent { verb, line } => {
+                self.stage = stage(verb);
+                let shown = visible(line);
+                let (verb, line) = (Some(visible(verb.as_bytes())), Some(shown.as_str()));
+                let line = Line { direction: "sent", secure, stage: &self.stage, verb: verb.as_deref(), line, ..Line::default() };
+                file.write(self, line);
+            }
+            Event::Message { octets } => {
+                let stage = stage(".");
+                file.write(self, Line { direction: "sent", secure, stage: &stage, octets: Some(*octets), ..Line::default() });
+            }
+            Event::Reply { answers, reply } => {
+                let stage = answers.as_deref().map_or_else(|| "unasked".to_owned(), stage);
+                let text = reply.lines.join("\n");
+                let verb = answers.as_deref().filter(|verb| !matches!(*verb, "" | "."));
+                let verb = verb.map(|verb| visible(verb.as_bytes()));
+                file.write(
+                    self,
+                    Line {
+                        direction: "received",
+                        secure,
+                        stage: &stage,
+                        verb: verb.as_deref(),
+                        code: Some(reply.code.value()),
+                        enhanced: reply.enhanced.map(|status| status.to_string()),
+                        text: Some(&text),
+                        ..Line::default()
+                    },
+                );
+            }
+            Event::Garbage(bad) => {
+                let text = bad.to_string();
+                let line = Line { direction: "received", secure, event: Some("garbage"), text: Some(&text), ..Line::default() };
+                file.write(self, Line { stage: &self.stage, ..line });
+            }
+        }
+    }
+}
+
+/// The stages of `--quit-after`, then what else there is.
+fn stage(verb: &str) -> String {
+    match verb {
+        "" => "connect",
+        "." | "BDAT" => "dot",
+        "HELO" | "LHLO" => "ehlo",
+        "STARTTLS" => "tls",
+        other => return visible(other.to_ascii_lowercase().as_bytes()),
+    }
+    .to_owned()
+}
