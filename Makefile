@@ -5,6 +5,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 
 BINDIR     = $(PREFIX)/bin
+SBINDIR    = $(PREFIX)/sbin
 MANDIR     = $(PREFIX)/share/man
 DOCDIR     = $(PREFIX)/share/doc/postroad
 UNITDIR    = $(PREFIX)/lib/systemd/system
@@ -29,7 +30,7 @@ export OPENSSL_LIB_DIR     := $(word 1,$(OPENSSL_FROM))
 export OPENSSL_INCLUDE_DIR := $(word 2,$(OPENSSL_FROM))
 endif
 
-.PHONY: all build release try test proof interop bench bench-spool docs install ci
+.PHONY: all build release try test proof interop bench bench-spool docs install install-sendmail ci
 
 all: build
 
@@ -106,6 +107,19 @@ install:
 	done
 	install -m 644 README.md CHANGELOG.md VIOLATIONS.md LICENSE-MIT LICENSE-APACHE $(DESTDIR)$(DOCDIR)/
 	install -m 644 contrib/README.md $(DESTDIR)$(DOCDIR)/contrib.md
+
+# The names that other programs call: never in the place of another mail system's, unless FORCE=1.
+install-sendmail: install
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR)
+	set -e; for link in $(SBINDIR)/sendmail=smtp-send $(BINDIR)/newaliases=smtp-send $(BINDIR)/mailq=mailq-run; do \
+		at=$(DESTDIR)$${link%%=*}; to=$(BINDIR)/$${link#*=}; \
+		if [ -e "$$at" ] || [ -L "$$at" ]; then \
+			if [ "$$(readlink "$$at")" != "$$to" ] && [ "$(FORCE)" != 1 ]; then \
+				echo "$$at is there already: make install-sendmail FORCE=1 puts ours in its place" >&2; exit 1; \
+			fi; \
+		fi; \
+		ln -sfn "$$to" "$$at"; \
+	done
 
 ci:
 	.ci/run

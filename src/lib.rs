@@ -9,6 +9,7 @@
 //!   bytes/line.rs          CRLF lines with a length cap; refuses bare CR and LF; knows no verb
 //!   bytes/dot.rs           streaming dot-stuffing and its removal; knows no reply
 //!   bytes/newline.rs       LF or CRLF in, CRLF out, and back
+//!   bytes/lone_dot.rs      a message that a line with a dot ends
 //!   bytes/secret.rs        a value that never prints itself
 //!   bytes/xtext.rs         values of SMTP parameters
 //!   bytes/charset.rs       the character sets that need no table
@@ -32,6 +33,7 @@
 //!   mail/mime/head.rs      what a part's header says; damage flags
 //!   mail/mime/scan.rs      the parts of a message as a stream
 //!   mail/mime/build.rs     a message made of parts, as text and places for content
+//!   mail/complete.rs       fields that a submitted message lacks
 //!   mail/submitted.rs      the recipients that a submitted header names, and what must not leave
 //!   mail/server.rs         a server as people write it: scheme, user, host and port, or socket
 //!   mail/trace.rs          Received, Return-Path and Delivered-To fields
@@ -81,6 +83,7 @@
 //!   net/drive/work.rs      what stands above an engine while it is driven
 //!   net/drive.rs           runs an engine over a connection
 //!   net/inherited.rs       descriptors that a service manager hands over
+//!   net/through.rs         our own streams passed to a UNIX socket
 //!   net/listen.rs          how a server starts and takes clients
 //!   net/dial.rs            connects to the addresses of a host, or to a UNIX socket
 //!   net/dns.rs             the DNS as blocking calls; the only file with tokio
@@ -204,6 +207,8 @@
 //!   cmd/smtp_send/serverinfo.rs  what a server says of itself
 //!   cmd/smtp_send/dry_run.rs  what would be sent, without sending it
 //!   cmd/smtp_send/quit_after.rs  sessions that end early, to try a server
+//!   cmd/smtp_send/sendmail/switches.rs  the switches of sendmail(8)
+//!   cmd/smtp_send/sendmail.rs  smtp-send under the name of sendmail(8)
 //!   cmd/smtp_send.rs       sends the message on stdin
 //! ```
 

@@ -5,6 +5,7 @@ pub mod dot;
 pub mod encoded_word;
 pub mod escape;
 pub mod line;
+pub mod lone_dot;
 pub mod newline;
 pub mod secret;
 pub mod transfer;

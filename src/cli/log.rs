@@ -34,6 +34,17 @@ pub enum Format {
     Json,
 }
 
+/// Reads `stderr`, `syslog`, `none` or a path. A file's name needs a slash, so that a slip in `syslog` never makes a file.
+pub fn target(text: &str) -> Result<Target, String> {
+    match text {
+        "stderr" => Ok(Target::Stderr),
+        "syslog" => Ok(Target::Syslog),
+        "none" => Ok(Target::None),
+        file if file.contains('/') && !file.ends_with('/') => Ok(Target::File(file.into())),
+        _ => Err("stderr, syslog, none, or a file's path with a slash in it".to_owned()),
+    }
+}
+
 const DEV_LOG: &str = "/dev/log";
 /// Facility mail (2), severity info (6), as RFC 3164 section 4.1.1 counts them.
 const PRIORITY: u8 = 2 * 8 + 6;
@@ -235,6 +246,15 @@ mod tests {
         let lines = std::fs::read_to_string(&path).unwrap();
         assert_eq!(lines.lines().count(), 2);
         assert!(lines.contains(&format!(" smtp-listen[{}]: event=recipient queue_id=01abc ", std::process::id())), "{lines}");
+    }
+
+    #[test]
+    fn a_slip_makes_no_file() {
+        assert_eq!(target("syslog"), Ok(Target::Syslog));
+        assert_eq!(target("./log"), Ok(Target::File("./log".into())));
+        for bad in ["sylog", "", "log/", "STDERR"] {
+            assert!(target(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

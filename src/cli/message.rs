@@ -2,13 +2,14 @@
 //! transaction. A stdin that cannot be read again is kept in an unlinked temporary file.
 
 use super::exit::{Failure, OrStatus, Status};
+use crate::bytes::lone_dot::LoneDot;
 use crate::bytes::newline::{LoneCr, ToCrlf};
 use crate::disk::scratch::Scratch;
-use crate::mail::{header, submitted};
+use crate::mail::{complete, header, submitted};
 use crate::protocol::smtp::client::words::HeaderText;
 use anyhow::Context;
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use std::sync::Arc;
 /// Longest header taken, in octets.
 const MAX_HEADER: usize = 8 * 1024 * 1024;
 const BUFFER: usize = 64 * 1024;
+/// Longer messages go to a temporary file where they have to be kept.
+pub const SMALL: usize = 256 * 1024;
 
 /// Where the text lies, to be read as often as wanted.
 #[derive(Debug)]
@@ -37,6 +40,41 @@ impl Store {
                 buf.resize(BUFFER, 0);
                 let n = file.read_at(buf, at)?;
                 Ok(&buf[..n])
+            }
+        }
+    }
+}
+
+/// A message on its way here: in memory while it is small, then in a temporary file.
+#[derive(Debug, Default)]
+pub struct Spill {
+    memory: Vec<u8>,
+    file: Option<Scratch>,
+}
+
+impl Spill {
+    pub fn write(&mut self, piece: &[u8]) -> io::Result<()> {
+        if let Some(file) = &mut self.file {
+            return file.write_all(piece);
+        }
+        self.memory.extend_from_slice(piece);
+        if self.memory.len() > SMALL {
+            let file = self.file.insert(Scratch::new()?);
+            file.write_all(&std::mem::take(&mut self.memory))?;
+        }
+        Ok(())
+    }
+
+    /// All that was written, and how much it is in octets.
+    pub fn into_store(self) -> io::Result<(Store, u64)> {
+        match self.file {
+            Some(scratch) => {
+                let size = scratch.size();
+                Ok((Store::File(scratch.into_file()?), size))
+            }
+            None => {
+                let size = self.memory.len() as u64;
+                Ok((Store::Memory(self.memory), size))
             }
         }
     }
@@ -66,6 +104,51 @@ impl Message {
     pub fn from_stdin(keep_bcc: bool) -> Result<Message, Failure> {
         let (file, start) = seekable().context("cannot read the message from stdin").or_status(Status::Io)?;
         Message::read(Store::File(file), start, keep_bcc)?.ok_or_else(|| Failure::text(Status::NoInput, "no message on stdin"))
+    }
+
+    /// As people and programs give it to a mail program on stdin: a line with a dot alone ends it unless `ignore_dots`. None: nothing was
+    /// given.
+    pub fn submitted(ignore_dots: bool) -> Result<Option<Message>, Failure> {
+        if ignore_dots {
+            let (file, start) = seekable().context("cannot read the message from stdin").or_status(Status::Io)?;
+            return Message::read(Store::File(file), start, false);
+        }
+        let (store, _) =
+            until_dot(&mut io::stdin().lock()).context("cannot read the message from stdin").or_status(Status::Io)?;
+        Message::read(store, 0, false)
+    }
+
+    /// A message without a word.
+    pub fn empty() -> Message {
+        let header: Arc<[u8]> = Arc::from(&b"\r\n"[..]);
+        let store = Arc::new(Store::Memory(Vec::new()));
+        Message {
+            size: header.len() as u64,
+            eight_bit: false,
+            text: HeaderText::Ascii,
+            whole_header: header.clone(),
+            header,
+            rest_at: 0,
+            store,
+        }
+    }
+
+    /// With these fields in front, in wire form. Where text that is no header follows without an empty line, there is one then.
+    pub fn with_fields(mut self, fields: &str) -> Message {
+        let end = |header: &[u8]| complete::text_in_header(header);
+        let mut header = Vec::with_capacity(fields.len() + self.header.len() + 2);
+        header.extend_from_slice(fields.as_bytes());
+        match end(&self.header) {
+            Some(at) => {
+                header.extend_from_slice(&self.header[..at]);
+                header.extend_from_slice(b"\r\n");
+                header.extend_from_slice(&self.header[at..]);
+            }
+            None => header.extend_from_slice(&self.header),
+        }
+        self.size += (header.len() - self.header.len()) as u64;
+        self.header = header.into();
+        self
     }
 
     /// As [`Message::from_stdin`], of what lies in `store` from `start` on; none: nothing does.
@@ -103,6 +186,29 @@ impl Message {
             buf: Vec::new(),
             ready: Vec::new(),
             taken: 0,
+        }
+    }
+}
+
+/// What stands before the line that ends it.
+fn until_dot(from: &mut dyn Read) -> io::Result<(Store, u64)> {
+    let (mut dot, mut spill) = (LoneDot::default(), Spill::default());
+    let (mut buf, mut kept) = (vec![0; BUFFER], Vec::new());
+    loop {
+        let n = match from.read(&mut buf) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        let over = if n == 0 {
+            dot.finish(&mut kept);
+            true
+        } else {
+            dot.push(&buf[..n], &mut kept)
+        };
+        spill.write(&kept)?;
+        kept.clear();
+        if over {
+            return spill.into_store();
         }
     }
 }
@@ -240,7 +346,6 @@ impl Read for Body {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
 
     fn message(text: &[u8]) -> Result<Message, Failure> {
         let mut file = tempfile::tempfile().unwrap();
@@ -267,6 +372,24 @@ mod tests {
         assert_eq!(wire(b"To: x@y\r\n\r\nbody without an end"), "To: x@y\r\n\r\nbody without an end");
         assert_eq!(wire(b"just text\n"), "just text\r\n");
         assert_eq!(wire(b"\nbody\n"), "\r\nbody\r\n");
+    }
+
+    #[test]
+    fn fields_go_in_front_and_text_without_a_header_gets_an_empty_line() {
+        let with = |text: &[u8]| {
+            let message = message(text).unwrap().with_fields("Date: x\r\n");
+            let mut wire = String::new();
+            message.body().read_to_string(&mut wire).unwrap();
+            assert_eq!(message.size, wire.len() as u64);
+            wire
+        };
+        assert_eq!(with(b"To: x@y\n\nhi\n"), "Date: x\r\nTo: x@y\r\n\r\nhi\r\n");
+        assert_eq!(with(b"disk full\n\nsee below\n"), "Date: x\r\n\r\ndisk full\r\n\r\nsee below\r\n");
+        assert_eq!(with(b"To: x@y\ndisk full\n"), "Date: x\r\nTo: x@y\r\n\r\ndisk full\r\n");
+        assert_eq!(with(b"\nhi\n"), "Date: x\r\n\r\nhi\r\n");
+        let mut empty = String::new();
+        Message::empty().with_fields("Date: x\r\n").body().read_to_string(&mut empty).unwrap();
+        assert_eq!(empty, "Date: x\r\n\r\n");
     }
 
     #[test]

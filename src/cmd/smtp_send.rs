@@ -11,6 +11,7 @@ mod queue;
 mod quit_after;
 mod results;
 mod sending;
+mod sendmail;
 mod serverinfo;
 mod source;
 
@@ -41,7 +42,8 @@ use letter::Letter;
 use mailbag::{Mailbag, envelope, reverse_path};
 use quit_after::Trial;
 use sending::{Sending, ToolTls};
-use source::Source;
+use sendmail::Order;
+use source::{Given, Source};
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -51,9 +53,26 @@ pub fn command() -> clap::Command {
     Args::command()
 }
 
+/// The name of the tool by its own path, for what it says on stderr.
+pub fn name(own: Option<OsString>) -> &'static str {
+    sendmail::name(own.as_slice()).unwrap_or("smtp-send")
+}
+
 /// Runs the tool; `args` with its own name first.
 pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
-    let Parsed::Run(args) = words::parse::<Args>(args)? else { return Ok(Status::Done) };
+    let words: Vec<OsString> = args.collect();
+    if sendmail::is_called(&words) {
+        return match sendmail::run(words)? {
+            Order::Nothing(status) => Ok(status),
+            Order::Carry(args, given) => carry(*args, given),
+        };
+    }
+    let Parsed::Run(args) = words::parse::<Args>(words)? else { return Ok(Status::Done) };
+    carry(args, None)
+}
+
+/// Does what the command line says; with the one message that was `given`, silently.
+fn carry(args: Args, given: Option<Given>) -> Result<Status, Failure> {
     let config = config::load(Reader::Client, args.config.as_deref())?;
     let chosen = args.server.resolve(&config, Scheme::Smtp)?;
     if chosen.is_none() && !args.mx && !args.enqueue {
@@ -64,7 +83,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     }
     let stage = args.debugging.quit_after;
     let needs_recipient = args.mx || !stage.is_some_and(Stage::is_before_rcpt);
-    if needs_recipient && args.recipients.is_empty() && !args.take_recipients {
+    if needs_recipient && given.is_none() && args.recipients.is_empty() && !args.take_recipients {
         return Err(Failure::text(Status::Usage, "no recipient: name them, or take those of the message with -t"));
     }
     let log = args.log.open("smtp-send", Target::None)?;
@@ -73,12 +92,15 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
         return quit_early(&args, &config, chosen, &tls, stage);
     }
     let progress = Progress::new(args.quiet);
-    let source = Source::open(&args.many, args.keep_bcc, progress.is_shown())?;
+    let silent = given.is_some();
+    let source =
+        given.map_or_else(|| Source::open(&args.many, args.keep_bcc, progress.is_shown()), |given| Ok(Source::given(given)))?;
     if let Some(total) = source.total {
         progress.expect(total);
     }
     let (source, hostname) = (RefCell::new(source), ehlo(&args, &config));
     let ledger = Ledger::new(&args, &log, &hostname, &source, &progress);
+    let ledger = if silent { ledger.without_rows() } else { ledger };
     let bag = Mailbag { args: &args, chosen: chosen.as_ref(), source: &source, ledger: &ledger };
     if args.debugging.dry_run {
         return try_dry(&bag, &config, &tls);
@@ -86,7 +108,10 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     let sent = if args.enqueue { enqueue(&bag, &config) } else { send(&bag, &config, tls) };
     progress.finish();
     sent.and(source.borrow_mut().finish())?;
-    Ok(ledger.status())
+    match ledger.failures() {
+        Some(text) => Err(Failure::text(ledger.status(), text)),
+        None => Ok(ledger.status()),
+    }
 }
 
 /// `--serverinfo`, of the server or, with `--mx`, of the MX hosts of each domain.

@@ -1,7 +1,7 @@
 //! Addresses in header fields (RFC 5322 section 3.4): mailboxes with names, groups, comments, and the obsolete forms of section 4.4. Gives
 //! mailboxes of the envelope's kind.
 
-use super::address::{AddressError, Mailbox};
+use super::address::{AddressError, Domain, Mailbox};
 use crate::bytes::{charset, encoded_word, escape};
 
 /// A mailbox and the name before it.
@@ -42,8 +42,17 @@ pub fn recipients(value: &[u8]) -> Result<Vec<Mailbox>, AddressListError> {
     Ok(named_mailboxes(value)?.into_iter().map(|named| named.mailbox).collect())
 }
 
+/// As [`recipients`], with names that have no domain taken for names of `home`: so programs give them to a mail program.
+pub fn recipients_at(value: &[u8], home: Option<&Domain>) -> Result<Vec<Mailbox>, AddressListError> {
+    Ok(list(value, home)?.into_iter().map(|named| named.mailbox).collect())
+}
+
 /// `address-list = (address *("," address)) / obs-addr-list`. Empty elements are passed over, and so is a group without members.
 pub fn named_mailboxes(value: &[u8]) -> Result<Vec<NamedMailbox>, AddressListError> {
+    list(value, None)
+}
+
+fn list(value: &[u8], home: Option<&Domain>) -> Result<Vec<NamedMailbox>, AddressListError> {
     let text = charset::guess(value);
     let mut found = Vec::new();
     let mut in_group = false;
@@ -64,7 +73,7 @@ pub fn named_mailboxes(value: &[u8]) -> Result<Vec<NamedMailbox>, AddressListErr
             _ => {}
         }
         if !tokens.is_empty() {
-            found.push(mailbox(&tokens).map_err(fail)?);
+            found.push(mailbox(&tokens, home).map_err(fail)?);
         }
         if stop.is_none() {
             return if in_group {
@@ -171,12 +180,12 @@ fn atom_length(text: &str, before: Option<&Token>) -> usize {
 }
 
 /// `mailbox = name-addr / addr-spec`
-fn mailbox(tokens: &[Token]) -> Result<NamedMailbox, Why> {
+fn mailbox(tokens: &[Token], home: Option<&Domain>) -> Result<NamedMailbox, Why> {
     let comment =
         || tokens.iter().rev().find_map(|t| if let Token::Comment(text) = t { Some(text.trim().to_owned()) } else { None });
     let plain: Vec<&Token> = tokens.iter().filter(|token| !matches!(token, Token::Comment(_))).collect();
     let Some(open) = plain.iter().position(|token| **token == Token::Special('<')) else {
-        return Ok(NamedMailbox { mailbox: addr_spec(&plain)?, name: comment().filter(|name| !name.is_empty()) });
+        return Ok(NamedMailbox { mailbox: addr_spec(&plain, home)?, name: comment().filter(|name| !name.is_empty()) });
     };
     let (before, angle) = plain.split_at(open);
     let close = angle.iter().position(|token| **token == Token::Special('>')).ok_or(Why::UnclosedAngle)?;
@@ -184,7 +193,7 @@ fn mailbox(tokens: &[Token]) -> Result<NamedMailbox, Why> {
         return Err(Why::Address(AddressError::Trailing));
     }
     let name = phrase(before)?;
-    let mailbox = addr_spec(without_route(&angle[1..close])?)?;
+    let mailbox = addr_spec(without_route(&angle[1..close])?, home)?;
     Ok(NamedMailbox {
         name: Some(name).filter(|name| !name.is_empty()).or_else(comment).filter(|name| !name.is_empty()),
         mailbox,
@@ -224,11 +233,14 @@ fn phrase(tokens: &[&Token]) -> Result<String, Why> {
 }
 
 /// `addr-spec = local-part "@" domain`, with the blanks and comments around dots of `obs-local-part` and `obs-domain`.
-fn addr_spec(tokens: &[&Token]) -> Result<Mailbox, Why> {
+fn addr_spec(tokens: &[&Token], home: Option<&Domain>) -> Result<Mailbox, Why> {
     if tokens.is_empty() {
         return Err(Why::Address(AddressError::Empty));
     }
-    let at = tokens.iter().rposition(|token| **token == Token::Special('@')).ok_or(Why::Address(AddressError::NoAt))?;
+    let Some(at) = tokens.iter().rposition(|token| **token == Token::Special('@')) else {
+        let home = home.ok_or(Why::Address(AddressError::NoAt))?;
+        return Ok(format!("{}@{home}", joined(tokens, AddressError::LocalPart, false)?).parse::<Mailbox>()?);
+    };
     let mut address = joined(&tokens[..at], AddressError::LocalPart, false)?;
     address.push('@');
     address.push_str(&joined(&tokens[at + 1..], AddressError::Domain, true)?);
@@ -351,6 +363,20 @@ mod tests {
             );
         }
         assert_eq!(recipients(b"M\xfcller <m@x.test>").unwrap(), ["m@x.test".parse().unwrap()]);
+    }
+
+    #[test]
+    fn names_without_a_domain_are_at_home_where_there_is_one() {
+        let home: Domain = "crepes.test".parse().unwrap();
+        let at = |value: &str| {
+            recipients_at(value.as_bytes(), Some(&home)).map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            at("root, \"a b\", Bob <bob> (x), c@x.test").unwrap(),
+            ["root@crepes.test", "\"a b\"@crepes.test", "bob@crepes.test", "c@x.test"]
+        );
+        assert!(at("Bob Smith").is_err() && at("<>").is_err() && at("a@").is_err());
+        assert!(recipients_at(b"root", None).is_err());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod address_list;
+pub mod complete;
 pub mod date;
 pub mod dsn;
 pub mod envelope;

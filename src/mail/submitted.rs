@@ -1,12 +1,17 @@
 //! What a submitted header says of the envelope: its recipients, and the fields that must not leave this host. Writes nothing into it.
 
-use super::address::Mailbox;
+use super::address::{Domain, Mailbox};
 use super::address_list::{self, AddressListError};
 use super::header::{Field, Item, fields, items};
 
 /// The recipients in `To`, `Cc` and `Bcc`, in their order. Where `Resent-` fields stand, only those of the newest block count (RFC
 /// 5322 section 3.6.6). The error names the field's bad element.
 pub fn recipients(header: &[u8]) -> Result<Vec<Mailbox>, AddressListError> {
+    recipients_at(header, None)
+}
+
+/// As [`recipients`], with names that have no domain taken for names of `home`.
+pub fn recipients_at(header: &[u8], home: Option<&Domain>) -> Result<Vec<Mailbox>, AddressListError> {
     let resent = newest_resent(header);
     let counts = |field: &Field<'_>| ["To", "Cc", "Bcc"].iter().any(|name| field.is(name));
     let chosen: Vec<Field<'_>> = if resent.is_empty() {
@@ -16,7 +21,7 @@ pub fn recipients(header: &[u8]) -> Result<Vec<Mailbox>, AddressListError> {
     };
     let mut found = Vec::new();
     for field in chosen {
-        found.extend(address_list::recipients(&field.value())?);
+        found.extend(address_list::recipients_at(&field.value(), home)?);
     }
     Ok(found)
 }

@@ -8,5 +8,6 @@ pub mod inherited;
 pub mod listen;
 pub mod mailbox;
 pub mod peer;
+pub mod through;
 pub mod tls;
 pub mod wire;

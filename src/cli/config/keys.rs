@@ -20,6 +20,7 @@ pub struct Keys {
     pub local: Option<LocalKeys>,
     pub listen: Option<ListenKeys>,
     pub route: Option<Vec<Spanned<RouteKeys>>>,
+    pub sendmail: Option<SendmailKeys>,
     pub account: Option<BTreeMap<String, Spanned<AccountKeys>>>,
 }
 
@@ -49,6 +50,14 @@ pub struct ListenKeys {
     pub max_rcpt: Option<Spanned<u64>>,
     pub max_conn: Option<Spanned<u64>>,
     pub timeout: Option<Spanned<Quantity>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SendmailKeys {
+    pub account: Option<Spanned<String>>,
+    pub socket: Option<Spanned<String>>,
+    pub log: Option<Spanned<String>>,
 }
 
 /// A number, or a string with a unit.

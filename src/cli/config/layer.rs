@@ -1,9 +1,10 @@
 //! One config file, checked: every value parsed, every path made absolute from the file's own directory. Keys that are absent
 //! stay absent, so that one file can lie over another.
 
-use super::keys::{AccountKeys, Keys, ListenKeys, LocalKeys, Quantity, RouteKeys, UsersKey};
+use super::keys::{AccountKeys, Keys, ListenKeys, LocalKeys, Quantity, RouteKeys, SendmailKeys, UsersKey};
 use super::place::{ConfigError, Place, parse_error};
-use super::settings::{Account, CertFiles, Config, Listen, Local, SpoolDir, TlsMode, UserList};
+use super::settings::{Account, CertFiles, Config, Listen, Local, Sendmail, SpoolDir, TlsMode, UserList};
+use crate::cli::log::{self, Target};
 use crate::cli::opts::{duration, fingerprint, size};
 use crate::mail::address::{Domain, Mailbox};
 use crate::mail::network::Network;
@@ -34,6 +35,9 @@ pub struct Layer {
     max_rcpt: Option<usize>,
     max_conn: Option<usize>,
     timeout: Option<std::time::Duration>,
+    sendmail_account: Option<(String, Place)>,
+    sendmail_socket: Option<PathBuf>,
+    sendmail_log: Option<String>,
     routes: Option<Vec<Route>>,
     accounts: BTreeMap<String, Account>,
 }
@@ -64,6 +68,10 @@ impl Layer {
             max_rcpt: self.max_rcpt.or(lower.max_rcpt),
             max_conn: self.max_conn.or(lower.max_conn),
             timeout: self.timeout.or(lower.timeout),
+            // One says where messages go, whichever of the two it names.
+            sendmail_socket: self.sendmail_socket.or(lower.sendmail_socket.filter(|_| self.sendmail_account.is_none())),
+            sendmail_account: self.sendmail_account.or(lower.sendmail_account),
+            sendmail_log: self.sendmail_log.or(lower.sendmail_log),
             routes: self.routes.or(lower.routes),
             accounts,
         }
@@ -75,6 +83,9 @@ impl Layer {
             && !domains.is_empty()
         {
             return Err(place.wrong("domains without users: list them under [local], or say users = \"*\" there"));
+        }
+        if let Some((name, place)) = self.sendmail_account.as_ref().filter(|(name, _)| !self.accounts.contains_key(name)) {
+            return Err(place.wrong(format_args!("account: no [account.{name}]")));
         }
         let listen = Listen::default();
         Ok(Config {
@@ -91,6 +102,11 @@ impl Layer {
                 max_rcpt: self.max_rcpt.unwrap_or(listen.max_rcpt),
                 max_conn: self.max_conn.unwrap_or(listen.max_conn),
                 timeout: self.timeout.unwrap_or(listen.timeout),
+            },
+            sendmail: Sendmail {
+                account: self.sendmail_account.map(|(name, _)| name),
+                socket: self.sendmail_socket,
+                log: self.sendmail_log,
             },
             routes: self.routes.unwrap_or_default(),
             accounts: self.accounts,
@@ -127,6 +143,9 @@ impl File<'_> {
         if let Some(keys) = keys.listen {
             self.listen(keys, &mut layer)?;
         }
+        if let Some(keys) = keys.sendmail {
+            self.sendmail(keys, &mut layer)?;
+        }
         if let Some(routes) = keys.route {
             layer.routes = Some(routes.into_iter().map(|route| self.route(route)).collect::<Result<_, _>>()?);
         }
@@ -161,6 +180,28 @@ impl File<'_> {
         let seconds = |n: u64| duration::timeout(&n.to_string());
         layer.timeout = keys.timeout.map(|v| self.quantity("timeout", v, seconds, duration::timeout)).transpose()?;
         Ok(())
+    }
+
+    fn sendmail(&self, keys: SendmailKeys, layer: &mut Layer) -> Result<(), ConfigError> {
+        if let (Some(_), Some(socket)) = (&keys.account, &keys.socket) {
+            return Err(self.wrong(socket.span(), "account and socket: give one of them"));
+        }
+        layer.sendmail_account = keys.account.map(|name| {
+            let place = self.place(name.span());
+            (name.into_inner(), place)
+        });
+        layer.sendmail_socket = keys.socket.map(|v| self.file("socket", &v)).transpose()?;
+        layer.sendmail_log = keys.log.map(|v| self.log(&v)).transpose()?;
+        Ok(())
+    }
+
+    fn log(&self, value: &Spanned<String>) -> Result<String, ConfigError> {
+        let text = value.as_ref();
+        let target = log::target(text).map_err(|e| self.wrong(value.span(), format_args!("log: \"{text}\": {e}")))?;
+        Ok(match target {
+            Target::File(_) => self.file("log", value)?.display().to_string(),
+            Target::Stderr | Target::Syslog | Target::None => text.clone(),
+        })
     }
 
     fn route(&self, keys: Spanned<RouteKeys>) -> Result<Route, ConfigError> {

@@ -29,6 +29,8 @@ pub struct Config {
     pub local: Local,
     /// `[listen]`
     pub listen: Listen,
+    /// `[sendmail]`
+    pub sendmail: Sendmail,
     /// `[[route]]`, in order; the first match counts.
     pub routes: Vec<Route>,
     /// `[account.NAME]`, for the clients.
@@ -102,6 +104,17 @@ impl Default for Listen {
     fn default() -> Self {
         Listen { tls: None, max_size: 50 << 20, max_rcpt: 1000, max_conn: 200, timeout: Duration::from_secs(300) }
     }
+}
+
+/// smtp-send under the name of sendmail.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sendmail {
+    /// `account`: where messages go. Default none: to the submission socket.
+    pub account: Option<String>,
+    /// `socket`: the submission socket. Default none named.
+    pub socket: Option<PathBuf>,
+    /// `log`: as `--log` has it. Default none.
+    pub log: Option<String>,
 }
 
 /// A certificate chain and its private key, both PEM files.

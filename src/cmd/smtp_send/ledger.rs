@@ -30,7 +30,9 @@ pub struct Ledger<'a> {
     pub hostname: &'a str,
     pub source: &'a RefCell<Source>,
     pub progress: &'a Progress,
-    pub rows: RefCell<Rows>,
+    /// None: only what failed is told, in one line at the end.
+    rows: Option<RefCell<Rows>>,
+    failed: RefCell<Vec<String>>,
     tally: RefCell<Tally>,
 }
 
@@ -42,7 +44,23 @@ impl<'a> Ledger<'a> {
         source: &'a RefCell<Source>,
         progress: &'a Progress,
     ) -> Ledger<'a> {
-        Ledger { args, log, hostname, source, progress, rows: RefCell::new(Rows::new(args.json)), tally: RefCell::default() }
+        let rows = Some(RefCell::new(Rows::new(args.json)));
+        Ledger { args, log, hostname, source, progress, rows, failed: RefCell::default(), tally: RefCell::default() }
+    }
+
+    /// Writes no rows.
+    pub fn without_rows(self) -> Ledger<'a> {
+        Ledger { rows: None, ..self }
+    }
+
+    /// What failed, where there are no rows.
+    pub fn failures(&self) -> Option<String> {
+        let failed = self.failed.borrow();
+        let (first, others) = failed.split_first()?;
+        Some(match others.len() {
+            0 => first.clone(),
+            more => format!("{first} (and {more} more)"),
+        })
     }
 
     /// The letter is done: each recipient has its result, or gets one now.
@@ -52,9 +70,11 @@ impl<'a> Ledger<'a> {
             let path = &letter.envelope.reverse_path;
             queue::keep_deferred(spool, self.hostname, &letter.message, path, &mut results)?;
         }
-        let mut rows = self.rows.borrow_mut();
         for result in &results {
-            rows.put(&Labelled { result, message: letter.label.as_ref() })?;
+            self.put(&Labelled { result, message: letter.label.as_ref() })?;
+            if self.rows.is_none() && results::status(std::slice::from_ref(result)) != Status::Done {
+                self.failed.borrow_mut().push(format!("{}: {}", result.recipient, result.outcome.diagnostic()));
+            }
             if self.args.debugging.quit_after.is_none_or(|stage| stage == Stage::Dot) {
                 self.log.event(&event(letter, result));
             }
@@ -71,13 +91,16 @@ impl<'a> Ledger<'a> {
     pub fn bad(&self, label: &Label, why: &Failure, recipients: &[ForwardPath], octets: u64) -> Result<(), Failure> {
         let text = format!("{:#}", why.error);
         say(&format!("smtp-send: {text}"));
-        let mut rows = self.rows.borrow_mut();
         for recipient in recipients.iter().map(Some).chain(recipients.is_empty().then_some(None)) {
-            rows.put(&Bad { outcome: "refused", recipient: recipient.map(ToString::to_string), text: &text, message: label })?;
+            self.put(&Bad { outcome: "refused", recipient: recipient.map(ToString::to_string), text: &text, message: label })?;
         }
         self.tally.borrow_mut().bad(why.status);
         self.progress.passed(octets);
         Ok(())
+    }
+
+    fn put(&self, row: &impl Row) -> Result<(), Failure> {
+        self.rows.as_ref().map_or(Ok(()), |rows| Ok(rows.borrow_mut().put(row)?))
     }
 
     /// The server, or the way to it, did not take everything.

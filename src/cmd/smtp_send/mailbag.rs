@@ -26,10 +26,12 @@ impl Mailbag<'_> {
     /// The next letter. A message that cannot be sent fails alone, unless it is the only one.
     pub fn next(&self) -> Result<Option<Letter>, Failure> {
         loop {
-            let Some(Found { label, message, octets }) = self.source.borrow_mut().next()? else { return Ok(None) };
+            let Some(Found { label, message, envelope: given, octets }) = self.source.borrow_mut().next()? else {
+                return Ok(None);
+            };
             let letter = message.and_then(|message| {
-                let envelope = envelope(self.args, self.chosen, Some(&message), label.is_some());
-                let envelope = envelope.map_err(|failure| named(failure, label.as_ref()))?;
+                let said = || envelope(self.args, self.chosen, Some(&message), label.is_some());
+                let envelope = given.map_or_else(said, Ok).map_err(|failure| named(failure, label.as_ref()))?;
                 Ok((message, envelope))
             });
             match (letter, label) {

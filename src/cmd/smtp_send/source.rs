@@ -1,20 +1,17 @@
 //! Where messages come from: stdin as one message or as an mbox, or a Maildir. Each is looked at before anything of it is sent.
 
 use crate::cli::exit::{Failure, OrStatus, Status};
-use crate::cli::message::{Message, Store};
+use crate::cli::message::{Message, SMALL, Spill, Store};
 use crate::disk::mbox::{Mbox, MboxError};
 use crate::disk::pickup::Pickup;
-use crate::disk::scratch::Scratch;
+use crate::mail::envelope::Envelope;
 use clap::Args;
 use serde::Serialize;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-
-/// Longer messages go to a temporary file.
-const SMALL: usize = 256 * 1024;
 
 #[derive(Debug, Clone, Default, Args)]
 pub struct ManyOptions {
@@ -48,11 +45,19 @@ impl fmt::Display for Label {
     }
 }
 
+/// The one message there is, read elsewhere.
+pub struct Given {
+    pub message: Message,
+    pub envelope: Envelope,
+}
+
 /// A message, or why it cannot be sent.
 pub struct Found {
     /// None: it is the only one.
     pub label: Option<Label>,
     pub message: Result<Message, Failure>,
+    /// None: the command line and the header say it.
+    pub envelope: Option<Envelope>,
     /// Octets in the source.
     pub octets: u64,
 }
@@ -67,6 +72,7 @@ pub struct Source {
 
 enum From {
     Stdin,
+    Given(Given),
     Mbox(Mbox<File>),
     Maildir(Pickup, std::vec::IntoIter<PathBuf>),
     Nothing,
@@ -92,6 +98,10 @@ impl Source {
         Ok(Source { from, keep_bcc, number: 0, total })
     }
 
+    pub fn given(given: Given) -> Source {
+        Source { from: From::Given(given), keep_bcc: false, number: 0, total: None }
+    }
+
     /// The next message; none is left. An error ends the source.
     pub fn next(&mut self) -> Result<Option<Found>, Failure> {
         let keep_bcc = self.keep_bcc;
@@ -99,10 +109,12 @@ impl Source {
             From::Nothing => None,
             From::Stdin => {
                 self.from = From::Nothing;
-                let message = Message::from_stdin(keep_bcc)?;
-                let octets = message.size;
-                Some(Found { label: None, message: Ok(message), octets })
+                Some(only(Message::from_stdin(keep_bcc)?, None))
             }
+            From::Given(_) => match std::mem::replace(&mut self.from, From::Nothing) {
+                From::Given(given) => Some(only(given.message, Some(given.envelope))),
+                _ => None,
+            },
             From::Mbox(mbox) => {
                 let kept = next_of(mbox).inspect_err(|_| self.from = From::Nothing)?;
                 kept.map(|(store, octets)| {
@@ -141,11 +153,15 @@ impl Source {
     }
 }
 
+fn only(message: Message, envelope: Option<Envelope>) -> Found {
+    Found { label: None, octets: message.size, message: Ok(message), envelope }
+}
+
 fn found(label: Label, store: Result<Store, Failure>, octets: u64, keep_bcc: bool) -> Found {
     let message = store
         .and_then(|store| Message::read(store, 0, keep_bcc)?.ok_or_else(|| Failure::text(Status::Data, "the message is empty")));
     let message = message.map_err(|failure| Failure { error: failure.error.context(format!("message {label}")), ..failure });
-    Found { label: Some(label), message, octets }
+    Found { label: Some(label), message, envelope: None, octets }
 }
 
 fn open(pickup: &Pickup, name: &Path) -> Result<(Store, u64), Failure> {
@@ -169,38 +185,4 @@ fn next_of(mbox: &mut Mbox<File>) -> Result<Option<(Store, u64)>, Failure> {
         return Ok(None);
     }
     spill.into_store().map(Some).or_status(Status::Io)
-}
-
-/// A message in memory while it is small, then in a file.
-#[derive(Default)]
-struct Spill {
-    memory: Vec<u8>,
-    file: Option<Scratch>,
-}
-
-impl Spill {
-    fn write(&mut self, piece: &[u8]) -> io::Result<()> {
-        if let Some(file) = &mut self.file {
-            return file.write_all(piece);
-        }
-        self.memory.extend_from_slice(piece);
-        if self.memory.len() > SMALL {
-            let file = self.file.insert(Scratch::new()?);
-            file.write_all(&std::mem::take(&mut self.memory))?;
-        }
-        Ok(())
-    }
-
-    fn into_store(self) -> io::Result<(Store, u64)> {
-        match self.file {
-            Some(scratch) => {
-                let size = scratch.size();
-                Ok((Store::File(scratch.into_file()?), size))
-            }
-            None => {
-                let size = self.memory.len() as u64;
-                Ok((Store::Memory(self.memory), size))
-            }
-        }
-    }
 }

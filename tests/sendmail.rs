@@ -1,0 +1,213 @@
+//! smtp-send under the name of sendmail: the switches of programs, what becomes of their messages, and the statuses they see.
+
+mod support;
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use support::process::{Listener, Ran, run, tool};
+
+/// A host with sendmail and an account that leads to a server of ours.
+struct Site {
+    dir: tempfile::TempDir,
+    _listener: Option<Listener>,
+}
+
+impl Site {
+    /// `sendmail`: what stands under `[sendmail]` in the config.
+    fn new(sendmail: &str, listen: &[&str]) -> Site {
+        let dir = tempfile::tempdir().unwrap();
+        let got = dir.path().join("got");
+        let arguments = [&["--maildir", got.to_str().unwrap()], listen].concat();
+        let listener = Listener::start(&arguments, &dir.path().join("listen.log"));
+        let config = format!(
+            "hostname = \"host.test\"\nspool = \"spool\"\n[sendmail]\n{sendmail}\n[account.work]\nserver = \"{}\"\ntls = \"never\"\n",
+            listener.url()
+        );
+        fs::write(dir.path().join("config.toml"), config).unwrap();
+        std::os::unix::fs::symlink(tool("smtp-send").get_program(), dir.path().join("sendmail")).unwrap();
+        Site { dir, _listener: Some(listener) }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn command(&self, words: &str) -> Command {
+        let mut command = tool("smtp-send");
+        let mut sendmail = Command::new(self.path("sendmail"));
+        sendmail.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        sendmail.env("POSTROAD_CONFIG", self.path("config.toml")).args(words.split(' ').filter(|word| !word.is_empty()));
+        std::mem::swap(&mut command, &mut sendmail);
+        command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        command
+    }
+
+    fn sendmail(&self, words: &str, message: &str) -> Ran {
+        run(&mut self.command(words), message.as_bytes())
+    }
+
+    /// What came to the server, without the trace.
+    fn got(&self) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.path("got/new")) else { return Vec::new() };
+        let mut got: Vec<String> = entries.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+        got.sort();
+        got
+    }
+}
+
+fn quiet(ran: &Ran) -> bool {
+    (ran.status, ran.out.as_str(), ran.err.as_str()) == (0, "", "")
+}
+
+const WORK: &str = "account = \"work\"";
+
+#[test]
+fn cron_s_mail_goes_to_the_account_silently_and_complete() {
+    let site = Site::new(WORK, &[]);
+    let ran = site.sendmail(
+        "-FCronDaemon -i -odi -oem -oi root",
+        "From: root (Cron Daemon)\nTo: root\nSubject: Cron <root@host> x\n\nout\n.\nput\n",
+    );
+    assert!(quiet(&ran), "{ran:?}");
+    let got = site.got().remove(0);
+    assert!(got.contains("Delivered-To: root@host.test\n"), "a name without a domain is of this host: {got}");
+    assert!(got.ends_with("\n\nout\n.\nput\n"), "{got}");
+    assert_eq!(got.matches("\nFrom: ").count(), 1, "{got}");
+    assert!(got.contains("\nDate: ") && got.contains("\nMessage-ID: <") && got.contains("@host.test>\n"), "{got}");
+}
+
+#[test]
+fn what_is_typed_ends_at_a_dot_and_has_no_header() {
+    let site = Site::new(WORK, &[]);
+    assert!(quiet(&site.sendmail("-f alice -F Al(ice) bob@y.test,carol", "disk full\n\n..\n.\nmore\n")));
+    let got = site.got().remove(0);
+    assert!(got.starts_with("Return-Path: <alice@host.test>\n"), "{got}");
+    assert!(got.contains("\nFrom: \"Al(ice)\" <alice@host.test>\n"), "{got}");
+    assert!(got.ends_with("\n\ndisk full\n\n..\n"), "{got}");
+}
+
+#[test]
+fn recipients_come_from_the_header_and_bcc_goes() {
+    let site = Site::new(WORK, &[]);
+    let ran = site.sendmail("-t -oi -- dave@y.test", "To: bob@y.test, root\nBcc: carol@y.test\nFrom: a@x.test\n\nhi\n");
+    assert!(quiet(&ran), "{ran:?}");
+    let got = site.got().remove(0);
+    assert!(got.starts_with("Return-Path: <a@x.test>\n") && !got.contains("carol"), "{got}");
+    let none = site.sendmail("-t", "Subject: x\n\nhi\n");
+    assert_eq!(
+        (none.status, none.err.as_str()),
+        (64, "sendmail: no recipient: name them, or take those of the message with -t\n")
+    );
+    let bad = site.sendmail("-t", "To: Bob Smith\n\nhi\n");
+    assert_eq!((bad.status, bad.err.as_str()), (65, "sendmail: Bob Smith: bad local part\n"));
+}
+
+#[test]
+fn a_failure_is_one_line_and_a_status_that_callers_know() {
+    let site = Site::new(WORK, &["--domain", "y.test"]);
+    let refused = site.sendmail("bob@else.test eve@else.test", "hi\n");
+    assert_eq!(refused.status, 69, "{refused:?}");
+    assert_eq!(refused.err, "sendmail: bob@else.test: 550 5.7.1 Relaying denied: not a domain of ours (and 1 more)\n");
+    assert_eq!(refused.out, "");
+    assert_eq!(site.sendmail("-i bob@y.test", "a\rb\n").status, 65);
+    let unknown = site.sendmail("-Z bob@y.test", "");
+    assert_eq!((unknown.status, unknown.err.as_str()), (64, "sendmail: unknown switch -Z\n"));
+    let mut socket = site.command("bob@y.test");
+    let missing = run(socket.env("POSTROAD_SUBMIT", "/nonexistent/submit"), b"hi\n");
+    assert_eq!(missing.status, 75, "{missing:?}");
+    assert_eq!(missing.err, "sendmail: bob@y.test: 4.4.1 cannot connect to /nonexistent/submit: No such file or directory\n");
+    let other = site.sendmail("-a play bob@y.test", "hi\n");
+    assert_eq!((other.status, other.err.as_str()), (78, "sendmail: account play: not in the config, which has work\n"));
+    assert!(quiet(&site.sendmail("bob@y.test", "")), "a message without a word is a message");
+}
+
+#[test]
+fn who_owns_the_spool_writes_it() {
+    let site = Site::new("", &[]);
+    // Made by its owner.
+    let mut first = tool("smtp-send");
+    first.args(["--enqueue", "-f", "a@x.test", "carol@y.test", "--spool"]).arg(site.path("spool"));
+    assert_eq!(run(&mut first, b"hi\n").status, 0);
+    let ran = site.sendmail("-i bob@y.test", "Subject: x\n\nhi\n");
+    assert!(quiet(&ran), "{ran:?}");
+    let listed = site.sendmail("-bp", "");
+    assert!(listed.status == 0 && listed.out.contains("bob@y.test"), "{listed:?}");
+    assert!(quiet(&site.sendmail("-bi", "")));
+}
+
+#[test]
+fn recipients_are_verified_without_a_message() {
+    let site = Site::new(WORK, &["--domain", "y.test"]);
+    let ran = site.sendmail("-bv bob@y.test root", "");
+    assert_eq!(ran.status, 1, "{ran:?}");
+    let rows: Vec<&str> = ran.out.lines().map(|line| line.split("\t-").next().unwrap()).collect();
+    assert!(rows[0].starts_with("accepted\tbob@y.test\t250") && rows[1].starts_with("refused\troot@host.test\t550"), "{ran:?}");
+    assert!(site.got().is_empty());
+}
+
+/// A server that takes one message on a UNIX socket and gives what it was told.
+fn serve_once(path: &Path) -> std::thread::JoinHandle<String> {
+    use std::io::{BufRead, BufReader};
+    let listener = UnixListener::bind(path).unwrap();
+    std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        client.write_all(b"220 host.test\r\n").unwrap();
+        let mut said = String::new();
+        let mut in_data = false;
+        for line in BufReader::new(client.try_clone().unwrap()).lines() {
+            let line = line.unwrap();
+            said += &format!("{line}\n");
+            in_data = if in_data { line != "." } else { line == "DATA" };
+            let reply: &[u8] = match line.as_str() {
+                "DATA" => b"354 go\r\n",
+                "QUIT" => b"221 bye\r\n",
+                _ if in_data => b"",
+                _ => b"250 ok\r\n",
+            };
+            client.write_all(reply).unwrap();
+            if line == "QUIT" {
+                break;
+            }
+        }
+        said
+    })
+}
+
+#[test]
+fn the_submission_socket_gets_the_message_in_smtp() {
+    let site = Site::new("socket = \"submit\"", &[]);
+    let server = serve_once(&site.path("submit"));
+    let ran = site.sendmail("-f a@x.test -N never -R hdrs -V id bob@y.test", "Subject: x\n\nhi\n");
+    assert!(quiet(&ran), "{ran:?}");
+    let said = server.join().unwrap();
+    assert!(said.contains("MAIL FROM:<a@x.test>\nRCPT TO:<bob@y.test>\nDATA\nFrom: a@x.test\nDate: "), "{said}");
+    assert!(said.ends_with("Subject: x\n\nhi\n.\nQUIT\n"), "{said}");
+}
+
+#[test]
+fn smtp_passes_between_a_program_and_the_socket() {
+    let site = Site::new("socket = \"submit\"", &[]);
+    let server = serve_once(&site.path("submit"));
+    let dialogue = "EHLO pine\r\nMAIL FROM:<a@x.test>\r\nRCPT TO:<b@y.test>\r\nDATA\r\nhi\r\n.\r\nQUIT\r\n";
+    let ran = site.sendmail("-bs -odb -oem", dialogue);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert_eq!(ran.out, "220 host.test\r\n250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n221 bye\r\n");
+    assert_eq!(server.join().unwrap(), dialogue.replace('\r', ""));
+    let gone = site.sendmail("-bs", "");
+    assert_eq!((gone.status, gone.out.as_str()), (75, "421 4.3.2 host.test takes no mail now\r\n"), "{gone:?}");
+}
+
+#[test]
+fn a_name_is_as_good_as_the_option() {
+    let site = Site::new(WORK, &[]);
+    let mut command = tool("smtp-send");
+    command.env("POSTROAD_CONFIG", site.path("config.toml")).args(["--sendmail", "-i", "bob@y.test"]);
+    assert!(quiet(&run(&mut command, b"Subject: x\n\nhi\n")));
+    std::os::unix::fs::symlink(tool("smtp-send").get_program(), site.path("newaliases")).unwrap();
+    let ran =
+        run(Command::new(site.path("newaliases")).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()), b"");
+    assert!(quiet(&ran), "{ran:?}");
+}
