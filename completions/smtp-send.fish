@@ -7,7 +7,14 @@ complete -c smtp-send -s s -l server -d 'The server: host[:port], URL, mx:DOMAIN
 complete -c smtp-send -s a -l account -d 'Take the server and what belongs to it from [account.NAME] of the config' -r
 complete -c smtp-send -l source -d 'Connect from this address' -r
 complete -c smtp-send -l timeout -d 'Longest wait for the peer, in seconds or as 30s, 5m [default: as RFC 5321 says for each step]' -r
-complete -c smtp-send -l tls -d 'Whether to encrypt [default: require for submission and URLs with an s, else opportunistic]' -r -f -a "require\t'Encrypted and verified, or not at all'
+complete -c smtp-send -l user -d 'Log in as this user' -r
+complete -c smtp-send -l auth -d 'Log in by these mechanisms, the first choice first' -r
+complete -c smtp-send -l authzid -d 'Act as this user once logged in (the authorization identity)' -r
+complete -c smtp-send -l password-command -d 'The password is the first line that this command prints' -r
+complete -c smtp-send -l password-file -d 'The password is the first line of this file' -r -F
+complete -c smtp-send -l password-fd -d 'The password is the first line that can be read from this file descriptor' -r
+complete -c smtp-send -l credential -d 'The password is the first line of $CREDENTIALS_DIRECTORY/NAME' -r
+complete -c smtp-send -l tls -d 'Whether to encrypt [default: require for logins, submission and URLs with an s, else opportunistic]' -r -f -a "require\t'Encrypted and verified, or not at all'
 opportunistic\t'Encrypted where the server offers it, unverified'
 never\t'Plain text'"
 complete -c smtp-send -l tls-ca -d 'Trust the authorities in this PEM file, in place of the system\'s' -r -F
@@ -44,6 +51,9 @@ complete -c smtp-send -l batch -d 'Send each message of the mbox on stdin, all o
 complete -c smtp-send -l remove -d 'Remove from the Maildir what was accepted for all its recipients'
 complete -c smtp-send -s 4 -d 'IPv4 only'
 complete -c smtp-send -s 6 -d 'IPv6 only'
+complete -c smtp-send -l auth-optional -d 'Go on without logging in where the server offers no way to'
+complete -c smtp-send -l allow-plaintext-auth -d 'Send passwords also where there is no TLS'
+complete -c smtp-send -l show-secrets -d 'Show passwords in transcripts, where <hidden> stands otherwise'
 complete -c smtp-send -l tls-implicit -d 'Start TLS at once, before the first reply (as smtps:// does)'
 complete -c smtp-send -l tls-insecure -d 'Encrypt without verifying the certificate'
 complete -c smtp-send -l serverinfo -d 'Tell what the server says of itself, in plain words'

@@ -152,6 +152,11 @@
 //!   cli/screen.rs          a client's sessions on stderr
 //!   cli/progress.rs        a bar for what takes over a second on a terminal
 //!   cli/message.rs         the message on stdin, in wire form, as often as wanted
+//!   cli/secret/file.rs     secrets in files and streams
+//!   cli/secret/netrc.rs    the .netrc, read
+//!   cli/secret/program.rs  secrets that a program prints
+//!   cli/secret/terminal.rs a question on the terminal whose answer is not shown
+//!   cli/secret.rs          where a secret comes from, fetched when it is needed
 //!   cli/opts/duration.rs   lengths of time as options and config write them
 //!   cli/opts/size.rs       sizes as options and config write them
 //!   cli/opts/fingerprint.rs  fingerprints of certificates
@@ -164,6 +169,7 @@
 //!   cli/opts/trace.rs      options: how the session is shown
 //!   cli/opts/log.rs        options: where the log goes
 //!   cli/opts/server.rs     options: which server, and how to get there
+//!   cli/opts/auth.rs       options: who logs in, how, and where the password is
 //!   cli/opts/spool.rs      options: which spool
 //!   cli/opts/tls.rs        options: TLS, of clients and of the server
 //! cmd     5   one file per tool: arguments and run()

@@ -8,10 +8,12 @@ use postroad::mail::header;
 use postroad::mail::notify::Request;
 use postroad::mail::outcome::Outcome;
 use postroad::protocol::engine::{End, Engine, Step};
+use postroad::protocol::sasl::words::Login;
 use postroad::protocol::smtp::client::Client;
 use postroad::protocol::smtp::client::stage::Stage;
 use postroad::protocol::smtp::client::words::{ClientAsk, ClientConfig, ClientTell, HeaderText, StartTls, Timeouts, Transaction};
 use support::bare::{Answers, Bare};
+use support::login;
 use support::transcript::{self, Line, Transcript};
 
 /// Sends one message and keeps what came of it.
@@ -19,6 +21,7 @@ struct Sender {
     transaction: Option<Transaction>,
     recipients: Vec<ForwardPath>,
     rows: Vec<String>,
+    login: Option<Box<Login>>,
 }
 
 impl Sender {
@@ -35,7 +38,7 @@ impl Answers<Client> for Sender {
     fn answer(&mut self, ask: ClientAsk) -> Option<ClientTell> {
         match ask {
             ClientAsk::Ready(_) => Some(self.transaction.take().map_or(ClientTell::Quit, ClientTell::Send)),
-            ClientAsk::Login(_) => Some(ClientTell::NoLogin("nobody".to_owned())),
+            ClientAsk::Login(_) => Some(self.login.clone().map_or(ClientTell::NoLogin("nobody".into()), ClientTell::Login)),
             ClientAsk::Finished(finished) => {
                 for (recipient, outcome) in self.recipients.clone().iter().zip(&finished.outcomes) {
                     self.row(recipient, outcome);
@@ -95,10 +98,13 @@ fn session(transcript: &Transcript) -> Bare<Client, Sender> {
         ..Transaction::new(Envelope::new(reverse_path, recipients.clone().into_iter().chain(of_nobody)).unwrap())
     };
     let transaction = quit_after.is_none_or(|stage| stage >= Stage::Mail).then_some(transaction);
-    let sender = Sender { transaction, recipients, rows: Vec::new() };
+    let authzid = transcript.value("--authzid").map(str::to_owned);
+    let login = Login { authzid, ..login::login(transcript.value("--user").unwrap_or_default()) };
+    let sender = Sender { transaction, recipients, rows: Vec::new(), login: Some(Box::new(login)) };
     let lmtp = transcript.value("-s").is_some_and(|server| server.starts_with("lmtp"));
     let discard = transcript.value("--discard-ehlo").map(|words| words.split(',').map(str::to_owned).collect());
-    let config = ClientConfig { discard: discard.unwrap_or_default(), quit_after, ..config(lmtp) };
+    let auth = login::authentication(transcript);
+    let config = ClientConfig { discard: discard.unwrap_or_default(), quit_after, auth, ..config(lmtp) };
     Bare::new(Client::new(config), sender, body)
 }
 
@@ -157,7 +163,8 @@ fn sending() -> (Client, Sender) {
     let mut client = Client::new(config(false));
     let recipient: ForwardPath = "b@y.test".parse().unwrap();
     let envelope = Envelope::new("a@x.test".parse().unwrap(), [recipient.clone()]).unwrap();
-    let mut sender = Sender { transaction: Some(Transaction::new(envelope)), recipients: vec![recipient], rows: Vec::new() };
+    let transaction = Some(Transaction::new(envelope));
+    let mut sender = Sender { transaction, recipients: vec![recipient], rows: Vec::new(), login: None };
     for reply in ["220 mx.test\r\n", "250 mx.test\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n"] {
         client.receive(reply.as_bytes());
         while let Step::Ask(ask) = client.step() {

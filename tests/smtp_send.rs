@@ -5,8 +5,10 @@ mod support;
 use postroad::net::tls::files::IdentityFiles;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use support::certs::authority;
+use support::login::PASSWORD;
 use support::process::{Ran, run, tool};
 use support::speaker::Speaker;
 use support::transcript::{self, Handshake, Line, Transcript};
@@ -75,6 +77,9 @@ fn check(transcript: &Transcript) {
     let ca = ours.certificate_file(dir.path(), "ca");
     let other_ca = other.certificate_file(dir.path(), "other-ca");
     let files = ours.issue(&["mx.test"], 10).files(dir.path(), "host");
+    let password = dir.path().join("password");
+    std::fs::write(&password, format!("{PASSWORD}\n")).unwrap();
+    std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let serving = {
@@ -85,6 +90,7 @@ fn check(transcript: &Transcript) {
     let arguments = transcript.args[1..].iter().map(|word| {
         word.replace("$SERVER", &address)
             .replace("$CA", &ca.display().to_string())
+            .replace("$PASSWORD", &password.display().to_string())
             .replace("$OTHER_CA", &other_ca.display().to_string())
     });
     let Ran { status, out, err, .. } = run(tool("smtp-send").args(arguments), &transcript.stdin);

@@ -13,6 +13,7 @@ pub mod opts;
 pub mod progress;
 pub mod report;
 pub mod screen;
+pub mod secret;
 pub mod stdio;
 pub mod trace;
 pub mod transcript;

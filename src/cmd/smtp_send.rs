@@ -21,11 +21,13 @@ use crate::cli::config::{self, Reader, system_hostname};
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::log::Target;
 use crate::cli::message::Message;
+use crate::cli::opts::auth::{Auth, refuse_passwords};
 use crate::cli::opts::server::Chosen;
 use crate::cli::opts::tls::ClientTls;
 use crate::cli::progress::Progress;
 use crate::cli::report::Rows;
 use crate::cli::screen::Screen;
+use crate::cli::stdio::say;
 use crate::cli::transcript::Level;
 use crate::mail::server::{Host, Place, Scheme, Server};
 use crate::net::dial::{DialError, Dialer};
@@ -34,6 +36,7 @@ use crate::net::tls::client::{Client, ClientConfig, Verify};
 use crate::protocol::smtp::client::stage::Stage;
 use crate::protocol::smtp::client::words::Timeouts;
 use crate::relay::deliver::{Courier, Destination};
+use crate::relay::session::Login;
 use args::Args;
 use clap::CommandFactory;
 use dry_run::DryRun;
@@ -67,6 +70,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
             Order::Carry(args, given) => carry(*args, given),
         };
     }
+    refuse_passwords(&words)?;
     let Parsed::Run(args) = words::parse::<Args>(words)? else { return Ok(Status::Done) };
     carry(args, None)
 }
@@ -117,7 +121,8 @@ fn carry(args: Args, given: Option<Given>) -> Result<Status, Failure> {
 /// `--serverinfo`, of the server or, with `--mx`, of the MX hosts of each domain.
 fn server_info(args: &Args, config: &Config, chosen: Option<Chosen>) -> Result<Status, Failure> {
     let mut tls = tls(args, chosen.as_ref())?;
-    // Only to look: what is refused elsewhere is told here.
+    // Only to look: what is refused elsewhere is told here, and nobody logs in.
+    tls.login = None;
     tls.client = Client::new(ClientConfig { verify: Verify::Report, report: true, ..tls.settings.connector() });
     let screen = screen(args)?;
     let dialer = args.network.dialer();
@@ -163,6 +168,7 @@ fn quit_early(args: &Args, config: &Config, chosen: Option<Chosen>, tls: &ToolTl
     };
     if !results.as_ref().is_ok_and(|results| results::status(results) == Status::Done) {
         screen.show_last();
+        say_why_nobody(results.as_ref().ok().and_then(|results| results::no_login(results)));
     }
     let (results, mut rows) = (results?, Rows::new(args.json));
     results.iter().try_for_each(|result| rows.put(result))?;
@@ -170,7 +176,8 @@ fn quit_early(args: &Args, config: &Config, chosen: Option<Chosen>, tls: &ToolTl
 }
 
 fn screen(args: &Args) -> Result<Screen, Failure> {
-    let screen = Screen::new(Level::new(args.verbose, args.quiet, !std::io::stderr().is_terminal()));
+    let level = Level::new(args.verbose, args.quiet, !std::io::stderr().is_terminal());
+    let screen = Screen::new(level).showing_secrets(args.auth.show_secrets);
     Ok(screen.in_detail(args.trace.hex, args.trace.explain).tracing(args.trace.file()?))
 }
 
@@ -188,7 +195,7 @@ fn courier<'a>(
         dial: dialer,
         dns: resolver,
         tls,
-        login: None,
+        login: tls.login.as_ref().map(|login| login as &dyn Login),
         timeouts: args.network.timeout().map_or_else(Timeouts::default, Timeouts::capped),
         discard_ehlo: args.extensions.discard.clone(),
         watch: Some(screen),
@@ -241,8 +248,16 @@ fn send(bag: &Mailbag<'_>, config: &Config, tls: ToolTls) -> Result<(), Failure>
     sending.run(bag.chosen.map(|chosen| Destination::Server(chosen.server.clone())).as_ref())?;
     if bag.ledger.was_refused_any() {
         screen.show_last();
+        say_why_nobody(bag.ledger.no_login().as_deref());
     }
     Ok(())
+}
+
+/// No exchange on the screen shows why nobody could log in where that was found before one.
+fn say_why_nobody(why: Option<&str>) {
+    if let Some(why) = why {
+        say(&format!("smtp-send: {why}"));
+    }
 }
 
 /// A server's name that nobody knows is told as such, and not tried again and again.
@@ -262,11 +277,13 @@ fn ehlo(args: &Args, config: &Config) -> String {
 
 /// With `--mx` and `--enqueue` there is no server to say how TLS is used: any host on port 25 then.
 fn tls(args: &Args, chosen: Option<&Chosen>) -> Result<ToolTls, Failure> {
+    let login = args.auth.resolve(chosen, "smtp-send", args.quiet)?;
     let anyone = || Server { scheme: Scheme::Smtp, user: None, place: Place::Mx(String::new()), path: None };
     let (server, account) = chosen.map_or_else(|| (anyone(), None), |chosen| (chosen.server.clone(), chosen.account.as_ref()));
+    let secrets = login.as_ref().is_some_and(Auth::has_secrets);
     let options = args.tls.clone();
     let options = if args.extensions.require_tls { options.required() } else { options };
-    let mut settings: ClientTls = options.resolve(&server, account)?;
+    let mut settings: ClientTls = options.resolve(&server, account, secrets)?;
     args.extensions.check(chosen.map(|chosen| &chosen.server), &settings)?;
     let connector = settings.connector();
     let client = Client::new(if args.verbose > 0 || args.trace.is_any() { connector.reporting() } else { connector });
@@ -280,5 +297,5 @@ fn tls(args: &Args, chosen: Option<&Chosen>) -> Result<ToolTls, Failure> {
     if settings.ca.is_some() || settings.cert.is_some() {
         client.prepare().or_status(Status::Config)?;
     }
-    Ok(ToolTls { settings, client })
+    Ok(ToolTls { settings, client, login })
 }

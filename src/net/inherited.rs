@@ -17,8 +17,27 @@ pub fn take(count: u32) -> std::io::Result<Vec<OwnedFd>> {
     (FIRST..last).map(own).collect()
 }
 
+/// Takes one descriptor that whoever started us opened, and keeps children from inheriting it. Standard input, output and error are not
+/// taken, nor what this process opened itself, nor any twice.
+pub fn one(number: RawFd) -> std::io::Result<OwnedFd> {
+    if number < FIRST {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: `number` is only looked at.
+    let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
+    if flags < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // All that is opened here is closed on exec; what came through an exec can't be.
+    if flags & libc::FD_CLOEXEC != 0 {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    }
+    own(number)
+}
+
 fn own(fd: RawFd) -> std::io::Result<OwnedFd> {
-    // SAFETY: `fd` is only looked at. Nothing else in the process owns it: it was handed over from outside, and `take` runs once.
+    // SAFETY: `fd` is only looked at. Nothing else in the process owns it: it was handed over from outside, and `take` runs
+    // once; `one` takes none that was taken.
     if unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
         return Err(std::io::Error::last_os_error());
     }

@@ -10,7 +10,9 @@ use crate::mail::server::{Host, Place, Scheme, Server};
 use crate::net::connection::Connection;
 use crate::net::dial::Dialer;
 use crate::net::tls::layer::{Handshake, TlsError};
-use crate::protocol::smtp::client::words::{ClientConfig, Failure, Fault, StartTls, Timeouts};
+use crate::protocol::smtp::client::auth::NoMechanism;
+use crate::protocol::smtp::client::stage::Stage;
+use crate::protocol::smtp::client::words::{Authentication, ClientConfig, Failure, Fault, StartTls, Timeouts};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -164,6 +166,12 @@ impl Courier<'_> {
     }
 
     fn connect_and_run<T>(&self, target: &Target, tls: StartTls, address: Option<SocketAddr>, outbox: &dyn Outbox<T>) -> Ended {
+        let local = matches!(target.place, Spot::Socket(_));
+        let auth = self.login.map(|login| login.authentication(local));
+        let in_time = outbox.quit_after().is_none_or(|stage| stage >= Stage::Auth);
+        if in_time && tls == StartTls::Never && auth.as_ref().is_some_and(Authentication::needs_tls) {
+            return Ended::Failed(NoMechanism::InClear.into());
+        }
         let host = target.place.to_string();
         let connection = match self.connect(target, address) {
             Ok(connection) => connection,
@@ -180,12 +188,11 @@ impl Courier<'_> {
                 Err(error) => return Ended::Failed(Failure { fault: Fault::Tls, outcome: deferred(4, 7, 5, error.to_string()) }),
             },
         };
-        let local = matches!(target.place, Spot::Socket(_));
         let config = ClientConfig {
             ehlo: self.hostname.clone(),
             lmtp: target.lmtp,
             tls,
-            auth: self.login.map(|login| login.authentication(local)),
+            auth,
             timeouts: self.timeouts.clone(),
             verified: self.tls.is_verified(verified),
             discard: self.discard_ehlo.clone(),

@@ -9,6 +9,7 @@ pub mod dns;
 pub mod drive;
 pub mod engines;
 pub mod faulty;
+pub mod login;
 pub mod process;
 pub mod script;
 pub mod speaker;

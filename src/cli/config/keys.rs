@@ -68,6 +68,14 @@ pub enum Quantity {
     Text(String),
 }
 
+/// `auth = "PLAIN"` or `auth = ["SCRAM-SHA-256", "PLAIN"]`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "the name of a mechanism, or a list of names")]
+pub enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct RouteKeys {
@@ -81,7 +89,11 @@ pub struct RouteKeys {
 pub struct AccountKeys {
     pub server: Spanned<String>,
     pub from: Option<Spanned<String>>,
+    pub user: Option<Spanned<String>>,
+    pub auth: Option<Spanned<OneOrMore>>,
+    pub password: Option<Spanned<String>>,
     pub password_command: Option<Spanned<String>>,
+    pub password_file: Option<Spanned<String>>,
     pub tls: Option<Spanned<String>>,
     pub tls_ca: Option<Spanned<String>>,
     pub tls_fingerprint: Option<Spanned<String>>,

@@ -1,15 +1,17 @@
 //! One config file, checked: every value parsed, every path made absolute from the file's own directory. Keys that are absent
 //! stay absent, so that one file can lie over another.
 
-use super::keys::{AccountKeys, Keys, ListenKeys, LocalKeys, Quantity, RouteKeys, SendmailKeys, UsersKey};
+use super::keys::{AccountKeys, Keys, ListenKeys, LocalKeys, OneOrMore, Quantity, RouteKeys, SendmailKeys, UsersKey};
 use super::place::{ConfigError, Place, parse_error};
-use super::settings::{Account, CertFiles, Config, Listen, Local, Sendmail, SpoolDir, TlsMode, UserList};
+use super::settings::{Account, CertFiles, Config, Listen, Local, Password, Sendmail, SpoolDir, TlsMode, UserList};
+use crate::bytes::secret::Secret;
 use crate::cli::log::{self, Target};
 use crate::cli::opts::{duration, fingerprint, size};
 use crate::mail::address::{Domain, Mailbox};
 use crate::mail::network::Network;
 use crate::mail::server::{Scheme, Server};
-use crate::relay::route::Route;
+use crate::protocol::sasl::words::Mechanism;
+use crate::relay::route::{Route, argv};
 use crate::relay::template::Template;
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -112,6 +114,14 @@ impl Layer {
             accounts: self.accounts,
         })
     }
+}
+
+/// Where a password may stand.
+#[derive(Clone, Copy)]
+enum PasswordKey {
+    Here,
+    Command,
+    File,
 }
 
 /// The file that is being read, for places and relative paths.
@@ -223,11 +233,62 @@ impl File<'_> {
         Ok(Account {
             server: server.map_err(|e| self.wrong(keys.server.span(), format_args!("server: {e}")))?,
             from: keys.from.map(|v| self.value::<Mailbox>("from", &v)).transpose()?,
-            password_command: keys.password_command.map(Spanned::into_inner),
+            user: keys.user.map(|v| self.user(v)).transpose()?,
+            auth: keys.auth.map(|v| self.mechanisms(v)).transpose()?.unwrap_or_default(),
+            password: self.password([
+                keys.password.map(|v| (PasswordKey::Here, v)),
+                keys.password_command.map(|v| (PasswordKey::Command, v)),
+                keys.password_file.map(|v| (PasswordKey::File, v)),
+            ])?,
             tls: keys.tls.map(tls).transpose()?,
             tls_ca: keys.tls_ca.map(|v| self.file("tls-ca", &v)).transpose()?,
             tls_fingerprint: keys.tls_fingerprint.map(print).transpose()?,
         })
+    }
+
+    fn user(&self, value: Spanned<String>) -> Result<String, ConfigError> {
+        let name = value.as_ref();
+        if name.is_empty() || name.chars().any(char::is_control) {
+            return Err(self.wrong(value.span(), format_args!("user: \"{}\": no name", name.escape_debug())));
+        }
+        Ok(value.into_inner())
+    }
+
+    fn mechanisms(&self, value: Spanned<OneOrMore>) -> Result<Vec<Mechanism>, ConfigError> {
+        let span = value.span();
+        let names = match value.into_inner() {
+            OneOrMore::One(names) => names.split(',').map(str::to_owned).collect(),
+            OneOrMore::More(names) => names,
+        };
+        let parsed: Result<Vec<Mechanism>, _> = names.iter().map(|name| name.trim().parse()).collect();
+        match parsed {
+            Ok(empty) if empty.is_empty() => Err(self.wrong(span, "auth: no mechanism")),
+            Ok(mechanisms) => Ok(mechanisms),
+            Err(error) => Err(self.wrong(span, format_args!("auth: {error}"))),
+        }
+    }
+
+    /// At most one of these keys; no error says what a password is.
+    fn password(&self, keys: [Option<(PasswordKey, Spanned<String>)>; 3]) -> Result<Option<Password>, ConfigError> {
+        let mut given = keys.into_iter().flatten();
+        let Some((key, value)) = given.next() else { return Ok(None) };
+        if let Some((_, other)) = given.next() {
+            return Err(self.wrong(other.span(), "password, password-command and password-file: give one of them"));
+        }
+        Ok(Some(match key {
+            PasswordKey::Here => {
+                let wrong = value.as_ref().is_empty() || value.as_ref().contains(['\r', '\n', '\0']);
+                if wrong {
+                    return Err(self.wrong(value.span(), "password: one line that is not empty"));
+                }
+                Password::Here { password: Secret::new(value.into_inner()), file: self.path.to_owned() }
+            }
+            PasswordKey::Command => {
+                let words = argv(value.as_ref());
+                Password::Command(words.map_err(|e| self.wrong(value.span(), format_args!("password-command: {e}")))?)
+            }
+            PasswordKey::File => Password::File(self.file("password-file", &value)?),
+        }))
     }
 
     fn place(&self, span: Range<usize>) -> Place {

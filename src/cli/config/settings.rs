@@ -1,9 +1,11 @@
 //! What the config says, checked and with its defaults. The reference for people is `postroad.toml(5)`.
 
+use crate::bytes::secret::Secret;
 use crate::cli::opts::fingerprint::Fingerprint;
 use crate::mail::address::{Domain, Mailbox};
 use crate::mail::network::Network;
 use crate::mail::server::Server;
+use crate::protocol::sasl::words::Mechanism;
 use crate::relay::route::Route;
 use crate::relay::template::Template;
 use std::collections::BTreeMap;
@@ -131,14 +133,45 @@ pub struct Account {
     pub server: Server,
     /// `from`: the reverse-path where no `-f` is given.
     pub from: Option<Mailbox>,
-    /// `password-command`: its first line of output is the password.
-    pub password_command: Option<String>,
+    /// `user`: who logs in; goes before the user in `server`.
+    pub user: Option<String>,
+    /// `auth`: mechanisms in the order of preference. Default empty: those for passwords, the strongest first.
+    pub auth: Vec<Mechanism>,
+    /// `password`, `password-command` or `password-file`: one of them.
+    pub password: Option<Password>,
     /// `tls`: default by the server's scheme.
     pub tls: Option<TlsMode>,
     /// `tls-ca`: a PEM file of the authorities to trust in place of the system's.
     pub tls_ca: Option<PathBuf>,
     /// `tls-fingerprint`: SHA-256 of the certificate, in hex.
     pub tls_fingerprint: Option<Fingerprint>,
+}
+
+impl Account {
+    /// An account with nothing but its server.
+    pub fn at(server: Server) -> Account {
+        Account {
+            server,
+            from: None,
+            user: None,
+            auth: Vec::new(),
+            password: None,
+            tls: None,
+            tls_ca: None,
+            tls_fingerprint: None,
+        }
+    }
+}
+
+/// Where an account's password is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Password {
+    /// `password`, which stands in this config file.
+    Here { password: Secret<String>, file: PathBuf },
+    /// `password-command`: program and arguments; its first line of output is the password.
+    Command(Vec<String>),
+    /// `password-file`: its first line is the password.
+    File(PathBuf),
 }
 
 /// Whether a session is encrypted.

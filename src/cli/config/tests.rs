@@ -1,7 +1,9 @@
 //! The config file as people write it, right and wrong.
 
-use super::settings::{Listen, TlsMode, UserList};
+use super::settings::{Listen, Password, TlsMode, UserList};
 use super::*;
+use crate::bytes::secret::Secret;
+use crate::protocol::sasl::words::Mechanism;
 use std::time::Duration;
 
 const EXAMPLE: &str = r#"
@@ -84,7 +86,8 @@ fn the_example_says_what_it_says() {
     assert_eq!(config.routes[1].target, "mx".parse().unwrap());
     let work = &config.accounts["work"];
     assert_eq!(work.server.user.as_deref(), Some("alice"));
-    assert_eq!((work.tls, work.password_command.as_deref()), (Some(TlsMode::Require), Some("pass mail/work")));
+    let command = Password::Command(["pass", "mail/work"].map(String::from).into());
+    assert_eq!((work.tls, work.password.clone()), (Some(TlsMode::Require), Some(command)));
 }
 
 #[test]
@@ -125,6 +128,14 @@ fn what_is_wrong_is_named_with_its_line() {
         ("[listen]\ntimeout = 0".to_owned(), "c.toml:2: timeout: must be more than zero"),
         ("[account.x]\nserver = \"smtp://a:b@h\"".to_owned(), "c.toml:2: server: a password has no place in a server's URL"),
         ("[account.x]\nserver = \"h\"\ntls = \"maybe\"".to_owned(), "c.toml:3: tls is require, opportunistic or never"),
+        (account("user = \"\""), "c.toml:3: user: \"\": no name"),
+        (account("auth = \"PLAIN,GSSAPI\""), "c.toml:3: auth: unknown mechanism GSSAPI; there are SCRAM-SHA-256-PLUS, "),
+        (account("auth = []"), "c.toml:3: auth: no mechanism"),
+        (account("auth = 3"), "c.toml:3: the name of a mechanism, or a list of names"),
+        (account("password = \"\""), "c.toml:3: password: one line that is not empty"),
+        (account("password-command = \"pass 'x\""), "c.toml:3: password-command: "),
+        (account("password-file = \"x\"\npassword = \"y\""), "c.toml:3: password, password-command and password-file: give one"),
+        (account("pasword = \"y\""), "unknown key"),
         ("hostname = 3".to_owned(), "c.toml:1: invalid type: integer `3`, expected a string"),
         ("hostname = \"a\"\nhostname = \"b\"".to_owned(), "c.toml:2: duplicate key"),
         ("x".to_owned(), "c.toml:1: "),
@@ -133,6 +144,30 @@ fn what_is_wrong_is_named_with_its_line() {
         let said = world.refused(&text);
         assert!(said.contains(why) && !said.contains('\n'), "{text}\nsaid {said}\nwant {why}");
     }
+}
+
+/// An account's table with these lines in it.
+fn account(lines: &str) -> String {
+    format!("[account.x]\nserver = \"h\"\n{lines}")
+}
+
+#[test]
+fn an_account_says_how_to_log_in() {
+    let world = World::new();
+    let of = |lines: &str| {
+        let file = world.write("c.toml", &account(lines));
+        world.load(Reader::Client, Some(&file)).unwrap().accounts["x"].clone()
+    };
+    let both = [Mechanism::ScramSha256, Mechanism::Plain];
+    assert_eq!(of("auth = \"scram-sha-256, plain\"").auth, both);
+    assert_eq!(of("auth = [\"SCRAM-SHA-256\", \"PLAIN\"]").auth, both);
+    assert_eq!(of("user = \"alice\"").user.as_deref(), Some("alice"));
+    let file = world.dir.path().join("secret");
+    assert_eq!(of("password-file = \"secret\"").password, Some(Password::File(file)));
+    let here = Password::Here { password: Secret::new("a b".into()), file: world.dir.path().join("c.toml") };
+    let read = of("password = \"a b\"");
+    assert_eq!(read.password, Some(here));
+    assert!(!format!("{read:?}").contains("a b"), "it is in no debug output");
 }
 
 #[test]

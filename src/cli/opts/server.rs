@@ -3,7 +3,8 @@
 use super::duration;
 use crate::cli::config::settings::{Account, Config};
 use crate::cli::exit::{Failure, Status};
-use crate::mail::server::{Scheme, Server};
+use crate::cli::secret::SOURCES;
+use crate::mail::server::{Scheme, Server, ServerError};
 use crate::net::dial::{Dialer, Family};
 use clap::Args;
 use std::net::IpAddr;
@@ -27,6 +28,8 @@ pub struct ServerOptions {
 pub struct Chosen {
     pub server: Server,
     pub account: Option<Account>,
+    /// The account's name.
+    pub name: Option<String>,
 }
 
 impl ServerOptions {
@@ -35,27 +38,26 @@ impl ServerOptions {
     pub fn resolve(&self, config: &Config, default: Scheme) -> Result<Option<Chosen>, Failure> {
         if let Some(text) = &self.server {
             let server = Server::parse(text, default);
-            let server = server.map_err(|e| Failure::text(Status::Usage, format_args!("server {text}: {e}")))?;
-            return without_login(Chosen { server, account: None }, Status::Usage).map(Some);
+            let server = server.map_err(|error| Failure::text(Status::Usage, unreadable(text, &error)))?;
+            return Ok(Some(Chosen { server, account: None, name: None }));
         }
         let Some(name) = &self.account else { return Ok(None) };
         match config.accounts.get(name) {
             Some(account) => {
-                let chosen = Chosen { server: account.server.clone(), account: Some(account.clone()) };
-                without_login(chosen, Status::Config).map(Some)
+                let (server, account) = (account.server.clone(), Some(account.clone()));
+                Ok(Some(Chosen { server, account, name: Some(name.clone()) }))
             }
             None => Err(Failure::text(Status::Config, unknown_account(name, config))),
         }
     }
 }
 
-/// No client can log in yet. Mail that was meant to go out under a name never goes out without it.
-fn without_login(chosen: Chosen, status: Status) -> Result<Chosen, Failure> {
-    if chosen.server.user.is_some() || chosen.account.as_ref().is_some_and(|account| account.password_command.is_some()) {
-        let text = format!("server {}: logging in is not possible yet; leave out the user and the password", chosen.server);
-        return Err(Failure::text(status, text));
+/// The error alone where the text has a password in it.
+fn unreadable(text: &str, error: &ServerError) -> String {
+    match error {
+        ServerError::Password => format!("{error}: {SOURCES}"),
+        error => format!("server {text}: {error}"),
     }
-    Ok(chosen)
 }
 
 fn unknown_account(name: &str, config: &Config) -> String {
@@ -121,8 +123,7 @@ mod tests {
 
     fn config() -> Config {
         let server = Server::parse("submission://mail.test", Scheme::Smtp).unwrap();
-        let work = Account { server, from: None, password_command: None, tls: None, tls_ca: None, tls_fingerprint: None };
-        Config { accounts: [("work".to_owned(), work)].into(), ..Config::default() }
+        Config { accounts: [("work".to_owned(), Account::at(server))].into(), ..Config::default() }
     }
 
     #[test]
@@ -136,7 +137,9 @@ mod tests {
         assert_eq!(of("-a work"), Ok(Some(("submission://mail.test:587".to_owned(), true))));
         assert_eq!(of("-s mx.test:0"), Err((Status::Usage, "server mx.test:0: bad port 0".to_owned())));
         assert_eq!(of("-a play"), Err((Status::Config, "account play: not in the config, which has work".to_owned())));
-        assert_eq!(of("-s smtp://alice@mx.test").unwrap_err().0, Status::Usage, "no name is passed over");
+        let (status, error) = of("-s smtp://alice:s3cret@mx.test").unwrap_err();
+        assert_eq!(status, Status::Usage);
+        assert!(error.contains("--password-command") && !error.contains("s3cret"), "{error}");
         assert!(client("-a work -s mx.test").is_err(), "an account's secrets are for its own server");
     }
 

@@ -25,7 +25,7 @@ pub enum TlsVersion {
 /// The flags of a client.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ClientTlsOptions {
-    /// Whether to encrypt [default: require for submission and URLs with an s, else opportunistic]
+    /// Whether to encrypt [default: require for logins, submission and URLs with an s, else opportunistic]
     ///
     /// `require` encrypts and verifies the server's certificate, or ends the session. `opportunistic` encrypts where the server
     /// offers it and does not verify. `never` speaks plain text.
@@ -38,16 +38,16 @@ pub struct ClientTlsOptions {
     #[arg(long, value_name = "FILE", help_heading = "TLS options")]
     tls_ca: Option<PathBuf>,
     /// Show this certificate chain to the server (PEM)
-    #[arg(long, value_name = "FILE", requires = "tls_key", help_heading = "TLS options")]
+    #[arg(long, value_name = "FILE", requires = "tls_key", help_heading = "TLS options", hide_short_help = true)]
     tls_cert: Option<PathBuf>,
     /// The private key of --tls-cert (PEM)
-    #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = "TLS options")]
+    #[arg(long, value_name = "FILE", requires = "tls_cert", help_heading = "TLS options", hide_short_help = true)]
     tls_key: Option<PathBuf>,
     /// The name that the certificate must hold, in place of the server's
-    #[arg(long, value_name = "NAME", help_heading = "TLS options")]
+    #[arg(long, value_name = "NAME", help_heading = "TLS options", hide_short_help = true)]
     tls_name: Option<String>,
     /// Take the certificate with this SHA-256 fingerprint and no other
-    #[arg(long, value_name = "HEX", value_parser = fingerprint::parse, help_heading = "TLS options")]
+    #[arg(long, value_name = "HEX", value_parser = fingerprint::parse, help_heading = "TLS options", hide_short_help = true)]
     tls_fingerprint: Option<Fingerprint>,
     /// Oldest version of TLS to speak
     #[arg(long, value_name = "VERSION", value_enum, default_value_t, hide_short_help = true, help_heading = "TLS options")]
@@ -81,11 +81,12 @@ impl ClientTlsOptions {
         self
     }
 
-    /// What holds for `server`: flag before account before the server's scheme. Options that exclude each other are status 64.
-    pub fn resolve(self, server: &Server, account: Option<&Account>) -> Result<ClientTls, Failure> {
+    /// What holds for `server`: flag before account before the server's scheme, or what secrets need if any are to be sent. Options
+    /// that exclude each other are status 64.
+    pub fn resolve(self, server: &Server, account: Option<&Account>, secrets: bool) -> Result<ClientTls, Failure> {
         let usage = |text: &str| Err(Failure::text(Status::Usage, text));
         let implicit = self.tls_implicit || server.scheme.implicit_tls();
-        let mode = self.mode.or(account.and_then(|a| a.tls)).unwrap_or_else(|| by_server(server, implicit));
+        let mode = self.mode.or(account.and_then(|a| a.tls)).unwrap_or_else(|| by_server(server, implicit, secrets));
         let ca = self.tls_ca.or_else(|| account.and_then(|a| a.tls_ca.clone()));
         let fingerprint = match (self.tls_fingerprint, account.and_then(|a| a.tls_fingerprint)) {
             (None, of_account) if !self.tls_insecure => of_account,
@@ -150,8 +151,9 @@ impl From<TlsVersion> for MinVersion {
 }
 
 /// What a server gets where nothing was asked for: it cannot be read on the way to a socket of this host.
-fn by_server(server: &Server, implicit: bool) -> TlsMode {
+fn by_server(server: &Server, implicit: bool, secrets: bool) -> TlsMode {
     match &server.place {
+        Place::Host { .. } | Place::Mx(_) if secrets => TlsMode::Require,
         Place::Host { port: SUBMISSION_PORT, .. } => TlsMode::Require,
         _ if implicit || matches!(server.scheme, Scheme::Submission | Scheme::Pop3 | Scheme::Imap) => TlsMode::Require,
         _ => TlsMode::Opportunistic,
@@ -216,10 +218,14 @@ mod tests {
     }
 
     fn client(flags: &str, server: &str, account: Option<&Account>) -> Result<ClientTls, (Status, String)> {
+        resolve(flags, server, account, false)
+    }
+
+    fn resolve(flags: &str, server: &str, account: Option<&Account>, secrets: bool) -> Result<ClientTls, (Status, String)> {
         let words = std::iter::once("x").chain(flags.split_whitespace());
         let parsed = Client::try_parse_from(words).map_err(|e| (Status::Usage, e.to_string()))?;
         let server = Server::parse(server, Scheme::Smtp).unwrap();
-        parsed.tls.resolve(&server, account).map_err(|f| (f.status, f.error.to_string()))
+        parsed.tls.resolve(&server, account, secrets).map_err(|f| (f.status, f.error.to_string()))
     }
 
     #[test]
@@ -230,6 +236,16 @@ mod tests {
         assert_eq!(of("submission://mx.test:2525"), (TlsMode::Require, false, true));
         assert_eq!(of("smtps://mx.test"), (TlsMode::Require, true, true));
         assert_eq!(of("lmtp:/run/lmtp"), (TlsMode::Opportunistic, false, false));
+    }
+
+    #[test]
+    fn secrets_need_tls_that_verifies() {
+        let of = |flags, server| resolve(flags, server, None, true).map(|tls| (tls.mode, tls.verify)).unwrap();
+        assert_eq!(of("", "smtp://mx.test"), (TlsMode::Require, true));
+        assert_eq!(of("", "127.0.0.1:2525"), (TlsMode::Require, true), "loopback is no exception");
+        assert_eq!(of("", "unix:/run/submit"), (TlsMode::Opportunistic, false));
+        assert_eq!(of("--tls opportunistic", "mx.test"), (TlsMode::Opportunistic, false));
+        assert_eq!(of("--tls never", "mx.test").0, TlsMode::Never);
     }
 
     #[test]
@@ -248,12 +264,10 @@ mod tests {
     #[test]
     fn a_flag_goes_before_the_account() {
         let account = Account {
-            server: Server::parse("submission://mail.test", Scheme::Smtp).unwrap(),
-            from: None,
-            password_command: None,
             tls: Some(TlsMode::Opportunistic),
             tls_ca: Some("/account.pem".into()),
             tls_fingerprint: Some([1; 32]),
+            ..Account::at(Server::parse("submission://mail.test", Scheme::Smtp).unwrap())
         };
         let of = |flags| client(flags, "submission://mail.test", Some(&account)).unwrap();
         assert_eq!((of("").mode, of("").fingerprint), (TlsMode::Opportunistic, Some([1; 32])));

@@ -3,6 +3,7 @@
 use super::debugging::DebuggingOptions;
 use super::extensions::ExtensionOptions;
 use super::source::ManyOptions;
+use crate::cli::opts::auth::AuthOptions;
 use crate::cli::opts::log::LogOptions;
 use crate::cli::opts::server::{NetworkOptions, ServerOptions};
 use crate::cli::opts::tls::ClientTlsOptions;
@@ -61,6 +62,8 @@ pub struct Args {
     pub server: ServerOptions,
     #[command(flatten)]
     pub network: NetworkOptions,
+    #[command(flatten)]
+    pub auth: AuthOptions,
     #[command(flatten)]
     pub tls: ClientTlsOptions,
     #[command(flatten)]

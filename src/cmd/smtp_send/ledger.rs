@@ -108,6 +108,11 @@ impl<'a> Ledger<'a> {
         results::status(&self.tally.borrow().kinds) != Status::Done
     }
 
+    /// Why nobody could log in, where that was found on this side.
+    pub fn no_login(&self) -> Option<String> {
+        results::no_login(&self.tally.borrow().kinds).map(str::to_owned)
+    }
+
     /// The status of all so far.
     pub fn status(&self) -> Status {
         self.tally.borrow().status()

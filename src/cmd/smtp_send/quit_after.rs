@@ -78,8 +78,8 @@ impl Trial<'_> {
 
     fn failure(&self, unserved: &Unserved) -> Failure {
         let status = match (unserved.fault, &unserved.outcome) {
-            (Fault::Protocol, _) => Status::Protocol,
             (Fault::Auth, _) => Status::Permission,
+            (Fault::Protocol, _) => Status::Protocol,
             (_, Outcome::Refused(_)) => Status::Refused,
             _ => Status::TryAgain,
         };

@@ -99,11 +99,18 @@ pub fn status(results: &[Result]) -> Status {
         n if n == results.len() => Status::Done,
         1.. => Status::Partly,
         _ if any(|r| matches!(r.outcome, Outcome::InDoubt(_))) => Status::InDoubt,
+        _ if any(|r| r.fault == Some(Fault::Auth)) => Status::Permission,
         _ if any(|r| r.fault == Some(Fault::Protocol)) => Status::Protocol,
         _ if any(|r| matches!(r.outcome, Outcome::Deferred(_))) => Status::TryAgain,
         _ if results.iter().all(no_such_domain) => Status::NoHost,
         _ => Status::Refused,
     }
+}
+
+/// Why nobody could log in, where that was found on this side: no reply on the screen says so.
+pub fn no_login(results: &[Result]) -> Option<&str> {
+    let ours = |result: &&Result| result.fault == Some(Fault::Auth) && result.outcome.diagnostic().code.is_none();
+    results.iter().find(ours).map(|result| result.outcome.diagnostic().text.as_str())
 }
 
 /// The DNS said so, not a server.
@@ -137,6 +144,9 @@ mod tests {
         doubt.outcome = Outcome::InDoubt(Diagnostic::local(EnhancedStatus::new(4, 4, 2), "lost"));
         assert_eq!(status(&[result(550), result(450), doubt.clone()]), Status::InDoubt);
         assert_eq!(status(&[result(250), doubt]), Status::Partly);
+        let mut nobody = result(535);
+        nobody.fault = Some(Fault::Auth);
+        assert_eq!([status(&[nobody.clone()]), status(&[nobody, result(250)])], [Status::Permission, Status::Partly]);
         let mut spooled = result(450);
         spooled.queue_id = Some("id".into());
         assert_eq!(status(&[spooled.clone(), result(250)]), Status::Done);

@@ -5,6 +5,7 @@ use super::mailbag::Mailbag;
 use super::results::Result as RecipientResult;
 use crate::cli::exit::Failure;
 use crate::cli::message::Message;
+use crate::cli::opts::auth::Auth;
 use crate::cli::opts::tls::ClientTls;
 use crate::cli::progress::Progress;
 use crate::mail::address::ForwardPath;
@@ -34,10 +35,11 @@ const WINDOW_OCTETS: u64 = 16 << 20;
 /// Most destinations remembered as out of reach.
 const MOST_DEAD: usize = 10_000;
 
-/// How this tool uses TLS, whatever the destination.
+/// How this tool uses TLS and logs in, whatever the destination.
 pub struct ToolTls {
     pub settings: ClientTls,
     pub client: Arc<Client>,
+    pub login: Option<Auth>,
 }
 
 impl Secure for ToolTls {

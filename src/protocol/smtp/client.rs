@@ -1,7 +1,7 @@
 //! The SMTP and LMTP client engine: greeting, EHLO, STARTTLS, AUTH, then one transaction after another. What one transaction is made of
 //! stands in `client/transaction.rs`, what AUTH is made of in `client/auth.rs`.
 
-mod auth;
+pub mod auth;
 mod chunks;
 mod parameters;
 pub mod stage;
@@ -168,7 +168,7 @@ impl Client {
                 State::StartTls
             }
             _ if self.needs_tls() => match &self.config.auth {
-                Some(wanted) if auth::needs_tls(wanted) => self.not_in(NoMechanism::NoTls),
+                Some(wanted) if wanted.needs_tls() => self.not_in(NoMechanism::NoTls),
                 _ => {
                     let text = "the server does not offer STARTTLS and TLS is required";
                     let why = Diagnostic::local(EnhancedStatus::new(4, 7, 4), text);

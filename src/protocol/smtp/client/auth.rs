@@ -59,11 +59,6 @@ pub fn no_login(why: String) -> Failure {
     Failure { fault: Fault::Auth, outcome: Outcome::Deferred(Diagnostic::local(EnhancedStatus::new(4, 7, 0), why)) }
 }
 
-/// A session that can't have TLS is over before the mechanisms are known.
-pub fn needs_tls(wanted: &Authentication) -> bool {
-    wanted.in_clear == InClear::Never && wanted.mechanisms.iter().all(|mechanism| mechanism.needs_secret())
-}
-
 /// The mechanisms to try, in their order.
 pub fn candidates(wanted: &Authentication, offered: &Extensions, secure: bool) -> Result<VecDeque<Mechanism>, NoMechanism> {
     if offered.auth.is_empty() {

@@ -93,6 +93,13 @@ pub struct Authentication {
     pub in_clear: InClear,
 }
 
+impl Authentication {
+    /// Without TLS none of the mechanisms may be used: whatever else the server offers, the session is over.
+    pub fn needs_tls(&self) -> bool {
+        self.in_clear == InClear::Never && self.mechanisms.iter().all(|mechanism| mechanism.needs_secret())
+    }
+}
+
 /// Whether secrets, or responses that can be cracked, may go where no TLS is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InClear {
