@@ -95,7 +95,7 @@ _mailq__run() {
 
     case "${cmd}" in
         mailq__run)
-            opts="-v -q -4 -6 -h -V --spool --config --watch --verbose --quiet --source --timeout --log --log-format --help --version list show hold release retry delete bounce edit route check stats help"
+            opts="-v -q -4 -6 -h -V --spool --config --watch --verbose --quiet --source --timeout --proxy-header --proxy-source --proxy-dest --log --log-format --help --version list show hold release retry delete bounce edit route check stats help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -114,6 +114,18 @@ _mailq__run() {
                     return 0
                     ;;
                 --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proxy-header)
+                    COMPREPLY=($(compgen -W "v1 v2" -- "${cur}"))
+                    return 0
+                    ;;
+                --proxy-source)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proxy-dest)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_mailq_run_global_optspecs
-    string join \n spool= config= watch v/verbose q/quiet 4 6 source= timeout= log= log-format= h/help V/version
+    string join \n spool= config= watch v/verbose q/quiet 4 6 source= timeout= proxy-header= proxy-source= proxy-dest= log= log-format= h/help V/version
 end
 
 function __fish_mailq_run_needs_command
@@ -28,6 +28,10 @@ complete -c mailq-run -n "__fish_mailq_run_needs_command" -l spool -d 'The spool
 complete -c mailq-run -n "__fish_mailq_run_needs_command" -l config -d 'Read this configuration, in place of /etc/postroad/config.toml' -r -F
 complete -c mailq-run -n "__fish_mailq_run_needs_command" -l source -d 'Connect from this address' -r
 complete -c mailq-run -n "__fish_mailq_run_needs_command" -l timeout -d 'Longest wait for the peer, in seconds or as 30s, 5m [default: as RFC 5321 says for each step]' -r
+complete -c mailq-run -n "__fish_mailq_run_needs_command" -l proxy-header -d 'Begin with a header of the PROXY protocol, as a load balancer would, to a server that expects one' -r -f -a "v1\t'A line of text'
+v2\t'Binary'"
+complete -c mailq-run -n "__fish_mailq_run_needs_command" -l proxy-source -d 'Where --proxy-header says that the connection comes from [default: where it does]' -r
+complete -c mailq-run -n "__fish_mailq_run_needs_command" -l proxy-dest -d 'Where --proxy-header says that the connection went to [default: where it does]' -r
 complete -c mailq-run -n "__fish_mailq_run_needs_command" -l log -d 'Where the log goes: stderr, syslog, none, or a FILE to append to (a path with a slash)' -r
 complete -c mailq-run -n "__fish_mailq_run_needs_command" -l log-format -d 'The form of a log line' -r -f -a "text\t'key=value'
 json\t'One object a line'"

@@ -5,8 +5,13 @@ complete -c smtp-send -l config -d 'Config file [default: $POSTROAD_CONFIG, else
 complete -c smtp-send -l maildir -d 'Send each message of this Maildir, new and cur, in order of name' -r -F
 complete -c smtp-send -s s -l server -d 'The server: host[:port], URL, mx:DOMAIN, or a socket as unix:/PATH or lmtp:/PATH' -r
 complete -c smtp-send -s a -l account -d 'Take the server and what belongs to it from [account.NAME] of the config' -r
+complete -c smtp-send -l pipe -d 'Start this program and speak to its stdin and stdout, as to a server that inetd starts' -r
 complete -c smtp-send -l source -d 'Connect from this address' -r
 complete -c smtp-send -l timeout -d 'Longest wait for the peer, in seconds or as 30s, 5m [default: as RFC 5321 says for each step]' -r
+complete -c smtp-send -l proxy-header -d 'Begin with a header of the PROXY protocol, as a load balancer would, to a server that expects one' -r -f -a "v1\t'A line of text'
+v2\t'Binary'"
+complete -c smtp-send -l proxy-source -d 'Where --proxy-header says that the connection comes from [default: where it does]' -r
+complete -c smtp-send -l proxy-dest -d 'Where --proxy-header says that the connection went to [default: where it does]' -r
 complete -c smtp-send -l user -d 'Log in as this user' -r
 complete -c smtp-send -l auth -d 'Log in by these mechanisms, the first choice first' -r
 complete -c smtp-send -l authzid -d 'Act as this user once logged in (the authorization identity)' -r
@@ -49,6 +54,7 @@ complete -c smtp-send -s v -l verbose -d 'Show the session on stderr; twice: wit
 complete -c smtp-send -s q -l quiet -d 'No progress bar, and nothing on stderr but what ends the tool'
 complete -c smtp-send -l batch -d 'Send each message of the mbox on stdin, all over one connection'
 complete -c smtp-send -l remove -d 'Remove from the Maildir what was accepted for all its recipients'
+complete -c smtp-send -l lmtp -d 'Speak LMTP to --pipe'
 complete -c smtp-send -s 4 -d 'IPv4 only'
 complete -c smtp-send -s 6 -d 'IPv6 only'
 complete -c smtp-send -l auth-optional -d 'Go on without logging in where the server offers no way to'

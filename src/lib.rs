@@ -48,6 +48,7 @@
 //!   protocol/sasl/simple.rs         PLAIN, LOGIN, CRAM-MD5, EXTERNAL, and the two for tokens
 //!   protocol/sasl.rs                one exchange as a client; knows no protocol that carries it
 //!   protocol/hand.rs       a conversation led by hand, step by step
+//!   protocol/proxy.rs      the PROXY protocol's header, written
 //!   protocol/typed.rs      an engine that somebody types to, with LF for CRLF
 //!   protocol/smtp/reply.rs          replies on the wire, read and written
 //!   protocol/smtp/dialect.rs        replies as a conversation by hand hears them
@@ -85,7 +86,9 @@
 //!   net/inherited.rs       descriptors that a service manager hands over
 //!   net/through.rs         our own streams passed to a UNIX socket
 //!   net/listen.rs          how a server starts and takes clients
-//!   net/dial.rs            connects to the addresses of a host, or to a UNIX socket
+//!   net/race.rs            several addresses of a host at once
+//!   net/command.rs         a server that is a program of ours
+//!   net/dial.rs            connects to a host, a UNIX socket or a program
 //!   net/dns.rs             the DNS as blocking calls; the only file with tokio
 //! disk    3   the only place with mail on disk
 //!   disk/fs.rs             the trait of every file operation, so that a model can stand in

@@ -29,6 +29,8 @@ pub enum Place {
     Mx(String),
     /// A UNIX-domain socket.
     Socket(PathBuf),
+    /// A program of ours that is spoken to on its stdin and stdout, with its arguments; never empty.
+    Command(Vec<String>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -126,6 +128,11 @@ impl Server {
             Some(("lmtp", path)) if path.starts_with('/') => socket(Scheme::Lmtp, path),
             _ => authority(text, default),
         }
+    }
+
+    /// A program in place of a host.
+    pub fn command(scheme: Scheme, argv: Vec<String>) -> Server {
+        Server::at(scheme, Place::Command(argv))
     }
 
     fn at(scheme: Scheme, place: Place) -> Server {
@@ -243,6 +250,7 @@ impl fmt::Display for Server {
             Place::Mx(domain) => write!(f, "mx:{domain}"),
             Place::Socket(path) if self.scheme == Scheme::Lmtp => write!(f, "lmtp:{}", path.display()),
             Place::Socket(path) => write!(f, "unix:{}", path.display()),
+            Place::Command(argv) => write!(f, "pipe:{}", argv.join(" ")),
         }
     }
 }

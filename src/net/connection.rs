@@ -15,6 +15,8 @@ const LINGER_LIMIT: usize = 1024 * 1024;
 pub struct Connection {
     layer: Layer,
     peer: Peer,
+    /// Ends after the wire did: what the connection was made to.
+    _keeper: Option<Box<dyn Send>>,
 }
 
 enum Layer {
@@ -26,7 +28,12 @@ enum Layer {
 
 impl Connection {
     pub fn new(wire: Wire, peer: Peer) -> Connection {
-        Connection { layer: Layer::Clear(wire), peer }
+        Connection { layer: Layer::Clear(wire), peer, _keeper: None }
+    }
+
+    /// With what is to be dropped once the connection is closed.
+    pub(super) fn kept_by(self, keeper: impl Send + 'static) -> Connection {
+        Connection { _keeper: Some(Box::new(keeper)), ..self }
     }
 
     /// Over a connected socket; asks the kernel who is there. What is written to TCP goes out at once: an answer that waits for an

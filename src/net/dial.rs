@@ -1,12 +1,15 @@
-//! Connecting: every address of a host in turn, or a UNIX socket. Looks up names with the system's resolver only; MX and DNSSEC
-//! are elsewhere.
+//! Connecting: to whichever address of a host answers first, to a UNIX socket or to a program. Looks up names with the system's
+//! resolver only; MX and DNSSEC are elsewhere.
 
+use super::command;
 use super::connection::Connection;
 use super::peer::Peer;
+use super::race::{in_turns, race};
 use super::wire::{Wire, reason};
+use crate::protocol::proxy;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -24,6 +27,24 @@ pub struct Dialer {
     /// Where to come from; addresses of the other family are left out.
     pub source: Option<IpAddr>,
     pub family: Family,
+    /// What is said before all else.
+    pub proxy: Option<ProxyHeader>,
+}
+
+/// A header of the PROXY protocol. Which ends it does not name are those of the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProxyHeader {
+    pub version: proxy::Version,
+    pub source: Option<SocketAddr>,
+    pub destination: Option<SocketAddr>,
+}
+
+/// A host that answered.
+pub struct Reached {
+    pub connection: Connection,
+    pub address: SocketAddr,
+    /// Addresses that failed before it did.
+    pub failed: Vec<(SocketAddr, io::Error)>,
 }
 
 /// Which addresses are tried.
@@ -56,19 +77,24 @@ pub enum DialError {
         path: PathBuf,
         error: io::Error,
     },
+    /// A program can't be started.
+    Command {
+        program: String,
+        error: io::Error,
+    },
 }
 
 impl Default for Dialer {
     fn default() -> Dialer {
         let (address_within, within) = (Duration::from_secs(30), Duration::from_secs(300));
-        Dialer { address_within, within, source: None, family: Family::Any }
+        Dialer { address_within, within, source: None, family: Family::Any, proxy: None }
     }
 }
 
 impl Dialer {
     /// Connects to a named host or an address literal (without brackets), by the system's resolver.
     pub fn host(&self, host: &str, port: u16) -> Result<Connection, DialError> {
-        self.addresses(host, &self.lookup(host, port)?)
+        Ok(self.addresses(host, &self.lookup(host, port)?)?.connection)
     }
 
     /// The addresses of a named host, by the system's resolver, for who goes through them on their own.
@@ -79,26 +105,38 @@ impl Dialer {
         }
     }
 
-    /// Connects to the first of a host's addresses that answers, in the order given.
-    pub fn addresses(&self, host: &str, addresses: &[SocketAddr]) -> Result<Connection, DialError> {
+    /// Connects to the first of a host's addresses that answers: begun in the order given, the families in turns, each with a head
+    /// start of a quarter of a second (RFC 8305).
+    pub fn addresses(&self, host: &str, addresses: &[SocketAddr]) -> Result<Reached, DialError> {
         let until = Instant::now() + self.within;
-        let mut tried: Vec<(SocketAddr, io::Error)> = Vec::new();
-        for &address in addresses.iter().filter(|address| self.may_use(address)) {
-            if tried.iter().any(|(earlier, _)| *earlier == address) {
-                continue;
-            }
-            match self.address(address, until) {
-                Ok(connection) => return Ok(connection),
-                Err(error) => tried.push((address, error)),
-            }
-        }
+        let usable: Vec<SocketAddr> = addresses.iter().copied().filter(|address| self.may_use(address)).collect();
         let host = host.to_owned();
-        Err(if tried.is_empty() { DialError::NoAddress { host } } else { DialError::Unreachable { host, tried } })
+        if usable.is_empty() {
+            return Err(DialError::NoAddress { host });
+        }
+        let won = match race(&in_turns(&usable), |address| self.socket(address), self.address_within, until) {
+            Ok(won) => won,
+            Err(tried) => return Err(DialError::Unreachable { host, tried }),
+        };
+        match self.introduced(won.socket, won.address) {
+            Ok(connection) => Ok(Reached { connection, address: won.address, failed: won.failed }),
+            Err(error) => Err(DialError::Unreachable { host, tried: vec![(won.address, error)] }),
+        }
     }
 
     /// Connects to a UNIX stream socket.
     pub fn unix(&self, path: &Path) -> Result<Connection, DialError> {
         self.unix_socket(path).map_err(|error| DialError::Unix { path: path.to_owned(), error })
+    }
+
+    /// Starts a program and connects to its stdin and stdout. It inherits our environment and stderr, and has five seconds to end once
+    /// the connection is closed.
+    pub fn command(&self, argv: &[String]) -> Result<Connection, DialError> {
+        let program = || argv.first().cloned().unwrap_or_default();
+        let failed = |error| DialError::Command { program: program(), error };
+        let (socket, running) = command::start(argv).map_err(failed)?;
+        self.say_proxy(&socket, None).map_err(failed)?;
+        Ok(Connection::over(socket).map_err(failed)?.kept_by(running))
     }
 
     fn may_use(&self, address: &SocketAddr) -> bool {
@@ -110,22 +148,30 @@ impl Dialer {
         family && self.source.is_none_or(|source| source.is_ipv4() == address.is_ipv4())
     }
 
-    fn address(&self, address: SocketAddr, until: Instant) -> io::Result<Connection> {
-        let within = self.address_within.min(until.saturating_duration_since(Instant::now()));
-        if within.is_zero() {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "not tried: out of time"));
-        }
+    /// A socket that is to be connected to that address.
+    fn socket(&self, address: SocketAddr) -> io::Result<Socket> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         // Before the first byte: delayed acknowledgements cost 40 ms on every small segment of a TLS handshake.
         socket.set_tcp_nodelay(true)?;
         if let Some(source) = self.source {
             socket.bind(&SocketAddr::new(source, 0).into())?;
         }
-        socket.connect_timeout(&address.into(), within).map_err(|error| match error.kind() {
-            io::ErrorKind::TimedOut => io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {within:.0?}")),
-            _ => error,
-        })?;
+        Ok(socket)
+    }
+
+    fn introduced(&self, socket: Socket, address: SocketAddr) -> io::Result<Connection> {
+        socket.set_nonblocking(false)?;
+        let ends = socket.local_addr()?.as_socket().map(|ours| (ours, address));
+        self.say_proxy(&socket, ends)?;
         Ok(Connection::new(Wire::new(socket), Peer::Ip(address)))
+    }
+
+    /// The PROXY header, if there is to be one. It fits what the kernel holds for a connection that just began.
+    fn say_proxy(&self, mut to: impl Write, ends: Option<(SocketAddr, SocketAddr)>) -> io::Result<()> {
+        let Some(header) = self.proxy else { return Ok(()) };
+        let source = header.source.or(ends.map(|(source, _)| source));
+        let destination = header.destination.or(ends.map(|(_, destination)| destination));
+        to.write_all(&proxy::header(header.version, source.zip(destination)))
     }
 
     fn unix_socket(&self, path: &Path) -> io::Result<Connection> {
@@ -137,6 +183,7 @@ impl Dialer {
             match socket.connect(&address) {
                 Ok(()) => {
                     socket.set_nonblocking(false)?;
+                    self.say_proxy(&socket, None)?;
                     return Connection::over(socket);
                 }
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock || Instant::now() >= until => return Err(error),
@@ -172,6 +219,7 @@ impl fmt::Display for DialError {
                 }
                 Ok(())
             }
+            DialError::Command { program, error } => write!(f, "cannot start {program}: {}", reason(error)),
             DialError::Unix { path, error } => write!(f, "cannot connect to {}: {}", path.display(), reason(error)),
         }
     }
@@ -194,8 +242,10 @@ mod tests {
     fn every_address_is_tried_once_and_told() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (closed, open) = (closed_port(), listener.local_addr().unwrap());
-        let connection = Dialer::default().addresses("mx.test", &[closed, open]).unwrap();
-        assert_eq!(connection.peer(), Peer::Ip(open));
+        let reached = Dialer::default().addresses("mx.test", &[closed, open]).unwrap();
+        assert_eq!((reached.connection.peer(), reached.address), (Peer::Ip(open), open));
+        let failed: Vec<_> = reached.failed.iter().map(|(address, error)| (*address, error.kind())).collect();
+        assert_eq!(failed, [(closed, io::ErrorKind::ConnectionRefused)]);
         let error = Dialer::default().addresses("mx.test", &[closed, closed]).err().unwrap();
         assert_eq!(error.to_string(), format!("cannot connect to mx.test: {closed}: Connection refused"));
     }

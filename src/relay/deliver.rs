@@ -8,11 +8,12 @@ use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::EnhancedStatus;
 use crate::mail::server::{Host, Place, Scheme, Server};
 use crate::net::connection::Connection;
-use crate::net::dial::Dialer;
+use crate::net::dial::{Dialer, Reached};
 use crate::net::tls::layer::{Handshake, TlsError};
+use crate::net::wire::reason;
 use crate::protocol::smtp::client::auth::NoMechanism;
 use crate::protocol::smtp::client::stage::Stage;
-use crate::protocol::smtp::client::words::{Authentication, ClientConfig, Failure, Fault, StartTls, Timeouts};
+use crate::protocol::smtp::client::words::{ClientConfig, Failure, Fault, StartTls, Timeouts};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -34,8 +35,11 @@ pub enum Destination {
 pub trait Dial: Sync {
     /// The addresses of a named server, by the system's resolver.
     fn lookup(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, String>;
-    fn connect(&self, host: &str, address: SocketAddr) -> Result<Connection, String>;
+    /// To whichever of a host's addresses answers first.
+    fn connect(&self, host: &str, addresses: &[SocketAddr]) -> Result<Reached, String>;
     fn unix(&self, path: &Path) -> Result<Connection, String>;
+    /// To a program of ours, with its arguments.
+    fn command(&self, argv: &[String]) -> Result<Connection, String>;
 }
 
 /// Makes what starts TLS with a host.
@@ -93,6 +97,24 @@ pub(super) enum Spot {
     Named { host: String, port: u16 },
     Address(SocketAddr),
     Socket(PathBuf),
+    Command(Vec<String>),
+}
+
+/// The ways to one host.
+pub(super) enum Ways {
+    Addresses(Vec<SocketAddr>),
+    /// A socket or a program: there is one, and it has no address.
+    Direct,
+}
+
+impl Ways {
+    /// One after the other; none is the direct one.
+    pub(super) fn each(self) -> Vec<Option<SocketAddr>> {
+        match self {
+            Ways::Addresses(addresses) => addresses.into_iter().map(Some).collect(),
+            Ways::Direct => vec![None],
+        }
+    }
 }
 
 /// What an attempt at a destination has come to so far.
@@ -122,30 +144,24 @@ impl Courier<'_> {
         for target in
             self.targets(to).map_err(|outcome| Box::new(Unserved { outcome, via: Via::default(), fault: Fault::Lost }))?
         {
-            let addresses = match self.addresses(&target) {
-                Ok(addresses) => addresses,
-                Err(outcome) => {
-                    attempt.note(outcome, Via { host: target.place.to_string(), ..Via::default() }, Fault::Lost);
-                    continue;
-                }
-            };
-            if addresses.iter().flatten().any(|address| self.is_ours(&target, address.ip())) {
-                attempt.loops(&target);
-                break;
+            if let Some(failure) = self.in_clear(&target, target.tls, outbox) {
+                attempt.came_to(Ended::Failed(failure), via(&target, None))?;
+                continue;
             }
-            for address in addresses {
-                if attempt.tried == MAX_TRIED {
+            let served = match self.ways(&target) {
+                Err(outcome) => {
+                    attempt.note(outcome, via(&target, None), Fault::Lost);
+                    false
+                }
+                Ok(Ways::Direct) => self.visit(&target, &mut attempt, outbox)?,
+                Ok(Ways::Addresses(addresses)) if addresses.iter().any(|address| self.is_ours(&target, address.ip())) => {
+                    attempt.loops(&target);
                     break;
                 }
-                attempt.tried += 1;
-                match self.session(&target, address, outbox) {
-                    Ended::Served => return Ok(()),
-                    // Another address has the same users: a wrong password is not tried again and again.
-                    Ended::Failed(Failure { fault: fault @ Fault::Auth, outcome }) => {
-                        return Err(Box::new(Unserved { outcome, via: via(&target, address), fault }));
-                    }
-                    Ended::Failed(failure) => attempt.note(failure.outcome, via(&target, address), failure.fault),
-                }
+                Ok(Ways::Addresses(addresses)) => self.visit_any(&target, addresses, &mut attempt, outbox)?,
+            };
+            if served {
+                return Ok(());
             }
         }
         let nothing =
@@ -153,27 +169,87 @@ impl Courier<'_> {
         Err(Box::new(attempt.failure.unwrap_or_else(nothing)))
     }
 
+    /// Whether a session stood with what has no address.
+    fn visit<T>(&self, target: &Target, attempt: &mut Attempt, outbox: &dyn Outbox<T>) -> Result<bool, Box<Unserved>> {
+        let ended = self.session(target, None, self.connect(target, None), outbox);
+        attempt.came_to(ended, via(target, None))
+    }
+
+    /// Whether a session stood at one of a host's addresses. Where the host there would not have it, the others are next.
+    fn visit_any<T>(
+        &self,
+        target: &Target,
+        mut left: Vec<SocketAddr>,
+        attempt: &mut Attempt,
+        outbox: &dyn Outbox<T>,
+    ) -> Result<bool, Box<Unserved>> {
+        let host = target.place.to_string();
+        loop {
+            left.truncate(MAX_TRIED.saturating_sub(attempt.tried));
+            if left.is_empty() {
+                return Ok(false);
+            }
+            let (ended, address) = match self.dial.connect(&host, &left) {
+                Ok(reached) => {
+                    for (address, error) in &reached.failed {
+                        self.info(&format!("cannot connect to {host}: {address}: {}", reason(error)));
+                    }
+                    let failed = |address: &SocketAddr| reached.failed.iter().any(|(other, _)| other == address);
+                    attempt.tried += 1 + reached.failed.len();
+                    left.retain(|address| *address != reached.address && !failed(address));
+                    (self.session(target, Some(reached.address), Ok(reached.connection), outbox), Some(reached.address))
+                }
+                Err(text) => {
+                    attempt.tried += left.len();
+                    let only = left.first().copied().filter(|_| left.len() == 1);
+                    left.clear();
+                    (self.session(target, only, Err(text), outbox), only)
+                }
+            };
+            if attempt.came_to(ended, via(target, address))? {
+                return Ok(true);
+            }
+        }
+    }
+
     /// A session, and another without TLS where that failed and was not required.
-    fn session<T>(&self, target: &Target, address: Option<SocketAddr>, outbox: &dyn Outbox<T>) -> Ended {
-        let ended = self.connect_and_run(target, target.tls, address, outbox);
+    fn session<T>(
+        &self,
+        target: &Target,
+        address: Option<SocketAddr>,
+        connected: Result<Connection, String>,
+        outbox: &dyn Outbox<T>,
+    ) -> Ended {
+        let ended = self.run(target, target.tls, address, connected, outbox);
         match &ended {
             Ended::Failed(Failure { fault: Fault::Tls, outcome }) if target.tls == StartTls::IfOffered => {
                 self.info(&format!("{}: {}; going on without TLS", target.place, outcome.diagnostic().text));
-                self.connect_and_run(target, StartTls::Never, address, outbox)
+                self.run(target, StartTls::Never, address, self.connect(target, address), outbox)
             }
             _ => ended,
         }
     }
 
-    fn connect_and_run<T>(&self, target: &Target, tls: StartTls, address: Option<SocketAddr>, outbox: &dyn Outbox<T>) -> Ended {
-        let local = matches!(target.place, Spot::Socket(_));
-        let auth = self.login.map(|login| login.authentication(local));
+    /// Why nothing may be sent on that way, even before there is one: what logs us in would be read by anybody.
+    fn in_clear<T>(&self, target: &Target, tls: StartTls, outbox: &dyn Outbox<T>) -> Option<Failure> {
+        let auth = self.login.map(|login| login.authentication(target.place.is_local()))?;
         let in_time = outbox.quit_after().is_none_or(|stage| stage >= Stage::Auth);
-        if in_time && tls == StartTls::Never && auth.as_ref().is_some_and(Authentication::needs_tls) {
-            return Ended::Failed(NoMechanism::InClear.into());
+        (in_time && tls == StartTls::Never && auth.needs_tls()).then(|| NoMechanism::InClear.into())
+    }
+
+    fn run<T>(
+        &self,
+        target: &Target,
+        tls: StartTls,
+        address: Option<SocketAddr>,
+        connected: Result<Connection, String>,
+        outbox: &dyn Outbox<T>,
+    ) -> Ended {
+        if let Some(failure) = self.in_clear(target, tls, outbox) {
+            return Ended::Failed(failure);
         }
         let host = target.place.to_string();
-        let connection = match self.connect(target, address) {
+        let connection = match connected {
             Ok(connection) => connection,
             Err(text) => {
                 self.info(&text);
@@ -192,7 +268,7 @@ impl Courier<'_> {
             ehlo: self.hostname.clone(),
             lmtp: target.lmtp,
             tls,
-            auth,
+            auth: self.login.map(|login| login.authentication(target.place.is_local())),
             timeouts: self.timeouts.clone(),
             verified: self.tls.is_verified(verified),
             discard: self.discard_ehlo.clone(),
@@ -203,11 +279,11 @@ impl Courier<'_> {
     }
 
     pub(super) fn connect(&self, target: &Target, address: Option<SocketAddr>) -> Result<Connection, String> {
-        let host = target.place.to_string();
         match (address, &target.place) {
-            (Some(address), _) => self.dial.connect(&host, address),
+            (Some(address), place) => self.dial.connect(&place.to_string(), &[address]).map(|reached| reached.connection),
             (None, Spot::Socket(path)) => self.dial.unix(path),
-            (None, _) => Err(format!("{host}: no address")),
+            (None, Spot::Command(argv)) => self.dial.command(argv),
+            (None, place) => Err(format!("{place}: no address")),
         }
     }
 
@@ -228,6 +304,9 @@ impl Courier<'_> {
             Place::Socket(path) => {
                 return Ok(vec![Target { place: Spot::Socket(path.clone()), tls: self.tls.start(StartTls::Never), lmtp }]);
             }
+            Place::Command(argv) => {
+                return Ok(vec![Target { place: Spot::Command(argv.clone()), tls: self.tls.start(StartTls::Never), lmtp }]);
+            }
         };
         Ok(vec![Target { place, tls, lmtp }])
     }
@@ -244,19 +323,18 @@ impl Courier<'_> {
         Ok(hosts.into_iter().map(|host| target(host.name)).collect())
     }
 
-    /// The addresses of one host; a single `None` for a socket.
-    pub(super) fn addresses(&self, target: &Target) -> Result<Vec<Option<SocketAddr>>, Outcome> {
+    pub(super) fn ways(&self, target: &Target) -> Result<Ways, Outcome> {
         match &target.place {
-            Spot::Socket(_) => Ok(vec![None]),
-            Spot::Address(address) => Ok(vec![Some(*address)]),
+            Spot::Socket(_) | Spot::Command(_) => Ok(Ways::Direct),
+            Spot::Address(address) => Ok(Ways::Addresses(vec![*address])),
             // A next hop that somebody configured and that has no address is a slip, and no reason to bounce.
             Spot::Named { host, port } => match self.dial.lookup(host, *port) {
-                Ok(addresses) => Ok(addresses.into_iter().map(Some).collect()),
+                Ok(addresses) => Ok(Ways::Addresses(addresses)),
                 Err(text) => Err(deferred(4, 4, 3, text)),
             },
             Spot::MxHost(host) => {
                 let found = self.dns.addresses(host).map_err(|error| dns_outcome(&error))?;
-                Ok(found.list.into_iter().map(|address| Some(SocketAddr::new(address, SMTP))).collect())
+                Ok(Ways::Addresses(found.list.into_iter().map(|address| SocketAddr::new(address, SMTP)).collect()))
             }
         }
     }
@@ -274,6 +352,19 @@ impl Courier<'_> {
 }
 
 impl Attempt {
+    /// Whether the session stood; an error ends the attempt.
+    fn came_to(&mut self, ended: Ended, via: Via) -> Result<bool, Box<Unserved>> {
+        match ended {
+            Ended::Served => Ok(true),
+            // Another address has the same users: a wrong password is not tried again and again.
+            Ended::Failed(Failure { fault: fault @ Fault::Auth, outcome }) => Err(Box::new(Unserved { outcome, via, fault })),
+            Ended::Failed(failure) => {
+                self.note(failure.outcome, via, failure.fault);
+                Ok(false)
+            }
+        }
+    }
+
     fn note(&mut self, outcome: Outcome, via: Via, fault: Fault) {
         let may_pass = |outcome: &Outcome| !matches!(outcome, Outcome::Refused(_));
         if may_pass(&outcome) || self.failure.as_ref().is_none_or(|earlier| !may_pass(&earlier.outcome)) {
@@ -295,12 +386,16 @@ impl Dial for Dialer {
         Dialer::lookup(self, host, port).map_err(|error| error.to_string())
     }
 
-    fn connect(&self, host: &str, address: SocketAddr) -> Result<Connection, String> {
-        self.addresses(host, &[address]).map_err(|error| error.to_string())
+    fn connect(&self, host: &str, addresses: &[SocketAddr]) -> Result<Reached, String> {
+        self.addresses(host, addresses).map_err(|error| error.to_string())
     }
 
     fn unix(&self, path: &Path) -> Result<Connection, String> {
         Dialer::unix(self, path).map_err(|error| error.to_string())
+    }
+
+    fn command(&self, argv: &[String]) -> Result<Connection, String> {
+        Dialer::command(self, argv).map_err(|error| error.to_string())
     }
 }
 
@@ -347,6 +442,13 @@ fn refused(class: u8, subject: u16, detail: u16, text: impl Into<String>) -> Out
     Outcome::Refused(Diagnostic::local(EnhancedStatus::new(class, subject, detail), text))
 }
 
+impl Spot {
+    /// Nobody can listen on the way there.
+    fn is_local(&self) -> bool {
+        matches!(self, Spot::Socket(_) | Spot::Command(_))
+    }
+}
+
 /// The name to verify and to show.
 impl fmt::Display for Spot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -354,6 +456,7 @@ impl fmt::Display for Spot {
             Spot::MxHost(host) | Spot::Named { host, .. } => f.write_str(host),
             Spot::Address(address) => write!(f, "{}", address.ip()),
             Spot::Socket(path) => write!(f, "{}", path.display()),
+            Spot::Command(argv) => f.write_str(argv.first().map_or("", String::as_str)),
         }
     }
 }

@@ -22,7 +22,7 @@ impl Courier<'_> {
         let targets = self.targets(to)?;
         let planned = targets.into_iter().map(|target| Planned {
             host: target.place.to_string(),
-            addresses: self.addresses(&target).map(|addresses| addresses.into_iter().flatten().collect()),
+            addresses: self.ways(&target).map(|ways| ways.each().into_iter().flatten().collect()),
             tls: target.tls,
             lmtp: target.lmtp,
         });

@@ -46,8 +46,8 @@ impl Courier<'_> {
         let lost = |outcome| Failure { fault: Fault::Lost, outcome };
         let mut found = Vec::new();
         for target in self.targets(to).map_err(lost)? {
-            match self.addresses(&target) {
-                Ok(addresses) => found.extend(addresses.into_iter().map(|address| self.look_at(&target, address))),
+            match self.ways(&target) {
+                Ok(ways) => found.extend(ways.each().into_iter().map(|address| self.look_at(&target, address))),
                 Err(outcome) => {
                     let via = Via { host: target.place.to_string(), ..Via::default() };
                     found.push(Survey { via, failure: Some(lost(outcome)), ..Survey::default() });

@@ -11,6 +11,7 @@ use postroad::mail::envelope::Envelope;
 use postroad::mail::mx::{Addresses, DnsError, HostList, Kind, Lookup, MailHosts, MxHost};
 use postroad::mail::queue_id::QueueId;
 use postroad::net::connection::Connection;
+use postroad::net::dial::Reached;
 use postroad::net::tls::layer::{Handshake, Secured, TlsError};
 use postroad::net::wire::Wire;
 use postroad::protocol::smtp::client::words::Timeouts;
@@ -23,7 +24,7 @@ use postroad::relay::pass::{Done, Limits, Pass};
 use postroad::relay::retry::Schedule;
 use postroad::relay::route::{Route, Router, Users};
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -364,16 +365,28 @@ impl Dial for Hosts {
         Err(format!("cannot find the address of {host}: not in this world"))
     }
 
-    fn connect(&self, host: &str, address: SocketAddr) -> Result<Connection, String> {
-        self.dialled.lock().unwrap().push(address.ip());
-        let Some(server) = self.servers.get(&address.ip()) else {
-            return Err(format!("cannot connect to {host}: {address}: Connection refused"));
+    fn connect(&self, host: &str, addresses: &[SocketAddr]) -> Result<Reached, String> {
+        let mut failed = Vec::new();
+        let found = addresses.iter().find_map(|address| {
+            self.dialled.lock().unwrap().push(address.ip());
+            let server = self.servers.get(&address.ip());
+            if server.is_none() {
+                failed.push((*address, io::ErrorKind::ConnectionRefused.into()));
+            }
+            server.map(|server| (server, *address))
+        });
+        let Some((server, address)) = found else {
+            return Err(format!("cannot connect to {host}: {}: Connection refused", addresses[0]));
         };
         let (ours, theirs) = UnixStream::pair().unwrap();
         theirs.set_read_timeout(Some(PATIENCE)).unwrap();
         let server = server.clone();
         std::thread::spawn(move || server.serve(theirs.try_clone().unwrap(), theirs));
-        Ok(Connection::over(ours).unwrap())
+        Ok(Reached { connection: Connection::over(ours).unwrap(), address, failed })
+    }
+
+    fn command(&self, argv: &[String]) -> Result<Connection, String> {
+        Err(format!("cannot start {}: not in this world", argv[0]))
     }
 
     fn unix(&self, path: &Path) -> Result<Connection, String> {

@@ -141,7 +141,7 @@ impl AuthOptions {
             // The DNS names the hosts, and whoever forges it would have the password.
             Place::Mx(_) => return Err(usage("nobody logs in at MX hosts: name the server by its host")),
             Place::Host { host, port } => Some((host.to_string(), *port)),
-            Place::Socket(_) => None,
+            Place::Socket(_) | Place::Command(_) => None,
         };
         let mechanisms = if named.is_empty() { Mechanism::FOR_PASSWORDS.to_vec() } else { named };
         let secrets = mechanisms.iter().any(|mechanism| mechanism.needs_secret());

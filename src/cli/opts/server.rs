@@ -5,9 +5,11 @@ use crate::cli::config::settings::{Account, Config};
 use crate::cli::exit::{Failure, Status};
 use crate::cli::secret::SOURCES;
 use crate::mail::server::{Scheme, Server, ServerError};
-use crate::net::dial::{Dialer, Family};
-use clap::Args;
-use std::net::IpAddr;
+use crate::net::dial::{Dialer, Family, ProxyHeader};
+use crate::protocol::proxy;
+use crate::relay::route;
+use clap::{Args, ValueEnum};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 #[derive(Debug, Clone, Default, Args)]
@@ -21,6 +23,14 @@ pub struct ServerOptions {
     /// Take the server and what belongs to it from [account.NAME] of the config
     #[arg(short, long, value_name = "NAME", help_heading = "Server options")]
     account: Option<String>,
+    /// Start this program and speak to its stdin and stdout, as to a server that inetd starts
+    ///
+    /// Words are parted at blanks, quotes keep them together; there is no shell. What the program says on stderr is shown.
+    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["server", "account"], help_heading = "Server options")]
+    pipe: Option<String>,
+    /// Speak LMTP to --pipe
+    #[arg(long, requires = "pipe", hide_short_help = true, help_heading = "Server options")]
+    lmtp: bool,
 }
 
 /// The server that was asked for, with the account it comes from.
@@ -36,6 +46,11 @@ impl ServerOptions {
     /// None: neither a server nor an account was named. What names no scheme has `default`. A server that cannot be read is
     /// status 64, an account that is not there 78.
     pub fn resolve(&self, config: &Config, default: Scheme) -> Result<Option<Chosen>, Failure> {
+        if let Some(command) = &self.pipe {
+            let argv = route::argv(command).map_err(|e| Failure::text(Status::Usage, format_args!("--pipe: {e}")))?;
+            let scheme = if self.lmtp { Scheme::Lmtp } else { default };
+            return Ok(Some(Chosen { server: Server::command(scheme, argv), account: None, name: None }));
+        }
         if let Some(text) = &self.server {
             let server = Server::parse(text, default);
             let server = server.map_err(|error| Failure::text(Status::Usage, unreadable(text, &error)))?;
@@ -83,6 +98,37 @@ pub struct NetworkOptions {
     /// Longest wait for the peer, in seconds or as 30s, 5m [default: as RFC 5321 says for each step]
     #[arg(long, value_name = "TIME", value_parser = duration::timeout, help_heading = "Network options")]
     timeout: Option<Duration>,
+    /// Begin with a header of the PROXY protocol, as a load balancer would, to a server that expects one
+    #[arg(long, value_name = "VERSION", value_enum, hide_short_help = true, help_heading = "Network options")]
+    proxy_header: Option<ProxyVersion>,
+    /// Where --proxy-header says that the connection comes from [default: where it does]
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        requires = "proxy_header",
+        hide_short_help = true,
+        help_heading = "Network options"
+    )]
+    proxy_source: Option<SocketAddr>,
+    /// Where --proxy-header says that the connection went to [default: where it does]
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        requires = "proxy_header",
+        hide_short_help = true,
+        help_heading = "Network options"
+    )]
+    proxy_dest: Option<SocketAddr>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProxyVersion {
+    /// A line of text
+    #[value(alias = "1")]
+    V1,
+    /// Binary
+    #[value(alias = "2")]
+    V2,
 }
 
 impl NetworkOptions {
@@ -95,7 +141,15 @@ impl NetworkOptions {
             _ => Family::Any,
         };
         let address_within = self.timeout.unwrap_or(usual.address_within);
-        Dialer { address_within, within: usual.within.max(address_within), source: self.source, family }
+        let proxy = self.proxy_header.map(|version| ProxyHeader {
+            version: match version {
+                ProxyVersion::V1 => proxy::Version::V1,
+                ProxyVersion::V2 => proxy::Version::V2,
+            },
+            source: self.proxy_source,
+            destination: self.proxy_dest,
+        });
+        Dialer { address_within, within: usual.within.max(address_within), source: self.source, family, proxy }
     }
 
     /// What takes the place of every time-out of a session, if that was said.
