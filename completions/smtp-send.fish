@@ -26,6 +26,7 @@ complete -c smtp-send -l tls-ca -d 'Trust the authorities in this PEM file, in p
 complete -c smtp-send -l tls-cert -d 'Show this certificate chain to the server (PEM)' -r -F
 complete -c smtp-send -l tls-key -d 'The private key of --tls-cert (PEM)' -r -F
 complete -c smtp-send -l tls-name -d 'The name that the certificate must hold, in place of the server\'s' -r
+complete -c smtp-send -l tls-sni -d 'The name to ask the server for (SNI), in place of the one that is verified' -r
 complete -c smtp-send -l tls-fingerprint -d 'Take the certificate with this SHA-256 fingerprint and no other' -r
 complete -c smtp-send -l tls-min -d 'Oldest version of TLS to speak' -r -f -a "1.2\t''
 1.3\t''"

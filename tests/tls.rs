@@ -2,7 +2,7 @@
 
 mod support;
 
-use openssl::ssl::{SslAcceptor, SslMethod, SslStream, SslVerifyMode, SslVersion};
+use openssl::ssl::{NameType, Ssl, SslAcceptor, SslContext, SslFiletype, SslMethod, SslStream, SslVerifyMode, SslVersion};
 use postroad::net::connection::Connection;
 use postroad::net::drive::drive;
 use postroad::net::drive::fault::Fault;
@@ -14,7 +14,7 @@ use postroad::net::tls::server::Server;
 use postroad::protocol::engine::End;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::certs::{Pair, authority};
@@ -476,4 +476,31 @@ fn one_client_serves_many_threads() {
     for thread in threads {
         thread.join().unwrap();
     }
+}
+
+#[test]
+fn the_name_asked_for_may_be_another_than_the_one_verified() {
+    let site = site();
+    for (sni, want) in [(None, "mx.test"), (Some("front.test"), "front.test")] {
+        for verify in [Verify::Pkix, Verify::Nothing] {
+            let mut builder = SslContext::builder(SslMethod::tls_server()).unwrap();
+            builder.set_certificate_file(&site.files.certificate, SslFiletype::PEM).unwrap();
+            builder.set_private_key_file(&site.files.key, SslFiletype::PEM).unwrap();
+            let (told, asked) = mpsc::channel();
+            builder.set_servername_callback(move |ssl, _| {
+                told.send(ssl.servername(NameType::HOST_NAME).map(str::to_owned)).unwrap();
+                Ok(())
+            });
+            let (mut connection, theirs) = pair();
+            let server = Ssl::new(&builder.build()).unwrap();
+            let serving = thread::spawn(move || server.accept(theirs).map(|_| ()).map_err(|error| error.to_string()));
+            let config = ClientConfig { verify, sni: sni.map(str::to_owned), ..site.config() };
+            connection.secure(&to("mx.test", config), PATIENCE).unwrap();
+            serving.join().unwrap().unwrap();
+            assert_eq!(asked.recv().unwrap().as_deref(), Some(want));
+        }
+    }
+    let config = ClientConfig { sni: Some("mx.test".to_owned()), ..site.config() };
+    let (client, _) = meet(&site, &to("other.test", config));
+    assert!(refusal(&client).contains("certificate verify failed"), "asking for a name does not verify it");
 }

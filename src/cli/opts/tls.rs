@@ -3,7 +3,7 @@
 use super::fingerprint::{self, Fingerprint};
 use crate::cli::config::settings::{Account, CertFiles, Config, TlsMode};
 use crate::cli::exit::{Failure, Status};
-use crate::mail::server::{Place, Scheme, Server};
+use crate::mail::server::{Host, Place, Scheme, Server};
 use crate::net::tls::client::{ClientConfig, Verify};
 use crate::net::tls::files::IdentityFiles;
 use crate::net::tls::layer::MinVersion;
@@ -46,6 +46,9 @@ pub struct ClientTlsOptions {
     /// The name that the certificate must hold, in place of the server's
     #[arg(long, value_name = "NAME", help_heading = "TLS options", hide_short_help = true)]
     tls_name: Option<String>,
+    /// The name to ask the server for (SNI), in place of the one that is verified
+    #[arg(long, value_name = "NAME", value_parser = host_name, hide_short_help = true, help_heading = "TLS options")]
+    tls_sni: Option<String>,
     /// Take the certificate with this SHA-256 fingerprint and no other
     #[arg(long, value_name = "HEX", value_parser = fingerprint::parse, help_heading = "TLS options", hide_short_help = true)]
     tls_fingerprint: Option<Fingerprint>,
@@ -70,6 +73,8 @@ pub struct ClientTls {
     pub cert: Option<CertFiles>,
     /// The name to verify; none: the server's host.
     pub name: Option<String>,
+    /// The name to ask for; none: the one to verify.
+    pub sni: Option<String>,
     pub fingerprint: Option<Fingerprint>,
     pub min: TlsVersion,
 }
@@ -96,7 +101,9 @@ impl ClientTlsOptions {
         if mode == TlsMode::Never && implicit {
             return usage("TLS cannot be both never and implicit");
         }
-        if mode == TlsMode::Never && (self.tls_name.is_some() || self.tls_fingerprint.is_some() || self.tls_insecure) {
+        if mode == TlsMode::Never
+            && (self.tls_name.is_some() || self.tls_sni.is_some() || self.tls_fingerprint.is_some() || self.tls_insecure)
+        {
             return usage("--tls never leaves nothing to verify");
         }
         Ok(ClientTls {
@@ -106,6 +113,7 @@ impl ClientTlsOptions {
             ca,
             cert: cert_files(self.tls_cert, self.tls_key),
             name: self.tls_name,
+            sni: self.tls_sni,
             fingerprint,
             min: self.tls_min,
         })
@@ -126,6 +134,7 @@ impl ClientTls {
             ca_file: self.ca.clone(),
             identity: self.cert.as_ref().map(identity_files),
             min_version: self.min.into(),
+            sni: self.sni.clone(),
             report: false,
         }
     }
@@ -134,6 +143,14 @@ impl ClientTls {
 impl ServerTls {
     pub fn identity(&self) -> IdentityFiles {
         identity_files(&self.files)
+    }
+}
+
+/// A name as it stands in a ClientHello: no address, in A-labels.
+fn host_name(text: &str) -> Result<String, String> {
+    match text.parse() {
+        Ok(Host::Name(name)) => Ok(name),
+        _ => Err("it is no host name".to_owned()),
     }
 }
 
@@ -255,7 +272,15 @@ mod tests {
         assert_eq!((pinned.verify, pinned.fingerprint), (true, Some([0xab; 32])));
         assert!(client("--tls-ca /ca.pem", "mx.test", None).unwrap().verify, "an authority is named to be asked");
         assert!(!client("--tls-insecure --tls require", "mx.test", None).unwrap().verify);
-        for flags in ["--tls never --tls-implicit", "--tls never --tls-name x", "--tls-cert x", "--tls maybe", "--tls-min 1.1"] {
+        for flags in [
+            "--tls never --tls-implicit",
+            "--tls never --tls-name x",
+            "--tls-sni 192.0.2.1",
+            "--tls-sni x.test --tls never",
+            "--tls-cert x",
+            "--tls maybe",
+            "--tls-min 1.1",
+        ] {
             assert_eq!(client(flags, "mx.test", None).unwrap_err().0, Status::Usage, "{flags}");
         }
         assert_eq!(client("--tls never", "smtps://mx.test", None).unwrap_err().1, "TLS cannot be both never and implicit");

@@ -26,6 +26,8 @@ pub struct ClientConfig {
     /// What we show when a server asks who we are.
     pub identity: Option<IdentityFiles>,
     pub min_version: MinVersion,
+    /// The name that the server is asked for (SNI), where it is not the one to verify.
+    pub sni: Option<String>,
     /// What the server shows is reported also where it is refused: its certificate comes with the error, its chain with the facts.
     pub report: bool,
 }
@@ -84,7 +86,7 @@ impl Client {
 
     fn build(&self) -> Result<Connector, TlsError> {
         let config = &self.config;
-        if config.verify == Verify::Pkix && !config.report {
+        if config.verify == Verify::Pkix && !config.report && config.sni.is_none() {
             let native = native::connector(config.ca_file.as_deref(), config.identity.as_ref(), config.min_version)?;
             return Ok(Connector::Native(native));
         }
@@ -123,7 +125,8 @@ impl Handshake for Target {
 
 impl Target {
     fn openssl(&self, context: &SslContext, wire: Wire, until: Instant) -> Result<Session, TlsError> {
-        let mut ssl = session(context, &self.name).map_err(|error| failed(&self.name, stack(&error)))?;
+        let sni = self.client.config.sni.as_deref();
+        let mut ssl = session(context, &self.name, sni).map_err(|error| failed(&self.name, stack(&error)))?;
         let refusal = Refusal::default();
         if self.client.config.verify == Verify::Pkix {
             refusal.watch(&mut ssl);
@@ -202,16 +205,17 @@ impl Refusal {
     }
 }
 
-fn session(context: &SslContext, name: &str) -> Result<Ssl, ErrorStack> {
+fn session(context: &SslContext, name: &str, sni: Option<&str>) -> Result<Ssl, ErrorStack> {
     let mut ssl = Ssl::new(context)?;
     let param = ssl.param_mut();
     param.set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS);
     match name.parse::<IpAddr>() {
         Ok(address) => param.set_ip(address)?,
-        Err(_) => {
-            param.set_host(name)?;
-            ssl.set_hostname(name)?;
-        }
+        Err(_) => param.set_host(name)?,
+    }
+    // RFC 6066 section 3: an address is no name to ask for.
+    if let Some(asked) = sni.or(Some(name).filter(|name| name.parse::<IpAddr>().is_err())) {
+        ssl.set_hostname(asked)?;
     }
     Ok(ssl)
 }
