@@ -59,7 +59,7 @@ proof:
 	$(CARGO) test --locked $(FEATURES) --features proof --test inject -- --nocapture
 	$(CARGO) test --locked $(FEATURES) --features proof --test storm -- --nocapture the_storm
 
-# With real Postfix, inetd, systemd, swaks and curl from Debian. As root, since Postfix wants that; then what is missing is installed.
+# With real Postfix, Dovecot, inetd, systemd, swaks and curl from Debian. As root, since Postfix wants that; then what is missing is installed.
 # Also a message of 1 GiB all the way, which takes a minute and 2 GiB below $TMPDIR.
 interop:
 	scripts/interop

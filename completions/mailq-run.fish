@@ -27,12 +27,12 @@ end
 complete -c mailq-run -n "__fish_mailq_run_needs_command" -l spool -d 'The spool\'s directory [default: the config\'s, else /var/spool/postroad]' -r -F
 complete -c mailq-run -n "__fish_mailq_run_needs_command" -l config -d 'Read this configuration, in place of /etc/postroad/config.toml' -r -F
 complete -c mailq-run -n "__fish_mailq_run_needs_command" -l source -d 'Connect from this address' -r
-complete -c mailq-run -n "__fish_mailq_run_needs_command" -l timeout -d 'Longest wait for the peer, in seconds or as 30s, 5m [default: as RFC 5321 says for each step]' -r
+complete -c mailq-run -n "__fish_mailq_run_needs_command" -l timeout -d 'Longest wait for the peer, in seconds or as 30s, 5m' -r
 complete -c mailq-run -n "__fish_mailq_run_needs_command" -l proxy-header -d 'Begin with a header of the PROXY protocol, as a load balancer would, to a server that expects one' -r -f -a "v1\t'A line of text'
 v2\t'Binary'"
 complete -c mailq-run -n "__fish_mailq_run_needs_command" -l proxy-source -d 'Where --proxy-header says that the connection comes from [default: where it does]' -r
 complete -c mailq-run -n "__fish_mailq_run_needs_command" -l proxy-dest -d 'Where --proxy-header says that the connection went to [default: where it does]' -r
-complete -c mailq-run -n "__fish_mailq_run_needs_command" -l log -d 'Where the log goes: stderr, syslog, none, or a FILE to append to (a path with a slash)' -r
+complete -c mailq-run -n "__fish_mailq_run_needs_command" -l log -d 'Where the log goes: stderr, syslog, none, or a FILE (a path with a slash)' -r
 complete -c mailq-run -n "__fish_mailq_run_needs_command" -l log-format -d 'The form of a log line' -r -f -a "text\t'key=value'
 json\t'One object a line'"
 complete -c mailq-run -n "__fish_mailq_run_needs_command" -l watch -d 'Keep at it: new mail within a second, the rest when it is due'

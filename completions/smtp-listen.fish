@@ -16,7 +16,7 @@ complete -c smtp-listen -l tls-cert -d 'Offer STARTTLS with this certificate cha
 complete -c smtp-listen -l tls-key -d 'The private key of --tls-cert (PEM)' -r -F
 complete -c smtp-listen -l tls-min -d 'Oldest version of TLS to speak' -r -f -a "1.2\t''
 1.3\t''"
-complete -c smtp-listen -l log -d 'Where the log goes: stderr, syslog, none, or a FILE to append to (a path with a slash)' -r
+complete -c smtp-listen -l log -d 'Where the log goes: stderr, syslog, none, or a FILE (a path with a slash)' -r
 complete -c smtp-listen -l log-format -d 'The form of a log line' -r -f -a "text\t'key=value'
 json\t'One object a line'"
 complete -c smtp-listen -s v -l verbose -d 'Show the session on stderr; twice: with times'

@@ -7,7 +7,7 @@ complete -c smtp-send -s s -l server -d 'The server: host[:port], URL, mx:DOMAIN
 complete -c smtp-send -s a -l account -d 'Take the server and what belongs to it from [account.NAME] of the config' -r
 complete -c smtp-send -l pipe -d 'Start this program and speak to its stdin and stdout, as to a server that inetd starts' -r
 complete -c smtp-send -l source -d 'Connect from this address' -r
-complete -c smtp-send -l timeout -d 'Longest wait for the peer, in seconds or as 30s, 5m [default: as RFC 5321 says for each step]' -r
+complete -c smtp-send -l timeout -d 'Longest wait for the peer, in seconds or as 30s, 5m' -r
 complete -c smtp-send -l proxy-header -d 'Begin with a header of the PROXY protocol, as a load balancer would, to a server that expects one' -r -f -a "v1\t'A line of text'
 v2\t'Binary'"
 complete -c smtp-send -l proxy-source -d 'Where --proxy-header says that the connection comes from [default: where it does]' -r
@@ -19,7 +19,7 @@ complete -c smtp-send -l password-command -d 'The password is the first line tha
 complete -c smtp-send -l password-file -d 'The password is the first line of this file' -r -F
 complete -c smtp-send -l password-fd -d 'The password is the first line that can be read from this file descriptor' -r
 complete -c smtp-send -l credential -d 'The password is the first line of $CREDENTIALS_DIRECTORY/NAME' -r
-complete -c smtp-send -l tls -d 'Whether to encrypt [default: require for logins, submission and URLs with an s, else opportunistic]' -r -f -a "require\t'Encrypted and verified, or not at all'
+complete -c smtp-send -l tls -d 'Whether to encrypt: require, opportunistic or never' -r -f -a "require\t'Encrypted and verified, or not at all'
 opportunistic\t'Encrypted where the server offers it, unverified'
 never\t'Plain text'"
 complete -c smtp-send -l tls-ca -d 'Trust the authorities in this PEM file, in place of the system\'s' -r -F
@@ -43,7 +43,7 @@ complete -c smtp-send -l ret -d 'How much of the message a report of its failure
 complete -c smtp-send -l envid -d 'What reports call this message' -r
 complete -c smtp-send -l discard-ehlo -d 'Act as if the server\'s EHLO reply did not have these keywords (CHUNKING,PIPELINING)' -r
 complete -c smtp-send -l trace-json -d 'Write the dialogue to this file, one JSON object a line' -r -F
-complete -c smtp-send -l log -d 'Where the log goes: stderr, syslog, none, or a FILE to append to (a path with a slash)' -r
+complete -c smtp-send -l log -d 'Where the log goes: stderr, syslog, none, or a FILE (a path with a slash)' -r
 complete -c smtp-send -l log-format -d 'The form of a log line' -r -f -a "text\t'key=value'
 json\t'One object a line'"
 complete -c smtp-send -s t -l take-recipients -d 'Take recipients from To, Cc and Bcc (or the newest Resent- ones), too'

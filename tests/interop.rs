@@ -1,8 +1,10 @@
-//! With programs that others wrote: Postfix, inetd, systemd, swaks, curl. Each runs on loopback with files in a temporary directory, is
+//! With programs that others wrote: Postfix, Dovecot, inetd, systemd, swaks, curl. Each runs on loopback with files in a temporary directory, is
 //! started by its test and ended with it. `make interop` runs these; `make test` does not, since they need Debian packages and root.
 
 mod support;
 
+#[path = "interop/auth.rs"]
+mod auth;
 #[path = "interop/clients.rs"]
 mod clients;
 #[path = "interop/letters.rs"]

@@ -6,7 +6,7 @@ use clap::Args;
 
 #[derive(Debug, Clone, Args)]
 pub struct LogOptions {
-    /// Where the log goes: stderr, syslog, none, or a FILE to append to (a path with a slash)
+    /// Where the log goes: stderr, syslog, none, or a FILE (a path with a slash)
     #[arg(long = "log", value_name = "WHERE", value_parser = log::target, help_heading = "Log options")]
     target: Option<Target>,
     /// The form of a log line

@@ -95,7 +95,9 @@ pub struct NetworkOptions {
     /// Connect from this address
     #[arg(long, value_name = "ADDRESS", help_heading = "Network options")]
     source: Option<IpAddr>,
-    /// Longest wait for the peer, in seconds or as 30s, 5m [default: as RFC 5321 says for each step]
+    /// Longest wait for the peer, in seconds or as 30s, 5m
+    ///
+    /// Default: as RFC 5321 says for each step.
     #[arg(long, value_name = "TIME", value_parser = duration::timeout, help_heading = "Network options")]
     timeout: Option<Duration>,
     /// Begin with a header of the PROXY protocol, as a load balancer would, to a server that expects one

@@ -25,11 +25,12 @@ pub enum TlsVersion {
 /// The flags of a client.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ClientTlsOptions {
-    /// Whether to encrypt [default: require for logins, submission and URLs with an s, else opportunistic]
+    /// Whether to encrypt: require, opportunistic or never
     ///
     /// `require` encrypts and verifies the server's certificate, or ends the session. `opportunistic` encrypts where the server
-    /// offers it and does not verify. `never` speaks plain text.
-    #[arg(long = "tls", value_name = "WHEN", value_enum, help_heading = "TLS options")]
+    /// offers it and does not verify. `never` speaks plain text. Default: require for logins, submission and URLs with an s, else
+    /// opportunistic.
+    #[arg(long = "tls", value_name = "WHEN", value_enum, hide_possible_values = true, help_heading = "TLS options")]
     mode: Option<TlsMode>,
     /// Start TLS at once, before the first reply (as smtps:// does)
     #[arg(long, help_heading = "TLS options")]

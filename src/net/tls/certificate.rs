@@ -86,3 +86,40 @@ fn unix_time(time: &Asn1TimeRef) -> Result<i64, ErrorStack> {
     let since = Asn1Time::from_unix(0)?.diff(time)?;
     Ok(i64::from(since.days) * DAY + i64::from(since.secs))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use openssl::pkey::{PKey, Private};
+    use openssl::rsa::Rsa;
+    use openssl::x509::{X509, X509Builder};
+
+    fn signed(key: &PKey<Private>, digest: MessageDigest) -> X509 {
+        let mut builder = X509Builder::new().unwrap();
+        builder.set_version(2).unwrap();
+        builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+        builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
+        builder.set_pubkey(key).unwrap();
+        builder.sign(key, digest).unwrap();
+        builder.build()
+    }
+
+    /// RFC 5929 section 4.1.
+    #[test]
+    fn the_end_point_is_hashed_as_the_signature_is_but_never_weakly() {
+        let rsa = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
+        for (signature, hash) in [
+            (MessageDigest::md5(), MessageDigest::sha256()),
+            (MessageDigest::sha1(), MessageDigest::sha256()),
+            (MessageDigest::sha256(), MessageDigest::sha256()),
+            (MessageDigest::sha384(), MessageDigest::sha384()),
+            (MessageDigest::sha512(), MessageDigest::sha512()),
+        ] {
+            let x509 = signed(&rsa, signature);
+            let wanted = x509.digest(hash).unwrap().to_vec();
+            assert_eq!(describe(&x509).unwrap().end_point, Some(wanted), "{:?}", signature.type_());
+        }
+        let ed25519 = PKey::generate_ed25519().unwrap();
+        assert_eq!(describe(&signed(&ed25519, MessageDigest::null())).unwrap().end_point, None, "it has no hash of its own");
+    }
+}

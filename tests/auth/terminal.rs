@@ -1,0 +1,108 @@
+//! The question on the terminal: stdin is the message, the answer is not shown, and the terminal is set back however it ends.
+
+use super::host::{Host, MESSAGE, password, welcome};
+use nix::pty::{OpenptyResult, openpty};
+use nix::sys::termios::{LocalFlags, tcgetattr};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Stdio};
+
+const QUESTION: &str = "Password for alice at 127.0.0.1: ";
+
+/// smtp-send in a session of its own, with a terminal or with none.
+fn start(host: &Host, terminal: Option<&OpenptyResult>) -> Child {
+    std::fs::write(host.path("message"), MESSAGE).unwrap();
+    let inner = host.command(&["--user", "alice", "--tls", "never", "--allow-plaintext-auth"]);
+    let mut command = Command::new("/usr/bin/setsid");
+    if let Some(terminal) = terminal {
+        command.arg("--ctty").stdin(File::from(terminal.slave.try_clone().unwrap()));
+    } else {
+        command.stdin(Stdio::null());
+    }
+    command.args(["/bin/sh", "-c", "exec \"$@\" < \"$HOME/message\"", "sh"]).arg(inner.get_program()).args(inner.get_args());
+    command.env_clear().env("HOME", host.dir.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().unwrap_or_else(|error| panic!("setsid: {error}; on Debian: apt-get install util-linux"))
+}
+
+/// Reads what the terminal shows up to and with `text`.
+fn shown_until(master: &mut File, text: &str) -> String {
+    let mut shown = Vec::new();
+    while !String::from_utf8_lossy(&shown).contains(text) {
+        let mut byte = [0];
+        master.read_exact(&mut byte).unwrap();
+        shown.push(byte[0]);
+    }
+    String::from_utf8(shown).unwrap()
+}
+
+fn echoes(terminal: &OpenptyResult) -> bool {
+    tcgetattr(&terminal.master).unwrap().local_flags.contains(LocalFlags::ECHO)
+}
+
+#[test]
+fn the_answer_is_the_password_and_is_not_shown() {
+    let (host, terminal) = (Host::new(), openpty(None, None).unwrap());
+    let serving = host.serve("PLAIN", false, Box::new(welcome));
+    let mut master = File::from(terminal.master.try_clone().unwrap());
+    let child = start(&host, Some(&terminal));
+    shown_until(&mut master, QUESTION);
+    assert!(!echoes(&terminal));
+    master.write_all(b"s3crex\x7ft\n").unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert!(ended.status.success(), "{ended:?}");
+    assert_eq!(password(&serving.join().unwrap()).as_deref(), Some("s3cret"), "with the editing of a terminal's line");
+    assert!(echoes(&terminal), "the terminal is as before");
+    master.write_all(b"END\n").unwrap();
+    assert!(!shown_until(&mut master, "END").contains("s3cre"));
+}
+
+#[test]
+fn a_signal_at_the_question_sets_the_terminal_back() {
+    let (host, terminal) = (Host::new(), openpty(None, None).unwrap());
+    let serving = host.serve("PLAIN", false, Box::new(welcome));
+    let mut master = File::from(terminal.master.try_clone().unwrap());
+    let child = start(&host, Some(&terminal));
+    shown_until(&mut master, QUESTION);
+    assert!(!echoes(&terminal));
+    master.write_all(b"s3cret\x03").unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.signal(), Some(2), "{ended:?}");
+    assert!(echoes(&terminal), "the terminal is as before");
+    assert!(serving.join().unwrap().iter().all(|line| !line.starts_with("AUTH")));
+}
+
+#[test]
+fn an_empty_answer_and_no_terminal_are_77() {
+    let (host, terminal) = (Host::new(), openpty(None, None).unwrap());
+    let serving = host.serve("PLAIN", false, Box::new(welcome));
+    let mut master = File::from(terminal.master.try_clone().unwrap());
+    let child = start(&host, Some(&terminal));
+    shown_until(&mut master, QUESTION);
+    master.write_all(b"\n").unwrap();
+    let ended = child.wait_with_output().unwrap();
+    serving.join().unwrap();
+    assert_eq!(ended.status.code(), Some(77), "{ended:?}");
+
+    let serving = host.serve("PLAIN", false, Box::new(welcome));
+    let ended = start(&host, None).wait_with_output().unwrap();
+    serving.join().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(77), "{said}");
+    assert!(
+        said.contains("Password for alice at 127.0.0.1: no terminal to ask on: ") && said.contains("--password-command"),
+        "{said}"
+    );
+}
+
+#[test]
+fn nobody_is_asked_where_the_server_offers_no_way_to_log_in() {
+    let (host, terminal) = (Host::new(), openpty(None, None).unwrap());
+    let serving = host.serve("GSSAPI", false, Box::new(welcome));
+    let mut master = File::from(terminal.master.try_clone().unwrap());
+    let ended = start(&host, Some(&terminal)).wait_with_output().unwrap();
+    serving.join().unwrap();
+    assert_eq!(ended.status.code(), Some(77), "{ended:?}");
+    master.write_all(b"END\n").unwrap();
+    assert!(!shown_until(&mut master, "END").contains("Password"));
+}
