@@ -4,6 +4,8 @@ mod support;
 
 #[path = "auth/addresses.rs"]
 mod addresses;
+#[path = "auth/engine.rs"]
+mod engine;
 #[path = "auth/host.rs"]
 mod host;
 #[path = "auth/mechanisms.rs"]

@@ -123,7 +123,11 @@ fn the_account_says_who_and_how_and_netrc_who_where_nobody_else_does() {
     let netrc = world.netrc("netrc", "machine 127.0.0.1 login dave password x");
     let mut command = world.host.command(&[&CLEAR[..], &["--auth", "PLAIN"]].concat());
     // \0dave\0x
-    assert_eq!(asked(command.envs([netrc]), "CRAM-MD5 PLAIN"), "AUTH PLAIN AGRhdmUAeA==");
+    assert_eq!(asked(command.envs([netrc.clone()]), "CRAM-MD5 PLAIN"), "AUTH PLAIN AGRhdmUAeA==");
+    let file = world.host.private("other", "y\n");
+    let mut command = world.host.command(&[&CLEAR[..], &["--auth", "PLAIN", "--password-file", &file]].concat());
+    // \0dave\0y
+    assert_eq!(asked(command.envs([netrc]), "PLAIN"), "AUTH PLAIN AGRhdmUAeQ==", "a flag's password for the name of a file");
 }
 
 /// Runs without a server: nothing may be connected.

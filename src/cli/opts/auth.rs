@@ -209,12 +209,17 @@ impl AuthOptions {
                 None => of_account(chosen, around)?,
             },
         };
-        if let (Some(user), Some(source)) = (&user, first) {
-            return Ok((user.clone(), source));
-        }
+        let (user, first) = match (user.clone(), first) {
+            (Some(user), Some(source)) => return Ok((user, source)),
+            halves => halves,
+        };
         match (netrc()?, user) {
+            (Some(Entry { login: Some(user), password, .. }), None) => {
+                // Only the name is asked of it where the password is elsewhere.
+                let of_entry = || password.map(Source::Known);
+                first.or_else(of_entry).map(|source| (user, source)).ok_or_else(|| usage("--auth needs a user"))
+            }
             (Some(Entry { password: Some(password), .. }), Some(user)) => Ok((user, Source::Known(password))),
-            (Some(Entry { password: Some(password), login: Some(user), .. }), None) => Ok((user, Source::Known(password))),
             (_, Some(user)) => {
                 let at = chosen.name.as_deref().or(host).map(|place| format!(" at {place}")).unwrap_or_default();
                 Ok((user.clone(), Source::Terminal(format!("Password for {user}{at}"))))
