@@ -30,7 +30,7 @@ export OPENSSL_LIB_DIR     := $(word 1,$(OPENSSL_FROM))
 export OPENSSL_INCLUDE_DIR := $(word 2,$(OPENSSL_FROM))
 endif
 
-.PHONY: all build release try test proof interop bench bench-spool docs install install-sendmail ci
+.PHONY: all build release try test proof interop bench bench-spool bench-smtp docs install install-sendmail ci
 
 all: build
 
@@ -75,6 +75,11 @@ bench:
 # Not optimized across crates as the release is: here the system calls count.
 bench-spool:
 	CARGO_PROFILE_BENCH_LTO=off $(CARGO) bench --locked $(FEATURES) --bench spool -- $(SPOOL)
+
+# smtp-send beside smtp-source and curl: many messages, one, one with STARTTLS, and the memory of a large one. Each ok or MISSED.
+# SMTP='many' or another name measures that alone.
+bench-smtp:
+	CARGO='$(CARGO)' FEATURES='$(FEATURES)' scripts/bench-smtp $(SMTP)
 
 # Man pages and completions, from the tools' own definitions.
 docs:

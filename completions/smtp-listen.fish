@@ -2,7 +2,7 @@ complete -c smtp-listen -l role -d 'Speak SMTP as an MX does, or LMTP' -r -f -a 
 lmtp\t'LMTP (RFC 2033): one reply for each recipient'"
 complete -c smtp-listen -l hostname -d 'Our name in greetings and trace fields [default: the config\'s, else the system\'s]' -r
 complete -c smtp-listen -l config -d 'Config file [default: $POSTROAD_CONFIG, else /etc/postroad/config.toml]' -r -F
-complete -c smtp-listen -l listen -d 'Listen on ADDRESS:PORT; port 0 is any. `[::]:25` is IPv6 only. Prints `listening ADDRESS:PORT`' -r
+complete -c smtp-listen -l listen -d 'Listen on ADDRESS:PORT, or on a socket for users of this host as unix:/PATH. Prints `listening ADDRESS:PORT`' -r
 complete -c smtp-listen -l spool -d 'The spool\'s directory [default: the config\'s, else /var/spool/postroad]' -r -F
 complete -c smtp-listen -l maildir -d 'Into this Maildir, made if it is not there' -r -F
 complete -c smtp-listen -l exec -d 'To the stdin of this command, once a message; no shell. Status 0 takes it, 75 defers it, others refuse it' -r
@@ -17,7 +17,7 @@ complete -c smtp-listen -l tls-key -d 'The private key of --tls-cert (PEM)' -r -
 complete -c smtp-listen -l tls-min -d 'Oldest version of TLS to speak' -r -f -a "1.2\t''
 1.3\t''"
 complete -c smtp-listen -l log -d 'Where the log goes: stderr, syslog, none, or a FILE (a path with a slash)' -r
-complete -c smtp-listen -l log-format -d 'The form of a log line' -r -f -a "text\t'key=value'
+complete -c smtp-listen -l log-format -d 'The form of a log line: text, or one JSON object a line' -r -f -a "text\t'key=value'
 json\t'One object a line'"
 complete -c smtp-listen -s v -l verbose -d 'Show the session on stderr; twice: with times'
 complete -c smtp-listen -s q -l quiet -d 'Say nothing on stderr'

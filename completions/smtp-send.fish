@@ -44,7 +44,7 @@ complete -c smtp-send -l envid -d 'What reports call this message' -r
 complete -c smtp-send -l discard-ehlo -d 'Act as if the server\'s EHLO reply did not have these keywords (CHUNKING,PIPELINING)' -r
 complete -c smtp-send -l trace-json -d 'Write the dialogue to this file, one JSON object a line' -r -F
 complete -c smtp-send -l log -d 'Where the log goes: stderr, syslog, none, or a FILE (a path with a slash)' -r
-complete -c smtp-send -l log-format -d 'The form of a log line' -r -f -a "text\t'key=value'
+complete -c smtp-send -l log-format -d 'The form of a log line: text, or one JSON object a line' -r -f -a "text\t'key=value'
 json\t'One object a line'"
 complete -c smtp-send -s t -l take-recipients -d 'Take recipients from To, Cc and Bcc (or the newest Resent- ones), too'
 complete -c smtp-send -l mx -d 'No server: each recipient\'s own MX hosts'

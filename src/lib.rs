@@ -210,6 +210,7 @@
 //!   cmd/smtp_send/results.rs  what became of each recipient, and the status of all
 //!   cmd/smtp_send/queue.rs    into the spool: instead of sending, or what was deferred
 //!   cmd/smtp_send/letter.rs   a message with its envelope, and its results so far
+//!   cmd/smtp_send/logline.rs  the line of the log that a message gets
 //!   cmd/smtp_send/ledger.rs   what is told of each message when it is done
 //!   cmd/smtp_send/mailbag.rs  gives out letters, whatever they were read from
 //!   cmd/smtp_send/sending.rs  recipients by where they go, sessions, results

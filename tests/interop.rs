@@ -1,5 +1,6 @@
-//! With programs that others wrote: Postfix, Dovecot, inetd, systemd, swaks, curl. Each runs on loopback with files in a temporary directory, is
-//! started by its test and ended with it. `make interop` runs these; `make test` does not, since they need Debian packages and root.
+//! With programs that others wrote: Postfix, Dovecot, inetd, systemd, swaks, curl, and those that call sendmail. Each runs on loopback with
+//! files in a temporary directory, is started by its test and ended with it. `make interop` runs these; `make test` does not, since they
+//! need Debian packages and root.
 
 mod support;
 
@@ -17,5 +18,7 @@ mod peers;
 mod postfix;
 #[path = "interop/relaying.rs"]
 mod relaying;
+#[path = "interop/sendmail.rs"]
+mod sendmail;
 #[path = "interop/starts.rs"]
 mod starts;

@@ -211,3 +211,37 @@ fn a_name_is_as_good_as_the_option() {
         run(Command::new(site.path("newaliases")).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()), b"");
     assert!(quiet(&ran), "{ran:?}");
 }
+
+#[test]
+fn users_of_this_host_send_anywhere_and_under_their_own_names() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let (socket, spool) = (dir.path().join("submit"), dir.path().join("spool"));
+    let listen = format!("unix:{}", socket.display());
+    let arguments = ["--listen", &listen, "--spool", spool.to_str().unwrap(), "--hostname", "host.test"];
+    // One that was left behind is no hindrance.
+    drop(UnixListener::bind(&socket).unwrap());
+    let listener = Listener::start(&arguments, &dir.path().join("log"));
+    let send = |from: &str, uid: Option<u32>| {
+        use std::os::unix::process::CommandExt;
+        let mut command = tool("smtp-send");
+        command.args(["-s", &listen, "--tls", "never", "-f", from, "bob@else.test"]);
+        if let Some(uid) = uid {
+            command.uid(uid).gid(uid);
+        }
+        run(&mut command, b"Subject: x\n\nhi\n")
+    };
+    let me = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap().name;
+    let mine = send(&format!("{me}+tag@host.test"), None);
+    assert_eq!(mine.status, 0, "{mine:?}");
+    assert_eq!(send("", None).status, 0, "a report has no sender");
+    let over_tcp =
+        run(tool("smtp-send").args(["-s", &listener.url(), "--tls", "never", "-f", "a@x.test", "bob@else.test"]), b"hi\n");
+    assert_eq!(over_tcp.status, 69, "the network may not relay: {over_tcp:?}");
+    let (other, who) = if nix::unistd::geteuid().is_root() { (Some(65534), "nobody") } else { (None, me.as_str()) };
+    let forged = send("ceo@crepes.test", other);
+    assert_eq!(forged.status, 69, "{forged:?}");
+    assert!(forged.out.contains(&format!("553\t5.7.1\t{who} may not send as ceo@crepes.test")), "{forged:?}");
+    assert!(fs::read_to_string(dir.path().join("log")).unwrap().contains(&format!(" user={me} ")));
+    assert!(listener.stop().status.success());
+}

@@ -172,3 +172,38 @@ fn deferred_messages_go_into_the_spool_each_on_its_own() {
         run(tool("smtp-send").args(["--enqueue", "-f", "a@x.test", "--batch", "b@y.test", "--spool"]).arg(&spool), text);
     assert_eq!((straight.status, straight.out.lines().count()), (0, 2), "{straight:?}");
 }
+
+#[test]
+fn a_message_is_one_line_of_the_log_in_msmtp_s_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("sent.log");
+    let listener = Listener::start(&["--discard", "--domain", "y.test"], &dir.path().join("log"));
+    let text = b"From x\n\none\n\nFrom x\n\nt\rwo\n";
+    let ran = send(&listener, &["--log", log.to_str().unwrap(), "--batch", "b@y.test", "c@else.test"], text);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    let written = fs::read_to_string(&log).unwrap();
+    let lines: Vec<&str> = written.lines().map(|line| line.split_once("]: ").unwrap().1).collect();
+    assert_eq!(
+        lines,
+        [
+            "host=127.0.0.1 tls=off auth=off from=alice@crepes.test recipients=b@y.test,c@else.test mailsize=7 smtpstatus=550 \
+         smtpmsg='550 5.7.1 Relaying denied: not a domain of ours' \
+         errormsg='c@else.test: 550 5.7.1 Relaying denied: not a domain of ours' exitcode=1",
+            "host=127.0.0.1 tls=off auth=off recipients=b@y.test,c@else.test \
+         errormsg='message 2: line 2: a carriage return without a line feed' exitcode=EX_DATAERR",
+        ]
+    );
+    fs::remove_file(&log).unwrap();
+    let good = send(&listener, &["--log", log.to_str().unwrap(), "-q", "b@y.test"], b"\none\n");
+    assert_eq!(good.status, 0, "{good:?}");
+    let written = fs::read_to_string(&log).unwrap();
+    assert!(
+        written.contains(" mailsize=7 smtpstatus=250 smtpmsg='250 2.0.0 Ok: queued as ")
+            && written.ends_with("' exitcode=EX_OK\n"),
+        "{written}"
+    );
+    let json = send(&listener, &["--log", log.to_str().unwrap(), "--log-format", "json", "b@y.test"], b"\none\n");
+    assert_eq!(json.status, 0, "{json:?}");
+    let event: serde_json::Value = serde_json::from_str(fs::read_to_string(&log).unwrap().lines().last().unwrap()).unwrap();
+    assert_eq!((&event["event"], &event["outcome"]), (&"recipient".into(), &"accepted".into()));
+}

@@ -85,7 +85,32 @@ impl Sink {
         Ok(Sink { tool, format, out })
     }
 
-    fn line(&self, event: &Event, now: Timestamp) -> String {
+    /// People and their tools read it, not JSON.
+    pub fn is_text(&self) -> bool {
+        self.format == Format::Text
+    }
+
+    /// Writes a line that is made already, and harmless. Where the log is JSON it has no place.
+    pub fn line(&self, line: &str) {
+        if self.is_text() {
+            self.put(line, Timestamp::now());
+        }
+    }
+
+    fn put(&self, line: &str, now: Timestamp) {
+        // Nobody to tell of a failure: the log is where it would be told.
+        let _ = match &self.out {
+            Out::None => Ok(()),
+            Out::Stderr => io::stderr().write_all(self.framed(line, now).as_bytes()),
+            Out::File(path) => append(path).and_then(|mut file| file.write_all(self.framed(line, now).as_bytes())),
+            Out::Syslog { path, socket } => {
+                let mut socket = socket.lock().unwrap_or_else(PoisonError::into_inner);
+                send(path, &mut socket, &datagram(self.tool, line, &Zoned::now()))
+            }
+        };
+    }
+
+    fn written(&self, event: &Event, now: Timestamp) -> String {
         match self.format {
             Format::Text => text(event),
             Format::Json => json_line(&Line { time: crate::mail::date::rfc3339(now), tool: self.tool, event }),
@@ -107,17 +132,7 @@ impl Sink {
 impl Log for Sink {
     fn event(&self, event: &Event) {
         let now = Timestamp::now();
-        let line = self.line(event, now);
-        // Nobody to tell of a failure: the log is where it would be told.
-        let _ = match &self.out {
-            Out::None => Ok(()),
-            Out::Stderr => io::stderr().write_all(self.framed(&line, now).as_bytes()),
-            Out::File(path) => append(path).and_then(|mut file| file.write_all(self.framed(&line, now).as_bytes())),
-            Out::Syslog { path, socket } => {
-                let mut socket = socket.lock().unwrap_or_else(PoisonError::into_inner);
-                send(path, &mut socket, &datagram(self.tool, &line, &Zoned::now()))
-            }
-        };
+        self.put(&self.written(event, now), now);
     }
 }
 

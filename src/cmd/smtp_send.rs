@@ -6,6 +6,7 @@ mod dry_run;
 mod extensions;
 mod ledger;
 mod letter;
+mod logline;
 mod mailbag;
 mod queue;
 mod quit_after;
@@ -42,6 +43,7 @@ use clap::CommandFactory;
 use dry_run::DryRun;
 use ledger::Ledger;
 use letter::Letter;
+use logline::Known;
 use mailbag::{Mailbag, envelope, reverse_path};
 use quit_after::Trial;
 use sending::{Sending, ToolTls};
@@ -103,7 +105,7 @@ fn carry(args: Args, given: Option<Given>) -> Result<Status, Failure> {
         progress.expect(total);
     }
     let (source, hostname) = (RefCell::new(source), ehlo(&args, &config));
-    let ledger = Ledger::new(&args, &log, &hostname, &source, &progress);
+    let ledger = Ledger::new(&args, &log, Known::of(chosen.as_ref(), tls.login.as_ref()), &hostname, &source, &progress);
     let ledger = if silent { ledger.without_rows() } else { ledger };
     let bag = Mailbag { args: &args, chosen: chosen.as_ref(), source: &source, ledger: &ledger };
     if args.debugging.dry_run {

@@ -6,11 +6,15 @@ use super::mailbox::{Found, Mailbox, Sender, mailbox};
 use super::wire::{poll_until, reason};
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::socket::{getsockopt, sockopt::AcceptConn};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::collections::HashMap;
+use std::fs::{self, Permissions};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,6 +41,28 @@ impl Listener {
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         Ok(Listener { socket })
+    }
+
+    /// Listens on a UNIX socket that every user may connect to. One that a listener before left behind is taken away.
+    pub fn bind_socket(path: &Path) -> io::Result<Listener> {
+        let address = SockAddr::unix(path)?;
+        let is_left = || {
+            fs::symlink_metadata(path).is_ok_and(|facts| facts.file_type().is_socket())
+                && matches!(UnixStream::connect(path), Err(error) if error.kind() == io::ErrorKind::ConnectionRefused)
+        };
+        if is_left() {
+            fs::remove_file(path)?;
+        }
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.bind(&address)?;
+        fs::set_permissions(path, Permissions::from_mode(0o666))?;
+        socket.listen(BACKLOG)?;
+        Ok(Listener { socket })
+    }
+
+    /// The path of a UNIX socket.
+    pub fn path(&self) -> Option<PathBuf> {
+        self.socket.local_addr().ok().and_then(|address| address.as_pathname().map(Path::to_owned))
     }
 
     /// The address it listens on, the real port in it; none for a UNIX socket.

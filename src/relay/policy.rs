@@ -1,6 +1,6 @@
 //! Who may send to whom through this host. Nothing listed, nothing taken: no site is an open relay by omission.
 
-use crate::mail::address::{Domain, ForwardPath};
+use crate::mail::address::{Domain, ForwardPath, ReversePath};
 use crate::mail::network::Network;
 use crate::mail::reply::Reply;
 use std::net::IpAddr;
@@ -9,6 +9,16 @@ use std::net::IpAddr;
 pub trait Policy {
     /// May this client, whose address is `client` (none: not the network's), send to this recipient? The error is the reply.
     fn recipient(&self, client: Option<IpAddr>, recipient: &ForwardPath) -> Result<(), Reply>;
+
+    /// May a user of this host, as the kernel names it, send to this recipient?
+    fn recipient_of_user(&self, recipient: &ForwardPath) -> Result<(), Reply> {
+        self.recipient(None, recipient)
+    }
+
+    /// May this user of this host send under this reverse-path?
+    fn sender_of_user(&self, _user: &str, _reverse_path: &ReversePath) -> Result<(), Reply> {
+        Ok(())
+    }
 }
 
 /// Every recipient is taken: for sinks from which nothing leaves.

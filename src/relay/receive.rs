@@ -60,6 +60,8 @@ pub struct Receiver<'a> {
     around: Surroundings<'a>,
     sink: Box<dyn Sink + 'a>,
     client: Option<IpAddr>,
+    /// Of this host.
+    user: Option<String>,
     helo: Option<String>,
     greeting: Greeting,
     tls: Option<String>,
@@ -81,6 +83,7 @@ impl<'a> Receiver<'a> {
             around,
             sink,
             client,
+            user: None,
             helo: None,
             greeting: Greeting::Helo,
             tls: None,
@@ -92,6 +95,11 @@ impl<'a> Receiver<'a> {
             failed: false,
             accepted: 0,
         }
+    }
+
+    /// The client is this user of our own host.
+    pub fn of_user(self, user: String) -> Receiver<'a> {
+        Receiver { user: Some(user), ..self }
     }
 
     /// TLS stands: `facts` are its version and cipher. What was said in clear is forgotten (RFC 3207 section 4.2).
@@ -135,6 +143,11 @@ impl<'a> Receiver<'a> {
     }
 
     fn mail(&mut self, reverse_path: ReversePath, size: Option<u64>) -> Reply {
+        if let Some(user) = &self.user
+            && let Err(reply) = self.around.policy.sender_of_user(user, &reverse_path)
+        {
+            return reply;
+        }
         if let Err(reply) = self.sink.room(size) {
             return reply;
         }
@@ -143,7 +156,12 @@ impl<'a> Receiver<'a> {
     }
 
     fn rcpt(&mut self, recipient: ForwardPath) -> Reply {
-        match self.around.policy.recipient(self.client, &recipient) {
+        let policy = self.around.policy;
+        let verdict = match &self.user {
+            Some(_) => policy.recipient_of_user(&recipient),
+            None => policy.recipient(self.client, &recipient),
+        };
+        match verdict {
             Ok(()) => {
                 self.recipients.push(recipient);
                 Reply::enhanced(250, 1, 5, "Recipient ok")
@@ -246,6 +264,7 @@ impl<'a> Receiver<'a> {
             client: self.client.map(|address| address.to_string()),
             helo: self.helo.clone(),
             tls: self.tls.clone(),
+            user: self.user.clone(),
             ..Event::new(name)
         }
     }

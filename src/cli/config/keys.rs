@@ -16,6 +16,7 @@ pub struct Keys {
     pub spool: Option<Spanned<String>>,
     pub relay_domains: Option<Words>,
     pub relay_from: Option<Words>,
+    pub trusted_users: Option<Words>,
     pub node: Option<Spanned<String>>,
     pub local: Option<LocalKeys>,
     pub listen: Option<ListenKeys>,

@@ -28,6 +28,7 @@ pub struct Layer {
     spool: Option<PathBuf>,
     relay_domains: Option<Vec<Domain>>,
     relay_from: Option<Vec<Network>>,
+    trusted_users: Option<Vec<String>>,
     node: Option<String>,
     maildir: Option<Template>,
     users: Option<UserList>,
@@ -61,6 +62,7 @@ impl Layer {
             spool: self.spool.or(lower.spool),
             relay_domains: self.relay_domains.or(lower.relay_domains),
             relay_from: self.relay_from.or(lower.relay_from),
+            trusted_users: self.trusted_users.or(lower.trusted_users),
             node: self.node.or(lower.node),
             maildir: self.maildir.or(lower.maildir),
             users: self.users.or(lower.users),
@@ -96,6 +98,7 @@ impl Layer {
             relay_domains: self.relay_domains.unwrap_or_default(),
             relay_from: self.relay_from.unwrap_or_default(),
             spool: self.spool.map(SpoolDir).unwrap_or_default(),
+            trusted_users: self.trusted_users.unwrap_or_default(),
             node: self.node,
             local: Local { maildir: self.maildir, users: self.users.unwrap_or_default(), aliases: self.aliases },
             listen: Listen {
@@ -143,6 +146,9 @@ impl File<'_> {
         }
         if let Some(words) = keys.relay_domains {
             layer.relay_domains = Some(self.each(&words, |v| self.domain("relay-domains", v))?);
+        }
+        if let Some(words) = keys.trusted_users {
+            layer.trusted_users = Some(self.each(&words, |v| self.trusted_user(v))?);
         }
         if let Some(words) = keys.relay_from {
             layer.relay_from = Some(self.each(&words, |v| self.said("relay-from", v))?);
@@ -332,6 +338,15 @@ impl File<'_> {
         }
         let folder = self.path.parent().unwrap_or(Path::new(""));
         Ok(std::path::absolute(folder.join(value.as_ref())).unwrap_or_else(|_| folder.join(value.as_ref())))
+    }
+
+    fn trusted_user(&self, value: &Spanned<String>) -> Result<String, ConfigError> {
+        let name = value.as_ref();
+        if is_user(name) {
+            Ok(name.clone())
+        } else {
+            Err(self.wrong(value.span(), format_args!("trusted-users: \"{name}\": no user name")))
+        }
     }
 
     fn node(&self, value: &Spanned<String>) -> Result<String, ConfigError> {

@@ -23,6 +23,8 @@ pub struct Config {
     pub relay_domains: Vec<Domain>,
     /// `relay-from`: clients that may send to anywhere. Default none, loopback included.
     pub relay_from: Vec<Network>,
+    /// `trusted-users`: users of this host who may send under any address over a UNIX socket, as root may. Default none.
+    pub trusted_users: Vec<String>,
     /// `spool`: the spool's directory.
     pub spool: SpoolDir,
     /// `node`: this host's name among those that share a spool, `[A-Za-z0-9-]+`. Default none.

@@ -256,6 +256,11 @@ impl AuthOptions {
 }
 
 impl Auth {
+    /// Who logs in; empty where the mechanism says it.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
     /// A secret is to be sent.
     pub fn has_secrets(&self) -> bool {
         self.mechanisms.iter().any(|mechanism| mechanism.needs_secret())

@@ -38,9 +38,11 @@ pub struct Args {
     /// Speak to one client on fd 0 and 1, as inetd starts it
     #[arg(long, conflicts_with = "listen", help_heading = "How it starts")]
     pub inetd: bool,
-    /// Listen on ADDRESS:PORT; port 0 is any. `[::]:25` is IPv6 only. Prints `listening ADDRESS:PORT`
-    #[arg(long, value_name = "ADDRESS:PORT", help_heading = "How it starts")]
-    pub listen: Vec<SocketAddr>,
+    /// Listen on ADDRESS:PORT, or on a socket for users of this host as unix:/PATH. Prints `listening ADDRESS:PORT`
+    ///
+    /// Port 0 is any. `[::]:25` is IPv6 only. The socket can be used by everybody; the kernel says who it is (see `trusted-users`).
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = place, help_heading = "How it starts")]
+    pub listen: Vec<Place>,
     #[command(flatten)]
     pub store: StoreArgs,
     /// Accept mail for any user of this domain
@@ -65,6 +67,21 @@ pub struct Args {
     pub tls: ServerTlsOptions,
     #[command(flatten)]
     pub log: LogOptions,
+}
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    Address(SocketAddr),
+    Socket(PathBuf),
+}
+
+fn place(text: &str) -> Result<Place, String> {
+    match text.strip_prefix("unix:") {
+        Some(path) if path.starts_with('/') => Ok(Place::Socket(path.into())),
+        Some(_) => Err("a socket's path starts with /".to_owned()),
+        None => text.parse().map(Place::Address).map_err(|error: std::net::AddrParseError| error.to_string()),
+    }
 }
 
 #[derive(Debug, clap::Args)]

@@ -46,7 +46,11 @@ impl Host<'_> {
             Peer::Unix { .. } | Peer::Pipe | Peer::Terminal => None,
         };
         let transcript = Transcript::new(Level::new(settings.verbose, settings.quiet, false), Side::Server);
-        let mut session = Session { receiver: self.receiver(client), transcript };
+        let receiver = match peer {
+            Peer::Unix { uid, .. } => self.receiver(None).of_user(user(uid)),
+            Peer::Ip(_) | Peer::Pipe | Peer::Terminal => self.receiver(client),
+        };
+        let mut session = Session { receiver, transcript };
         let tls = self.tls.map(|tls| tls as &dyn Handshake);
         let options = Options { tls, linger: Some(LINGER), mailbox: Some(mailbox), ..Options::default() };
         let server = Server::new(settings.server.clone());
@@ -80,6 +84,12 @@ impl Host<'_> {
             Store::Discard => Box::new(Discard::default()),
         }
     }
+}
+
+/// The user's name; the number where the system knows none.
+fn user(uid: u32) -> String {
+    let known = nix::unistd::User::from_uid(uid.into()).ok().flatten();
+    known.map_or_else(|| uid.to_string(), |user| user.name)
 }
 
 fn complain(what: &str) {

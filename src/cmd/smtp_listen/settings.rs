@@ -8,7 +8,7 @@ use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::disk::maildir::Maildir;
 use crate::disk::real::Real;
 use crate::disk::spool::layout::Spool;
-use crate::mail::address::{Domain, ForwardPath};
+use crate::mail::address::{Domain, ForwardPath, ReversePath};
 use crate::mail::network::Network;
 use crate::mail::reply::{EnhancedStatus, Reply};
 use crate::protocol::smtp::server::config::ServerConfig;
@@ -79,6 +79,7 @@ fn policy(args: &Args, config: &Config, hostname: Domain) -> Result<Box<dyn Poli
     }
     Ok(Box::new(Own {
         router: router(config, hostname)?,
+        trusted: config.trusted_users.clone(),
         open: args.domain.iter().chain(&config.relay_domains).cloned().collect(),
         relay_from: if args.relay_from.is_empty() { config.relay_from.clone() } else { args.relay_from.clone() },
     }))
@@ -87,6 +88,8 @@ fn policy(args: &Args, config: &Config, hostname: Domain) -> Result<Box<dyn Poli
 /// This host's policy, with its users.
 struct Own {
     router: Router,
+    /// Users who may send under any address.
+    trusted: Vec<String>,
     open: Vec<Domain>,
     relay_from: Vec<Network>,
 }
@@ -100,6 +103,23 @@ impl Policy for Own {
             relay_from: &self.relay_from,
         };
         policy.recipient(client, recipient)
+    }
+
+    fn recipient_of_user(&self, recipient: &ForwardPath) -> Result<(), Reply> {
+        match recipient.domain() {
+            Some(domain) if !self.router.domains.contains(domain) => Ok(()),
+            _ => self.recipient(None, recipient),
+        }
+    }
+
+    fn sender_of_user(&self, user: &str, reverse_path: &ReversePath) -> Result<(), Reply> {
+        let ReversePath::Mailbox(sender) = reverse_path else { return Ok(()) };
+        let name = sender.local.as_str().split('+').next().unwrap_or_default();
+        let is_ours = sender.domain == self.router.hostname || self.router.domains.contains(&sender.domain);
+        if user == "root" || self.trusted.iter().any(|trusted| trusted == user) || (name == user && is_ours) {
+            return Ok(());
+        }
+        Err(Reply::enhanced(553, 7, 1, format!("{user} may not send as {sender}: only root and trusted-users send as others")))
     }
 }
 

@@ -1,6 +1,6 @@
 //! How smtp-listen starts: one client on fd 0 and 1, sockets of a service manager, or sockets of its own.
 
-use super::args::Args;
+use super::args::{Args, Place};
 use super::session::{Host, Sessions};
 use super::settings::{Settings, Store};
 use crate::cli::clock::System;
@@ -19,7 +19,6 @@ use crate::protocol::smtp::server::ServerTell;
 use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -59,8 +58,12 @@ fn serve(listeners: &[Listener], host: &Host<'_>) -> Result<(), Failure> {
     let (stopper, mut stop) = mailbox::<()>().or_status(Status::Os)?;
     on_signal(move || stopper.stop())?;
     let to_stdout = matches!(host.settings.store, Store::Stdout);
-    for address in listeners.iter().filter_map(Listener::address) {
-        announce(address, to_stdout)?;
+    for listener in listeners {
+        if let Some(address) = listener.address() {
+            announce(&address.to_string(), to_stdout)?;
+        } else if let Some(path) = listener.path() {
+            announce(&format!("unix:{}", path.display()), to_stdout)?;
+        }
     }
     let sessions = Sessions { host };
     listen::serve(listeners, host.settings.max_conn, &sessions, &mut stop, || ServerTell::Goodbye, PATIENCE)
@@ -69,7 +72,7 @@ fn serve(listeners: &[Listener], host: &Host<'_>) -> Result<(), Failure> {
 }
 
 /// `listening ADDRESS:PORT`, for who started us; on stderr where stdout is for messages.
-fn announce(address: SocketAddr, to_stdout: bool) -> Result<(), Failure> {
+fn announce(address: &str, to_stdout: bool) -> Result<(), Failure> {
     let line = format!("listening {address}");
     if to_stdout {
         say(&line);
@@ -84,8 +87,13 @@ fn start(args: &Args) -> Result<Start, Failure> {
         return standard_streams().map(Start::Client);
     }
     if !args.listen.is_empty() {
-        let bind = |address: &SocketAddr| {
-            Listener::bind(*address).with_context(|| format!("cannot listen on {address}")).or_status(Status::Os)
+        let bind = |place: &Place| match place {
+            Place::Address(address) => {
+                Listener::bind(*address).with_context(|| format!("cannot listen on {address}")).or_status(Status::Os)
+            }
+            Place::Socket(path) => Listener::bind_socket(path)
+                .with_context(|| format!("cannot listen on unix:{}", path.display()))
+                .or_status(Status::Os),
         };
         return args.listen.iter().map(bind).collect::<Result<_, _>>().map(Start::Listeners);
     }

@@ -45,7 +45,7 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["server", "account", "mx"])]
     pub enqueue: bool,
     /// Config file [default: $POSTROAD_CONFIG, else ~/.config/postroad/config.toml over /etc/postroad/config.toml]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub config: Option<PathBuf>,
     /// Results as one JSON object a line
     #[arg(long)]

@@ -3,6 +3,7 @@
 
 use super::args::Args;
 use super::letter::Letter;
+use super::logline::{self, Known};
 use super::queue;
 use super::results::{self, Result as RecipientResult};
 use super::source::{Label, Source};
@@ -26,6 +27,7 @@ const MOST_KINDS: usize = 256;
 pub struct Ledger<'a> {
     pub args: &'a Args,
     pub log: &'a Sink,
+    known: Known,
     /// For the trace field of what goes into the spool.
     pub hostname: &'a str,
     pub source: &'a RefCell<Source>,
@@ -40,12 +42,13 @@ impl<'a> Ledger<'a> {
     pub fn new(
         args: &'a Args,
         log: &'a Sink,
+        known: Known,
         hostname: &'a str,
         source: &'a RefCell<Source>,
         progress: &'a Progress,
     ) -> Ledger<'a> {
         let rows = Some(RefCell::new(Rows::new(args.json)));
-        Ledger { args, log, hostname, source, progress, rows, failed: RefCell::default(), tally: RefCell::default() }
+        Ledger { args, log, known, hostname, source, progress, rows, failed: RefCell::default(), tally: RefCell::default() }
     }
 
     /// Writes no rows.
@@ -75,8 +78,12 @@ impl<'a> Ledger<'a> {
             if self.rows.is_none() && results::status(std::slice::from_ref(result)) != Status::Done {
                 self.failed.borrow_mut().push(format!("{}: {}", result.recipient, result.outcome.diagnostic()));
             }
-            if self.args.debugging.quit_after.is_none_or(|stage| stage == Stage::Dot) {
-                self.log.event(&event(letter, result));
+        }
+        if self.args.debugging.quit_after.is_none_or(|stage| stage == Stage::Dot) {
+            if self.log.is_text() {
+                self.log.line(&logline::done(&self.known, letter, &results));
+            } else {
+                results.iter().for_each(|result| self.log.event(&event(letter, result)));
             }
         }
         self.tally.borrow_mut().add(&results);
@@ -93,6 +100,9 @@ impl<'a> Ledger<'a> {
         say(&format!("smtp-send: {text}"));
         for recipient in recipients.iter().map(Some).chain(recipients.is_empty().then_some(None)) {
             self.put(&Bad { outcome: "refused", recipient: recipient.map(ToString::to_string), text: &text, message: label })?;
+        }
+        if self.log.is_text() {
+            self.log.line(&logline::bad(&self.known, recipients, &text, why.status));
         }
         self.tally.borrow_mut().bad(why.status);
         self.progress.passed(octets);

@@ -86,7 +86,8 @@ impl Client {
 
     fn build(&self) -> Result<Connector, TlsError> {
         let config = &self.config;
-        if config.verify == Verify::Pkix && !config.report && config.sni.is_none() {
+        // native-tls reads the system's certificates also where they are not wanted.
+        if config.verify == Verify::Pkix && !config.report && config.sni.is_none() && config.ca_file.is_none() {
             let native = native::connector(config.ca_file.as_deref(), config.identity.as_ref(), config.min_version)?;
             return Ok(Connector::Native(native));
         }
