@@ -38,6 +38,8 @@ mail\t''
 rcpt\t''
 data\t''
 dot\t''"
+complete -c smtp-send -l transcript -d 'Write the session that is typed to this file, too' -r -F
+complete -c smtp-send -l script -d 'Carry out the dialogue in this file, to try a server with what no honest client sends; see SCRIPTS' -r -F
 complete -c smtp-send -l notify -d 'When the recipients\' systems are to report: never, or a list of success, failure, delay' -r
 complete -c smtp-send -l ret -d 'How much of the message a report of its failure brings back: full or hdrs' -r
 complete -c smtp-send -l envid -d 'What reports call this message' -r
@@ -65,6 +67,7 @@ complete -c smtp-send -l tls-implicit -d 'Start TLS at once, before the first re
 complete -c smtp-send -l tls-insecure -d 'Encrypt without verifying the certificate'
 complete -c smtp-send -l serverinfo -d 'Tell what the server says of itself, in plain words'
 complete -c smtp-send -l dry-run -d 'Tell what would be sent to whom by which hosts, and send nothing'
+complete -c smtp-send -l interactive -d 'Type the protocol by hand, with editing, history and STARTTLS'
 complete -c smtp-send -l require-tls -d 'Verified TLS all the way, or the message does not go (REQUIRETLS, RFC 8689)'
 complete -c smtp-send -l explain -d 'Explain each exchange in plain words, with the session on stderr'
 complete -c smtp-send -l hex -d 'Show the session on stderr with the bytes of each line; what is secret is hidden there, too'

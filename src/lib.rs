@@ -152,6 +152,8 @@
 //!   cli/follow.rs          a session followed: commands, messages, and what a reply answers
 //!   cli/trace.rs           the dialogue for machines
 //!   cli/certificate.rs     what TLS came to, in words
+//!   cli/input.rs           lines that somebody types: editing, history, completion
+//!   cli/conversation.rs    a conversation led by hand, in a thread of its own
 //!   cli/screen.rs          a client's sessions on stderr
 //!   cli/progress.rs        a bar for what takes over a second on a terminal
 //!   cli/message.rs         the message on stdin, in wire form, as often as wanted
@@ -216,6 +218,11 @@
 //!   cmd/smtp_send/sending.rs  recipients by where they go, sessions, results
 //!   cmd/smtp_send/serverinfo.rs  what a server says of itself
 //!   cmd/smtp_send/dry_run.rs  what would be sent, without sending it
+//!   cmd/smtp_send/raw.rs   bytes as people write them
+//!   cmd/smtp_send/typist.rs  what a typed line means
+//!   cmd/smtp_send/hand_login.rs  logging in within a session led by hand
+//!   cmd/smtp_send/interactive.rs  the protocol typed by hand
+//!   cmd/smtp_send/script.rs  a dialogue written down
 //!   cmd/smtp_send/quit_after.rs  sessions that end early, to try a server
 //!   cmd/smtp_send/sendmail/switches.rs  the switches of sendmail(8)
 //!   cmd/smtp_send/sendmail.rs  smtp-send under the name of sendmail(8)

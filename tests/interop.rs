@@ -10,6 +10,8 @@ mod auth;
 mod clients;
 #[path = "interop/letters.rs"]
 mod letters;
+#[path = "interop/looks.rs"]
+mod looks;
 #[path = "interop/passes.rs"]
 mod passes;
 #[path = "interop/peers.rs"]

@@ -71,6 +71,7 @@ impl Screen {
             explain: Arc::clone(&self.explain),
             trace: self.trace.as_ref().map(|file| (Arc::clone(file), file.session(via))),
             typed: Arc::default(),
+            ends: true,
             last: Arc::clone(&self.last),
         }
     }
@@ -103,6 +104,8 @@ pub struct Roll {
     trace: Option<(Arc<TraceFile>, Session)>,
     /// Octets that are on the screen already, since somebody typed them there.
     typed: Arc<AtomicUsize>,
+    /// The end is shown.
+    ends: bool,
     last: Arc<Mutex<Vec<String>>>,
 }
 
@@ -126,6 +129,12 @@ impl Roll {
     pub fn showing(mut self, sink: Sink) -> Roll {
         self.follow.get_or_insert_with(|| Follow::new(self.secrets));
         self.transcript.show_at(sink);
+        self
+    }
+
+    /// How the session ends is shown by somebody else.
+    pub fn without_end(mut self) -> Roll {
+        self.ends = false;
         self
     }
 
@@ -226,7 +235,8 @@ impl Tape for Roll {
     }
 
     fn failed(&mut self, why: &str) {
-        for transcript in std::iter::once(&mut self.transcript).chain(&mut self.copy) {
+        let ends = self.ends;
+        for transcript in Some(&mut self.transcript).filter(|_| ends).into_iter().chain(&mut self.copy) {
             transcript.error(why);
         }
         if let Some((file, session)) = &self.trace {

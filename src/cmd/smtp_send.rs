@@ -4,21 +4,27 @@ mod args;
 mod debugging;
 mod dry_run;
 mod extensions;
+mod hand_login;
+mod interactive;
 mod ledger;
 mod letter;
 mod logline;
 mod mailbag;
 mod queue;
 mod quit_after;
+mod raw;
 mod results;
+mod script;
 mod sending;
 mod sendmail;
 mod serverinfo;
 mod source;
+mod typist;
 
 use crate::cli::args::{self as words, Parsed};
 use crate::cli::config::settings::{Config, TlsMode};
 use crate::cli::config::{self, Reader, system_hostname};
+use crate::cli::conversation::Lead;
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::log::Target;
 use crate::cli::message::Message;
@@ -30,22 +36,26 @@ use crate::cli::report::Rows;
 use crate::cli::screen::Screen;
 use crate::cli::stdio::say;
 use crate::cli::transcript::Level;
+use crate::mail::outcome::Outcome;
 use crate::mail::server::{Host, Place, Scheme, Server};
 use crate::net::dial::{DialError, Dialer};
 use crate::net::dns::{Options, Resolver};
 use crate::net::tls::client::{Client, ClientConfig, Verify};
 use crate::protocol::smtp::client::stage::Stage;
-use crate::protocol::smtp::client::words::Timeouts;
+use crate::protocol::smtp::client::words::{StartTls, Timeouts};
 use crate::relay::deliver::{Courier, Destination};
+use crate::relay::plan::Reached;
 use crate::relay::session::Login;
 use args::Args;
 use clap::CommandFactory;
 use dry_run::DryRun;
+use hand_login::HandLogin;
 use ledger::Ledger;
 use letter::Letter;
 use logline::Known;
 use mailbag::{Mailbag, envelope, reverse_path};
 use quit_after::Trial;
+use script::Script;
 use sending::{Sending, ToolTls};
 use sendmail::Order;
 use source::{Given, Source};
@@ -87,6 +97,9 @@ fn carry(args: Args, given: Option<Given>) -> Result<Status, Failure> {
     if args.debugging.serverinfo {
         return server_info(&args, &config, chosen);
     }
+    if args.debugging.interactive || args.debugging.script.is_some() {
+        return by_hand(&args, &config, chosen);
+    }
     let stage = args.debugging.quit_after;
     let needs_recipient = args.mx || !stage.is_some_and(Stage::is_before_rcpt);
     if needs_recipient && given.is_none() && args.recipients.is_empty() && !args.take_recipients {
@@ -94,6 +107,12 @@ fn carry(args: Args, given: Option<Given>) -> Result<Status, Failure> {
     }
     let log = args.log.open("smtp-send", Target::None)?;
     let tls = tls(&args, chosen.as_ref())?;
+    if stage == Some(Stage::Auth) && tls.login.is_none() {
+        return Err(Failure::text(
+            Status::Usage,
+            "--quit-after auth: nobody to log in as: say --user USER, or user@ in the server's URL",
+        ));
+    }
     if let Some(stage) = stage.filter(|stage| stage.is_before_data()) {
         return quit_early(&args, &config, chosen, &tls, stage);
     }
@@ -146,6 +165,37 @@ fn server_info(args: &Args, config: &Config, chosen: Option<Chosen>) -> Result<S
         screen.show_last();
     }
     status
+}
+
+/// `--interactive` and `--script`: who types, or wrote the script, leads the session.
+fn by_hand(args: &Args, config: &Config, chosen: Option<Chosen>) -> Result<Status, Failure> {
+    let script = args.debugging.script.as_deref().map(Script::read).transpose()?;
+    let Some(Chosen { server, .. }) = &chosen else {
+        return Err(Failure::text(Status::Usage, "no server to speak with: -s SERVER or -a ACCOUNT"));
+    };
+    let tls = tls(args, chosen.as_ref())?;
+    let screen = screen(args)?;
+    let dialer = args.network.dialer();
+    let resolver = Resolver::new(Options { family: dialer.family, ..Options::default() });
+    let courier = courier(args, config, &dialer, &resolver, &tls, &screen);
+    if let Some(why) = no_such_host(server, &dialer) {
+        return Err(Failure::text(Status::NoHost, why));
+    }
+    let reached = courier.reach(&Destination::Server(server.clone()));
+    let Reached { connection, via, tls, lmtp, handshake } = reached.map_err(|outcome| {
+        let status = if matches!(outcome, Outcome::Refused(_)) { Status::NoHost } else { Status::TryAgain };
+        Failure::text(status, &outcome.diagnostic().text)
+    })?;
+    let within = courier.timeouts.command;
+    let lead = Lead { tls: handshake, implicit: tls == StartTls::Implicit, within, by_the_book: script.is_none() };
+    match &script {
+        Some(script) => script::run(script, script::Stage { connection, via, lead, screen: &screen, json: args.json }),
+        None => {
+            let transcript = args.debugging.transcript.as_deref();
+            let login = HandLogin::new(courier.login, via.address.is_none());
+            interactive::run(interactive::Setting { connection, via, lead, lmtp, screen: &screen, transcript, login })
+        }
+    }
 }
 
 /// `--quit-after` a stage before the message.
@@ -288,7 +338,8 @@ fn tls(args: &Args, chosen: Option<&Chosen>) -> Result<ToolTls, Failure> {
     let mut settings: ClientTls = options.resolve(&server, account, secrets)?;
     args.extensions.check(chosen.map(|chosen| &chosen.server), &settings)?;
     let connector = settings.connector();
-    let client = Client::new(if args.verbose > 0 || args.trace.is_any() { connector.reporting() } else { connector });
+    let report = args.verbose > 0 || args.trace.is_any() || args.debugging.interactive;
+    let client = Client::new(if report { connector.reporting() } else { connector });
     if args.debugging.quit_after == Some(Stage::Tls) {
         if settings.mode == TlsMode::Never {
             return Err(Failure::text(Status::Usage, "--quit-after tls and --tls never exclude each other"));

@@ -93,7 +93,7 @@ pub struct NetworkOptions {
     #[arg(short = '6', help_heading = "Network options")]
     ipv6: bool,
     /// Connect from this address
-    #[arg(long, value_name = "ADDRESS", help_heading = "Network options")]
+    #[arg(long, value_name = "ADDRESS", hide_short_help = true, help_heading = "Network options")]
     source: Option<IpAddr>,
     /// Longest wait for the peer, in seconds or as 30s, 5m
     ///

@@ -33,7 +33,7 @@ pub struct ClientTlsOptions {
     #[arg(long = "tls", value_name = "WHEN", value_enum, hide_possible_values = true, help_heading = "TLS options")]
     mode: Option<TlsMode>,
     /// Start TLS at once, before the first reply (as smtps:// does)
-    #[arg(long, help_heading = "TLS options")]
+    #[arg(long, hide_short_help = true, help_heading = "TLS options")]
     tls_implicit: bool,
     /// Trust the authorities in this PEM file, in place of the system's
     #[arg(long, value_name = "FILE", help_heading = "TLS options")]

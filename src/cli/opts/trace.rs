@@ -12,7 +12,7 @@ pub struct TraceOptions {
     /// Explain each exchange in plain words, with the session on stderr
     ///
     /// Below each reply stands the phase (handshake, transfer, closure), what the command asks, and what the reply's codes mean.
-    #[arg(long, help_heading = "Debugging options")]
+    #[arg(long, hide_short_help = true, help_heading = "Debugging options")]
     pub explain: bool,
     /// Show the session on stderr with the bytes of each line; what is secret is hidden there, too
     #[arg(long, hide_short_help = true, help_heading = "Debugging options")]

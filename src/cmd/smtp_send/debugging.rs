@@ -3,6 +3,7 @@
 use crate::protocol::smtp::client::stage::Stage;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use std::path::PathBuf;
 
 #[derive(Debug, Clone, Default, Args)]
 pub struct DebuggingOptions {
@@ -29,6 +30,24 @@ pub struct DebuggingOptions {
     /// Tell what would be sent to whom by which hosts, and send nothing
     ///
     /// MX hosts and addresses are looked up as for sending. The status is 0 where every recipient has somewhere to go.
-    #[arg(long, conflicts_with_all = ["quit_after", "serverinfo", "enqueue", "spool"], help_heading = "Debugging options")]
+    #[arg(long, conflicts_with_all = ["quit_after", "serverinfo", "enqueue", "spool"], hide_short_help = true, help_heading = "Debugging options")]
     pub dry_run: bool,
+    /// Type the protocol by hand, with editing, history and STARTTLS
+    ///
+    /// Where stdin is no terminal, its lines are sent one by one, each after the reply to the one before. `:help` lists what begins with a
+    /// colon. Ctrl-D, or the end of stdin, is QUIT. The status is 0 where the session was ended by this side or with QUIT.
+    #[arg(long, conflicts_with_all = ["quit_after", "serverinfo", "dry_run", "enqueue", "spool", "take_recipients"], help_heading = "Debugging options")]
+    pub interactive: bool,
+    /// Write the session that is typed to this file, too
+    #[arg(long, value_name = "FILE", requires = "interactive", hide_short_help = true, help_heading = "Debugging options")]
+    pub transcript: Option<PathBuf>,
+    /// Carry out the dialogue in this file, to try a server with what no honest client sends; see SCRIPTS
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["interactive", "quit_after", "serverinfo", "dry_run", "enqueue", "spool", "take_recipients"],
+        hide_short_help = true,
+        help_heading = "Debugging options"
+    )]
+    pub script: Option<PathBuf>,
 }
