@@ -32,6 +32,8 @@
 //!   mail/mime/param.rs     values with parameters, RFC 2231 both ways
 //!   mail/mime/head.rs      what a part's header says; damage flags
 //!   mail/mime/scan.rs      the parts of a message as a stream
+//!   mail/mime/survey.rs    what of a message has to change for a narrower way
+//!   mail/mime/rewrite.rs   a message changed that way, as a stream
 //!   mail/mime/build.rs     a message made of parts, as text and places for content
 //!   mail/complete.rs       fields that a submitted message lacks
 //!   mail/submitted.rs      the recipients that a submitted header names, and what must not leave
@@ -126,6 +128,7 @@
 //!   relay/policy.rs        who may send to whom through this host
 //!   relay/receive.rs       the work behind one session of our server
 //!   relay/sink.rs          where received messages go: spool, Maildir, nowhere
+//!   relay/body.rs          a message's body, as often as wanted, and made fit for the server at hand
 //!   relay/session.rs       one session as a client: transactions from an outbox
 //!   relay/deliver.rs       a destination's hosts in turn, until one serves
 //!   relay/plan.rs          where mail would go, without going there

@@ -338,6 +338,7 @@ mod tests {
             ("<bob@hamburger.test>, alice@crepes.test", &["bob@hamburger.test", "alice@crepes.test"]),
             ("Bob Smith <bob@hamburger.test>", &["Bob Smith <bob@hamburger.test>"]),
             ("John Q. Public <jqp@x.test>", &["John Q. Public <jqp@x.test>"]),
+            ("b\u{fc}b@k\u{e4}se.test", &["b\u{fc}b@xn--kse-qla.test"]),
             ("\"Smith, Bob\" <bob@x.test>, c@x.test", &["Smith, Bob <bob@x.test>", "c@x.test"]),
             ("\"evil@x.test\" <bob@x.test>", &["evil@x.test <bob@x.test>"]),
             ("\"a\\\"b\" <bob@x.test>", &["a\"b <bob@x.test>"]),
@@ -396,7 +397,7 @@ mod tests {
             ("a: b: c@x.test;", "b: ':' is out of place"),
             ("a: b@x.test", "a: b@x.test: ':' is out of place"),
             ("a@x.test; b@x.test", "a@x.test: ';' is out of place"),
-            ("b\u{fc}b@x.test", "b\u{fc}b@x.test: address is not ASCII"),
+            ("b\u{fc}b\u{85}@x.test", "b\u{fc}b\\u{85}@x.test: control character in the address"),
             ("<a@x.test,b@x.test>", "<a@x.test,b@x.test>: ',' is out of place"),
         ] {
             assert_eq!(list(value), Err(error.to_owned()), "{value:?}");

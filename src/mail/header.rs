@@ -52,6 +52,16 @@ pub enum Item<'a> {
     Junk(&'a [u8]),
 }
 
+impl<'a> Item<'a> {
+    /// All bytes of it, its line ends included.
+    pub fn raw(&self) -> &'a [u8] {
+        match self {
+            Item::Field(field) => field.raw,
+            Item::Junk(raw) => raw,
+        }
+    }
+}
+
 /// The parts of `header`, which may or may not have the blank line at its end.
 pub fn items(header: &[u8]) -> Items<'_> {
     Items { rest: header }

@@ -2,6 +2,7 @@
 
 pub mod alias;
 pub mod board;
+pub mod body;
 pub mod bounce;
 pub mod child;
 pub mod clock;

@@ -2,13 +2,14 @@
 //! after the other, and bring each recipient to its next hop.
 
 use super::board::{Board, Hop};
+use super::body::Source;
 use super::bounce::expand;
 use super::consign::{Consignment, Gate, Job, pending};
 use super::deliver::{Courier, Destination, Unserved, settle_all};
 use super::desk::Desk;
 use super::local::{Delivery, Local};
 use super::route::{Follow, NextHop, Router};
-use super::session::{Outbox, Parcel, Sent, Source, Via};
+use super::session::{Outbox, Parcel, Sent, Via};
 use super::settle::{self, Turn};
 use crate::disk::spool::format::Sort;
 use crate::disk::spool::layout::{Entry, Place, REMOVALS_WAIT, SpoolError};

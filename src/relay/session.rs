@@ -1,6 +1,8 @@
 //! One session as a client: transactions from an outbox, one after another over one connection. Which host it leads to is
 //! `deliver`'s.
 
+use super::body::{Misfit, Rewriting, Source, fit};
+use crate::mail::mime::survey::Plan;
 use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::EnhancedStatus;
 use crate::net::connection::Connection;
@@ -20,24 +22,6 @@ pub struct Parcel<T> {
     pub transaction: Transaction,
     pub body: Box<dyn Source>,
     pub tag: T,
-}
-
-/// A message in wire form (CRLF) that can be read as often as wanted.
-pub trait Source: Send {
-    /// From its start.
-    fn open(&self) -> Box<dyn Read + Send>;
-
-    /// From its start, to be sent.
-    fn send(&self) -> Box<dyn Read + Send> {
-        self.open()
-    }
-}
-
-/// For a session that ends before the message.
-impl Source for io::Empty {
-    fn open(&self) -> Box<dyn Read + Send> {
-        Box::new(io::empty())
-    }
 }
 
 /// What came of a parcel.
@@ -205,6 +189,41 @@ impl<T> Sending<'_, T> {
         }
     }
 
+    /// The next transaction that this server may take; what it cannot is settled.
+    fn next(&mut self, offered: &Extensions) -> Option<Transaction> {
+        loop {
+            let mut parcel = self.outbox.next()?;
+            let fitted = fit(&mut parcel.transaction, parcel.body.as_ref(), offered);
+            let (transaction, body) = (parcel.transaction.clone(), parcel.body.send());
+            self.current = Some(parcel);
+            match fitted {
+                Ok(plan) => {
+                    self.tell_changes(&transaction, plan.as_deref(), offered);
+                    self.body = Some(match plan {
+                        Some(plan) => Box::new(Rewriting::new(body, plan)),
+                        None => body,
+                    });
+                    return Some(transaction);
+                }
+                Err(Misfit::Refused(outcome)) => self.settle(|recipients| vec![outcome; recipients], None),
+                Err(Misfit::Unreadable(error)) => {
+                    let why = Diagnostic::local(EnhancedStatus::new(4, 3, 0), format!("cannot read the message: {error}"));
+                    self.unreadable = Some(error);
+                    self.settle(|recipients| vec![Outcome::Deferred(why); recipients], None);
+                }
+            }
+        }
+    }
+
+    fn tell_changes(&self, transaction: &Transaction, plan: Option<&Plan>, offered: &Extensions) {
+        if !offered.dsn && !transaction.dsn.is_empty() {
+            self.info("the server does not offer DSN: nothing is asked of it");
+        }
+        if let Some(plan) = plan {
+            self.info(&format!("the server does not offer 8BITMIME, re-encoded: {}", plan.told.join(", ")));
+        }
+    }
+
     fn settle(&mut self, outcomes: impl FnOnce(usize) -> Vec<Outcome>, fault: Option<Fault>) {
         self.body = None;
         if let Some(parcel) = self.current.take() {
@@ -232,13 +251,7 @@ impl<T> Work<Client> for Sending<'_, T> {
                 if !std::mem::replace(&mut self.served, true) {
                     self.outbox.opened(&offered);
                 }
-                self.current = self.outbox.next();
-                self.body = self.current.as_ref().map(|parcel| parcel.body.send());
-                let transaction = self.current.as_ref().map(|parcel| parcel.transaction.clone());
-                if !offered.dsn && transaction.as_ref().is_some_and(|transaction| !transaction.dsn.is_empty()) {
-                    self.info("the server does not offer DSN: nothing is asked of it");
-                }
-                Some(transaction.map_or(ClientTell::Quit, ClientTell::Send))
+                Some(self.next(&offered).map_or(ClientTell::Quit, ClientTell::Send))
             }
             ClientAsk::Finished(finished) => {
                 self.settle(|_| finished.outcomes, finished.fault);

@@ -99,7 +99,7 @@ impl Visitor for Picker<'_> {
         let State::Open { depth, kind, decoder } = &mut self.state else { return Ok(()) };
         let content = match (*kind, run) {
             (_, Run::HeaderEnd) if *depth == self.depth => return Ok(()),
-            (Kind::Leaf, Run::Frame) => return Ok(()),
+            (Kind::Leaf, Run::Header | Run::Frame) => return Ok(()),
             (Kind::Leaf, Run::Content) if !matches!(decoder, Decoder::Identity) => {
                 self.decoded.clear();
                 decoder.push(bytes, &mut self.decoded);

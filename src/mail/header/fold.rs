@@ -9,6 +9,9 @@ pub const WIDTH: usize = 76;
 /// A word without blanks longer than this is encoded, so that no line passes 998 octets (RFC 5322 section 2.1.1).
 const LONGEST_PLAIN: usize = 900;
 
+/// Longest line that may stand in a header, its line end not counted (RFC 5322 section 2.1.1).
+const LONGEST_LINE: usize = 998;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FieldError {
     #[error("holds a line end or a NUL")]
@@ -67,6 +70,28 @@ pub fn words<'a>(name: &str, words: impl IntoIterator<Item = &'a str>, out: &mut
     let mut line = Line::new(name, out);
     words.into_iter().for_each(|word| line.word(word));
     line.end();
+}
+
+/// Folds the lines of a field that are longer than 998 octets (RFC 5322 section 2.1.1) at blanks that stand there, so that the field means
+/// the same. None where there is none to fold at.
+pub fn refold(raw: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(raw.len() + 8);
+    for line in raw.split_inclusive(|b| *b == b'\n') {
+        let mut rest = line;
+        while rest.trim_ascii_end().len() > LONGEST_LINE {
+            // Neither what stays nor what goes on the next line may be blank.
+            let last_word = rest.trim_ascii_end().iter().rposition(|b| matches!(b, b' ' | b'\t'))?;
+            let at = rest[..LONGEST_LINE.min(last_word) + 1].iter().rposition(|b| matches!(b, b' ' | b'\t'))?;
+            if rest[..at].trim_ascii().is_empty() {
+                return None;
+            }
+            out.extend_from_slice(&rest[..at]);
+            out.extend_from_slice(b"\r\n");
+            rest = &rest[at..];
+        }
+        out.extend_from_slice(rest);
+    }
+    Some(out)
 }
 
 /// Words go as they are, runs of words that ASCII cannot hold as encoded words. Only single blanks are places to fold, so that what is

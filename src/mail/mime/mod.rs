@@ -3,4 +3,6 @@
 pub mod build;
 pub mod head;
 pub mod param;
+pub mod rewrite;
 pub mod scan;
+pub mod survey;

@@ -50,7 +50,9 @@ pub struct Part<'a> {
 pub enum Run {
     /// Content of the leaf that is open, still encoded.
     Content,
-    /// Headers, delimiters, preambles, epilogues: content only of the messages they stand in.
+    /// Of the header of the part that begins next: content only of the messages it stands in.
+    Header,
+    /// Delimiters, preambles, epilogues, likewise.
     Frame,
     /// The line end of the blank line between the header of the part that began last and its content. It is told late, for it may belong
     /// to a delimiter; to the messages around it, it is content.
@@ -307,8 +309,8 @@ impl Scanner {
             return Ok(used);
         }
         self.flush_pending(visitor)?;
-        visitor.bytes(Run::Frame, line)?;
-        self.pending = line_end.map(|line_end| (line_end, Run::Frame));
+        visitor.bytes(Run::Header, line)?;
+        self.pending = line_end.map(|line_end| (line_end, Run::Header));
         if starts && line.is_empty() && line_end.is_some() {
             self.pending = line_end.map(|line_end| (line_end, Run::HeaderEnd));
             self.end_header(visitor)?;
