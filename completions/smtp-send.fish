@@ -2,6 +2,7 @@ complete -c smtp-send -s f -l from -d 'Whom the message is from, for bounces; \'
 complete -c smtp-send -l ehlo -d 'Our name in EHLO [default: the config\'s hostname, else the system\'s]' -r
 complete -c smtp-send -l spool -d 'Put what was deferred in this spool, for mailq-run to try again; it then counts as done' -r -F
 complete -c smtp-send -l config -d 'Config file [default: $POSTROAD_CONFIG, else ~/.config/postroad/config.toml over /etc/postroad/config.toml]' -r -F
+complete -c smtp-send -l header -d 'Set a header field: the first of that name is replaced, or it is added at the end' -r
 complete -c smtp-send -l maildir -d 'Send each message of this Maildir, new and cur, in order of name' -r -F
 complete -c smtp-send -s s -l server -d 'The server: host[:port], URL, mx:DOMAIN, or a socket as unix:/PATH or lmtp:/PATH' -r
 complete -c smtp-send -s a -l account -d 'Take the server and what belongs to it from [account.NAME] of the config' -r
@@ -55,6 +56,9 @@ complete -c smtp-send -l enqueue -d 'Only put the message in the spool [default:
 complete -c smtp-send -l json -d 'Results as one JSON object a line'
 complete -c smtp-send -s v -l verbose -d 'Show the session on stderr; twice: with times'
 complete -c smtp-send -s q -l quiet -d 'No progress bar, and nothing on stderr but what ends the tool'
+complete -c smtp-send -l add-headers -d 'Add From, Date and Message-ID where they are missing'
+complete -c smtp-send -l sample -d 'Send a small message made up for a first try, and read no stdin'
+complete -c smtp-send -l fix-lines -d 'Encode or fold lines longer than 998 octets, which are refused otherwise'
 complete -c smtp-send -l batch -d 'Send each message of the mbox on stdin, all over one connection'
 complete -c smtp-send -l remove -d 'Remove from the Maildir what was accepted for all its recipients'
 complete -c smtp-send -l lmtp -d 'Speak LMTP to --pipe'

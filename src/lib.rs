@@ -16,6 +16,7 @@
 //!   bytes/transfer/base64.rs            base64 as a stream, 76-column lines out, anything in
 //!   bytes/transfer/quoted_printable.rs  quoted-printable as a stream
 //!   bytes/transfer.rs      content-transfer-encodings: chosen by content, written, read
+//!   bytes/overlong.rs      the first line that is too long for a message
 //!   bytes/encoded_word.rs  encoded words of header fields
 //! mail    1   parsed values; no I/O, no clock
 //!   mail/address.rs        local part, domain, mailbox, paths
@@ -160,6 +161,7 @@
 //!   cli/screen.rs          a client's sessions on stderr
 //!   cli/progress.rs        a bar for what takes over a second on a terminal
 //!   cli/message.rs         the message on stdin, in wire form, as often as wanted
+//!   cli/message/edit.rs    a message changed before it is sent
 //!   cli/secret/file.rs     secrets in files and streams
 //!   cli/secret/netrc.rs    the .netrc, read
 //!   cli/secret/program.rs  secrets that a program prints
@@ -211,6 +213,7 @@
 //!   cmd/smtp_send/debugging.rs  its options that look at a server
 //!   cmd/smtp_send/source.rs  where messages come from: stdin, an mbox, a Maildir
 //!   cmd/smtp_send/extensions.rs  options: delivery reports, TLS all the way, extensions that do not count
+//!   cmd/smtp_send/compose.rs  header fields set, added, and a message made up for a first try
 //!   cmd/smtp_send/args.rs  smtp-send's command line
 //!   cmd/smtp_send/results.rs  what became of each recipient, and the status of all
 //!   cmd/smtp_send/queue.rs    into the spool: instead of sending, or what was deferred

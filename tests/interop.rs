@@ -8,6 +8,8 @@ mod support;
 mod auth;
 #[path = "interop/clients.rs"]
 mod clients;
+#[path = "interop/extensions.rs"]
+mod extensions;
 #[path = "interop/letters.rs"]
 mod letters;
 #[path = "interop/looks.rs"]

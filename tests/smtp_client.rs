@@ -250,7 +250,7 @@ fn in_chunks(lmtp: bool, pipelining: bool) -> (Client, Sender) {
     let envelope = Envelope::new("a@x.test".parse().unwrap(), [recipient.clone()]).unwrap();
     // Without PIPELINING only what fits one chunk goes by BDAT.
     let transaction = Transaction { size: (!pipelining).then_some(9), ..Transaction::new(envelope) };
-    let mut sender = Sender { transaction: Some(transaction), recipients: vec![recipient], rows: Vec::new() };
+    let mut sender = Sender { transaction: Some(transaction), login: None, recipients: vec![recipient], rows: Vec::new() };
     let ehlo = if pipelining { "250-mx.test\r\n250-PIPELINING\r\n250 CHUNKING\r\n" } else { "250-mx.test\r\n250 CHUNKING\r\n" };
     for reply in ["220 mx.test\r\n", ehlo, "250 ok\r\n", "250 ok\r\n"] {
         client.receive(reply.as_bytes());
@@ -355,4 +355,38 @@ fn finished(client: &mut Client, mut sender: Sender) -> Vec<String> {
         }
     }
     sender.rows
+}
+
+/// RFC 5321 section 4.5.3.2: a server may be slow, above all after the final dot.
+#[test]
+fn every_step_waits_as_long_as_the_rfc_says() {
+    let minutes = |client: &mut Client| match client.step() {
+        Step::Io { within, .. } => within.as_secs() / 60,
+        other => panic!("{other:?}"),
+    };
+    let mut client = Client::new(config(false));
+    assert_eq!(minutes(&mut client), 5, "the greeting");
+    let recipient: ForwardPath = "b@y.test".parse().unwrap();
+    let envelope = Envelope::new("a@x.test".parse().unwrap(), [recipient]).unwrap();
+    let mut transaction = Some(Transaction::new(envelope));
+    let mut waits = Vec::new();
+    for reply in ["220 mx.test\r\n", "250 mx.test\r\n", "250 ok\r\n", "250 ok\r\n"] {
+        client.receive(reply.as_bytes());
+        if let Step::Ask(ClientAsk::Ready(_)) = client.step() {
+            client.tell(ClientTell::Send(transaction.take().unwrap()));
+        }
+        client.wrote(client.outgoing().len());
+        waits.push(minutes(&mut client));
+    }
+    assert_eq!(waits, [5, 5, 5, 2], "EHLO, MAIL, RCPT, DATA");
+    client.receive(b"354 go\r\n");
+    let lines = b"a line\r\n".repeat(10_000);
+    while let Step::NeedBody { room } = client.step() {
+        client.body(&lines[..room.min(lines.len())], false);
+    }
+    assert_eq!(minutes(&mut client), 3, "a block");
+    client.wrote(client.outgoing().len());
+    assert!(matches!(client.step(), Step::NeedBody { .. }));
+    client.body(b"", true);
+    assert_eq!(minutes(&mut client), 10, "the final dot");
 }

@@ -7,6 +7,7 @@ pub mod escape;
 pub mod line;
 pub mod lone_dot;
 pub mod newline;
+pub mod overlong;
 pub mod secret;
 pub mod transfer;
 pub mod xtext;

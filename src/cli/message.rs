@@ -1,10 +1,14 @@
 //! The message on stdin, read twice in constant memory: once to learn its size and whether it is fit to be sent, then for each
 //! transaction. A stdin that cannot be read again is kept in an unlinked temporary file.
 
+pub mod edit;
+
 use super::exit::{Failure, OrStatus, Status};
 use crate::bytes::lone_dot::LoneDot;
 use crate::bytes::newline::{LoneCr, ToCrlf};
+use crate::bytes::overlong::Overlong;
 use crate::disk::scratch::Scratch;
+use crate::mail::mime::survey::Plan;
 use crate::mail::{complete, header, submitted};
 use crate::protocol::smtp::client::words::HeaderText;
 use anyhow::Context;
@@ -96,6 +100,15 @@ pub struct Message {
     pub eight_bit: bool,
     /// Whether the header that is sent goes beyond ASCII.
     pub text: HeaderText,
+    rest_is_eight_bit: bool,
+    /// The header is not as it was read.
+    edited: bool,
+    /// Lines that were read before the header: an mbox line.
+    lines_before: u64,
+    /// The first line behind the header that is too long, as it was read.
+    overlong: Option<u64>,
+    /// How lines that are too long are changed.
+    plan: Option<Arc<Plan>>,
 }
 
 impl Message {
@@ -130,6 +143,11 @@ impl Message {
             header,
             rest_at: 0,
             store,
+            rest_is_eight_bit: false,
+            edited: false,
+            lines_before: 0,
+            overlong: None,
+            plan: None,
         }
     }
 
@@ -163,11 +181,16 @@ impl Message {
         Ok(Some(Message {
             size: scan.size - (whole_header.len() - header.len()) as u64,
             eight_bit: scan.eight_bit || !header.is_ascii(),
-            text: if header.is_ascii() { HeaderText::Ascii } else { HeaderText::Utf8 },
+            text: header_text(&header),
             header: header.into(),
             whole_header: whole_header.into(),
             rest_at: start + scan.rest_at,
             store: Arc::new(store),
+            rest_is_eight_bit: scan.eight_bit,
+            edited: false,
+            lines_before: scan.lines_before,
+            overlong: scan.overlong.line(),
+            plan: None,
         }))
     }
 
@@ -176,8 +199,7 @@ impl Message {
         &self.whole_header
     }
 
-    /// The message in wire form, from its start.
-    pub fn body(&self) -> Body {
+    fn unchanged_body(&self) -> Body {
         Body {
             message: self.clone(),
             header_at: 0,
@@ -187,6 +209,15 @@ impl Message {
             ready: Vec::new(),
             taken: 0,
         }
+    }
+}
+
+/// Whether the fields of a header go beyond ASCII. What is no field is text that somebody left without a header.
+fn header_text(header: &[u8]) -> HeaderText {
+    if header.is_ascii() || header::fields(header).all(|field| field.raw.is_ascii()) {
+        HeaderText::Ascii
+    } else {
+        HeaderText::Utf8
     }
 }
 
@@ -238,6 +269,8 @@ struct Scan {
     eight_bit: bool,
     newline: ToCrlf,
     at_line_start: bool,
+    lines_before: u64,
+    overlong: Overlong,
 }
 
 impl Scan {
@@ -289,6 +322,8 @@ impl Scan {
         let header = std::mem::take(&mut self.raw_header);
         self.newline.push(&header[skip..end], &mut self.header).or_status(Status::Data)?;
         (self.header_done, self.rest_at) = (true, end as u64);
+        self.lines_before = u64::from(skip > 0);
+        self.overlong = Overlong::after(memchr::memchr_iter(b'\n', &header[..end]).count() as u64);
         self.size = self.header.len() as u64;
         self.at_line_start = self.header.is_empty() || self.header.ends_with(b"\r\n");
         Ok(())
@@ -299,6 +334,7 @@ impl Scan {
         self.newline.push(bytes, wire)?;
         self.size += wire.len() as u64;
         self.eight_bit |= !bytes.is_ascii();
+        self.overlong.push(bytes);
         if !wire.is_empty() {
             self.at_line_start = wire.ends_with(b"\r\n");
         }

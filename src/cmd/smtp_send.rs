@@ -1,6 +1,7 @@
 //! smtp-send: sends a message from stdin to a server, a smarthost, or straight to the recipients' MX hosts.
 
 mod args;
+mod compose;
 mod debugging;
 mod dry_run;
 mod extensions;
@@ -118,8 +119,11 @@ fn carry(args: Args, given: Option<Given>) -> Result<Status, Failure> {
     }
     let progress = Progress::new(args.quiet);
     let silent = given.is_some();
-    let source =
-        given.map_or_else(|| Source::open(&args.many, args.keep_bcc, progress.is_shown()), |given| Ok(Source::given(given)))?;
+    let source = match given {
+        Some(given) => Source::given(given),
+        None if args.compose.sample => Source::made(compose::ComposeOptions::sample(), args.keep_bcc),
+        None => Source::open(&args.many, args.keep_bcc, progress.is_shown())?,
+    };
     if let Some(total) = source.total {
         progress.expect(total);
     }
@@ -201,7 +205,7 @@ fn by_hand(args: &Args, config: &Config, chosen: Option<Chosen>) -> Result<Statu
 /// `--quit-after` a stage before the message.
 fn quit_early(args: &Args, config: &Config, chosen: Option<Chosen>, tls: &ToolTls, stage: Stage) -> Result<Status, Failure> {
     let wanted = args.take_recipients && !stage.is_before_rcpt();
-    let message = wanted.then(|| Message::from_stdin(args.keep_bcc)).transpose()?;
+    let message = wanted.then(|| mailbag::prepared(args, chosen.as_ref(), Message::from_stdin(args.keep_bcc)?)).transpose()?;
     let (reverse_path, recipients) = if stage.is_before_rcpt() {
         (reverse_path(args, chosen.as_ref(), None, false), args.recipients.clone())
     } else {

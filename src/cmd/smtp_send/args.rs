@@ -1,5 +1,6 @@
 //! smtp-send's command line.
 
+use super::compose::ComposeOptions;
 use super::debugging::DebuggingOptions;
 use super::extensions::ExtensionOptions;
 use super::source::ManyOptions;
@@ -56,6 +57,8 @@ pub struct Args {
     /// No progress bar, and nothing on stderr but what ends the tool
     #[arg(short, long)]
     pub quiet: bool,
+    #[command(flatten)]
+    pub compose: ComposeOptions,
     #[command(flatten)]
     pub many: ManyOptions,
     #[command(flatten)]

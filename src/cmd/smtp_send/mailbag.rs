@@ -1,6 +1,7 @@
 //! Gives out letters: messages from wherever they were read, each with its envelope.
 
 use super::args::Args;
+use super::compose::Author;
 use super::ledger::Ledger;
 use super::letter::Letter;
 use super::source::{Found, Label, Source};
@@ -8,6 +9,7 @@ use crate::cli::config::system_hostname;
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::message::Message;
 use crate::cli::opts::server::Chosen;
+use crate::cli::stdio::say;
 use crate::mail::address::{ForwardPath, Mailbox, ReversePath};
 use crate::mail::address_list;
 use crate::mail::envelope::Envelope;
@@ -30,6 +32,11 @@ impl Mailbag<'_> {
                 return Ok(None);
             };
             let letter = message.and_then(|message| {
+                let ready = match &given {
+                    Some(_) => message.as_submitted(),
+                    None => prepared(self.args, self.chosen, message),
+                };
+                let message = ready.map_err(|failure| named(failure, label.as_ref()))?;
                 let said = || envelope(self.args, self.chosen, Some(&message), label.is_some());
                 let envelope = given.map_or_else(said, Ok).map_err(|failure| named(failure, label.as_ref()))?;
                 Ok((message, envelope))
@@ -46,6 +53,27 @@ impl Mailbag<'_> {
             }
         }
     }
+}
+
+/// With what the command line asks of every message.
+pub fn prepared(args: &Args, chosen: Option<&Chosen>, message: Message) -> Result<Message, Failure> {
+    let compose = &args.compose;
+    let mut message = message;
+    if compose.edits() {
+        let said = args.from.as_ref().and_then(ReversePath::mailbox).cloned();
+        let of_account = || chosen.and_then(|chosen| chosen.account.as_ref()).and_then(|account| account.from.clone());
+        let Some(mailbox) = said.or_else(of_account).or_else(ourselves) else {
+            return Err(Failure::text(Status::Os, "who are you? name the author with -f"));
+        };
+        let host = args.ehlo.as_ref().map_or_else(system_hostname, ToString::to_string);
+        let author = Author { mailbox, host: &host, recipients: &args.recipients };
+        message = message.with_header(args.keep_bcc, |header| compose.edit(header, &author))?;
+    }
+    let message = message.with_known_text()?.with_short_lines(compose.long_lines())?;
+    if args.verbose > 0 && !message.changes().is_empty() {
+        say(&format!("=== lines over 998 octets, fixed: {}", message.changes().join(", ")));
+    }
+    Ok(message)
 }
 
 /// Recipients of the command line and, with `-t`, of the header; no recipient is status 64.

@@ -72,6 +72,7 @@ pub struct Source {
 
 enum From {
     Stdin,
+    Made(Vec<u8>),
     Given(Given),
     Mbox(Mbox<File>),
     Maildir(Pickup, std::vec::IntoIter<PathBuf>),
@@ -79,6 +80,11 @@ enum From {
 }
 
 impl Source {
+    /// One message that is made up here.
+    pub fn made(text: Vec<u8>, keep_bcc: bool) -> Source {
+        Source { from: From::Made(text), keep_bcc, number: 0, total: None }
+    }
+
     /// `measured`: somebody wants to know the total.
     pub fn open(options: &ManyOptions, keep_bcc: bool, measured: bool) -> Result<Source, Failure> {
         let (from, total) = match &options.maildir {
@@ -110,6 +116,11 @@ impl Source {
             From::Stdin => {
                 self.from = From::Nothing;
                 Some(only(Message::from_stdin(keep_bcc)?, None))
+            }
+            From::Made(text) => {
+                let text = std::mem::take(text);
+                self.from = From::Nothing;
+                Message::read(Store::Memory(text), 0, keep_bcc)?.map(|message| only(message, None))
             }
             From::Given(_) => match std::mem::replace(&mut self.from, From::Nothing) {
                 From::Given(given) => Some(only(given.message, Some(given.envelope))),
