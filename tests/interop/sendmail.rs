@@ -92,6 +92,9 @@ fn git_send_email() {
             ),
         );
         let mut git = site.caller("/usr/bin/git", "git-email");
+        for who in ["AUTHOR", "COMMITTER"] {
+            git.env(format!("GIT_{who}_NAME"), "Alice").env(format!("GIT_{who}_EMAIL"), "alice@x.test");
+        }
         match way {
             Way::Socket => git.arg("-c").arg(format!("sendemail.smtpServer={}", site.sendmail())).arg("send-email"),
             Way::Account => git.arg("send-email").arg(format!("--sendmail-cmd={} -i", site.sendmail())),
