@@ -189,7 +189,7 @@ mod tests {
         for line in session {
             let (mark, text) = line.split_at(3);
             let text = text.strip_prefix(' ').unwrap_or(text);
-            let wire = if mark == "C>" { text.to_owned() } else { format!("{text}\r\n") };
+            let wire = if mark == "C> " { text.to_owned() } else { format!("{text}\r\n") };
             let mut note = |event| events.push(event);
             for byte in wire.as_bytes() {
                 if mark.starts_with('S') {
@@ -261,6 +261,6 @@ mod tests {
     fn lmtp_answers_for_each_recipient_taken() {
         let session = ["S: 220 mx", "C: LHLO x", "S: 250 mx", "C: MAIL FROM:<>", "S: 250 a", "C: RCPT TO:<b@y>", "S: 250 b"];
         let rest = ["C: RCPT TO:<c@y>", "S: 250 c", "C: DATA", "S: 354 d", "C: .", "S: 250 e", "S: 450 f"];
-        assert_eq!(told(&[&session[..], &rest[..]].concat())[12..], ["message 3", ".<250", ".<450"]);
+        assert_eq!(told(&[&session[..], &rest[..]].concat())[11..], ["message 3", ".<250", ".<450"]);
     }
 }

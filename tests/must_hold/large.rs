@@ -1,6 +1,7 @@
 //! A message of 1 GiB passes through every tool, each in less than 32 MiB of memory.
 
 use crate::process::{Listener, Ran, run_as_is, run_fed, tool};
+use crate::talk::Talk;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -118,13 +119,12 @@ fn a_large_message_goes_all_the_way_in_little_memory() {
     assert!((length + lines..length + lines + 2 * header).contains(&taken), "{taken} bytes of {length}, {lines} lines, arrived");
 }
 
-/// A file is read where it stands: no copy of it is made. This one is a hole of 1 GiB, a single line that never ends.
+/// A file is read where it stands: no copy of it is made.
 #[test]
 fn a_file_is_sent_without_a_copy_in_little_memory() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("message");
-    std::fs::write(&path, HEADER).unwrap();
-    File::options().write(true).open(&path).unwrap().set_len(GIB).unwrap();
+    write_message(&mut File::create(&path).unwrap(), SIZE).unwrap();
     let downstream =
         Listener::start(&["--config", "/dev/null", "--discard", "--max-size", "2G"], &dir.path().join("downstream.log"));
     let mut send = tool("smtp-send");
@@ -132,7 +132,38 @@ fn a_file_is_sent_without_a_copy_in_little_memory() {
     let ran: Ran = run_as_is(send.env("TMPDIR", "/nonexistent").stdin(File::open(&path).unwrap()));
     assert_eq!(ran.status, 0, "{ran:?}");
     small("smtp-send from a file", ran.peak);
-    small("smtp-listen of an endless line", downstream.stop().peak);
+}
+
+/// A hole of 1 GiB: a line of more than 998 octets (RFC 5321 section 4.5.3.1.6), which is told before anything is sent.
+#[test]
+fn an_endless_line_is_refused_in_little_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("message");
+    std::fs::write(&path, HEADER).unwrap();
+    File::options().write(true).open(&path).unwrap().set_len(GIB).unwrap();
+    let mut send = tool("smtp-send");
+    send.args(["-s", "127.0.0.1:9", "-f", "alice@crepes.test", "bob@hamburger.test"]);
+    let ran: Ran = run_as_is(send.env("TMPDIR", "/nonexistent").stdin(File::open(&path).unwrap()));
+    assert_eq!((ran.status, &*ran.out), (65, ""), "{ran:?}");
+    assert!(ran.err.starts_with("smtp-send: line 5: longer than 998 octets"), "{ran:?}");
+    small("smtp-send of an endless line", ran.peak);
+}
+
+/// Others send such lines: they are taken in little memory.
+#[test]
+fn an_endless_line_is_taken_in_little_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = Listener::start(&["--config", "/dev/null", "--discard", "--max-size", "2G"], &dir.path().join("log"));
+    let mut talk = Talk::open(listener.address).unwrap();
+    talk.ask_all(&["EHLO x.test", "MAIL FROM:<alice@crepes.test>", "RCPT TO:<bob@hamburger.test>", "DATA"]).unwrap();
+    let block = vec![b'x'; MIB as usize];
+    for _ in 0..SIZE / MIB {
+        talk.send(&block).unwrap();
+    }
+    let reply = talk.ask("\r\n.").unwrap();
+    assert!(reply.starts_with("250"), "{reply}");
+    drop(talk);
+    small("smtp-listen of an endless line", listener.stop().peak);
 }
 
 /// From a place in a file that is not its start, as after `read` in a shell.
