@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 
 /// How much of what the peer sent, and of a body, is held at once.
 const HELD: usize = 32 * 1024;
+/// So much of a body waits for more before it is written: each write is a system call and, inside TLS, a record.
+const GATHERED: usize = 8 * 1024;
 /// Steps in a row in which nothing moved before an engine counts as broken.
 const STUCK_AFTER: u32 = 1 << 20;
 
@@ -170,7 +172,9 @@ impl<E: Engine, W: Work<E>> Driver<'_, E, W> {
         if self.cut_short() {
             return Ok(());
         }
-        let _ = self.write_some();
+        if self.engine.outgoing().len() >= GATHERED {
+            let _ = self.write_some();
+        }
         if self.held.is_empty() {
             self.readable = true;
         }
