@@ -165,14 +165,9 @@ fn every_transcript_passes_cut_at_every_byte() {
     }
 }
 
-/// A client that stands after the 354 of one recipient.
-fn sending() -> (Client, Sender) {
-    let mut client = Client::new(config(false));
-    let recipient: ForwardPath = "b@y.test".parse().unwrap();
-    let envelope = Envelope::new("a@x.test".parse().unwrap(), [recipient.clone()]).unwrap();
-    let transaction = Some(Transaction::new(envelope));
-    let mut sender = Sender { transaction, recipients: vec![recipient], rows: Vec::new(), login: None };
-    for reply in ["220 mx.test\r\n", "250 mx.test\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n"] {
+/// The server says this, and all that the client answers is written.
+fn hear(client: &mut Client, sender: &mut Sender, replies: &[&str]) {
+    for reply in replies {
         client.receive(reply.as_bytes());
         while let Step::Ask(ask) = client.step() {
             if let Some(tell) = sender.answer(ask) {
@@ -181,6 +176,16 @@ fn sending() -> (Client, Sender) {
         }
         client.wrote(client.outgoing().len());
     }
+}
+
+/// A client that stands after the 354 of one recipient.
+fn sending() -> (Client, Sender) {
+    let mut client = Client::new(config(false));
+    let recipient: ForwardPath = "b@y.test".parse().unwrap();
+    let envelope = Envelope::new("a@x.test".parse().unwrap(), [recipient.clone()]).unwrap();
+    let transaction = Some(Transaction::new(envelope));
+    let mut sender = Sender { transaction, recipients: vec![recipient], rows: Vec::new(), login: None };
+    hear(&mut client, &mut sender, &["220 mx.test\r\n", "250 mx.test\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n"]);
     (client, sender)
 }
 
@@ -252,15 +257,7 @@ fn in_chunks(lmtp: bool, pipelining: bool) -> (Client, Sender) {
     let transaction = Transaction { size: (!pipelining).then_some(9), ..Transaction::new(envelope) };
     let mut sender = Sender { transaction: Some(transaction), login: None, recipients: vec![recipient], rows: Vec::new() };
     let ehlo = if pipelining { "250-mx.test\r\n250-PIPELINING\r\n250 CHUNKING\r\n" } else { "250-mx.test\r\n250 CHUNKING\r\n" };
-    for reply in ["220 mx.test\r\n", ehlo, "250 ok\r\n", "250 ok\r\n"] {
-        client.receive(reply.as_bytes());
-        while let Step::Ask(ask) = client.step() {
-            if let Some(tell) = sender.answer(ask) {
-                client.tell(tell);
-            }
-        }
-        client.wrote(client.outgoing().len());
-    }
+    hear(&mut client, &mut sender, &["220 mx.test\r\n", ehlo, "250 ok\r\n", "250 ok\r\n"]);
     (client, sender)
 }
 

@@ -224,7 +224,10 @@ impl Courier<'_> {
         match &ended {
             Ended::Failed(Failure { fault: Fault::Tls, outcome }) if target.tls == StartTls::IfOffered => {
                 self.info(&format!("{}: {}; going on without TLS", target.place, outcome.diagnostic().text));
-                self.run(target, StartTls::Never, address, self.connect(target, address), outbox)
+                match self.in_clear(target, StartTls::Never, outbox) {
+                    Some(failure) => Ended::Failed(failure),
+                    None => self.run(target, StartTls::Never, address, self.connect(target, address), outbox),
+                }
             }
             _ => ended,
         }
@@ -245,9 +248,6 @@ impl Courier<'_> {
         connected: Result<Connection, String>,
         outbox: &dyn Outbox<T>,
     ) -> Ended {
-        if let Some(failure) = self.in_clear(target, tls, outbox) {
-            return Ended::Failed(failure);
-        }
         let host = target.place.to_string();
         let connection = match connected {
             Ok(connection) => connection,
