@@ -9,6 +9,7 @@
 //!   bytes/line.rs          CRLF lines with a length cap; refuses bare CR and LF; knows no verb
 //!   bytes/dot.rs           streaming dot-stuffing and its removal; knows no reply
 //!   bytes/newline.rs       LF or CRLF in, CRLF out, and back
+//!   bytes/from_quote.rs    lines that an mbox would take for its own
 //!   bytes/lone_dot.rs      a message that a line with a dot ends
 //!   bytes/secret.rs        a value that never prints itself
 //!   bytes/xtext.rs         values of SMTP parameters
@@ -142,6 +143,11 @@
 //!   relay/consign.rs       a message in its turn, its jobs on many threads
 //!   relay/board.rs         jobs by next hop
 //!   relay/pass.rs          one pass over the spool
+//! fetch   4   a POP3 mailbox brought home; clock, target and journal are passed in
+//!   fetch/words.rs         what a mailbox lists, and what came of each message
+//!   fetch/target.rs        what a target of fetched messages is
+//!   fetch/target/stream.rs into a stream, one behind the other
+//!   fetch/keeper.rs        policy, target and journal behind one face
 //! cli     5   the only floor that prints, reads the environment, or picks a status
 //!   cli/stdio.rs           stdout and stderr, which never panic; a closed stdout told apart
 //!   cli/exit.rs            the one table of exit statuses, and every tool's main
@@ -239,6 +245,7 @@ pub mod bytes;
 pub mod cli;
 pub mod cmd;
 pub mod disk;
+pub mod fetch;
 pub mod mail;
 pub mod net;
 pub mod protocol;

@@ -4,6 +4,7 @@ pub mod charset;
 pub mod dot;
 pub mod encoded_word;
 pub mod escape;
+pub mod from_quote;
 pub mod line;
 pub mod lone_dot;
 pub mod newline;

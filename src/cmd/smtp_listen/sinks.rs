@@ -1,5 +1,6 @@
 //! Sinks that belong to this tool alone: a command's stdin, and stdout.
 
+use crate::bytes::from_quote::FromQuote;
 use crate::bytes::newline::ToLf;
 use crate::cli::stdio::{Stdout, say};
 use crate::disk::scratch::Scratch;
@@ -101,72 +102,14 @@ impl IntoStdout {
             } else {
                 newline.push(&buf[..n], &mut text)
             }
-            out.write_all(&quote.push(&text))?;
+            let mut quoted = Vec::with_capacity(n);
+            quote.push(&text, &mut quoted);
+            out.write_all(&quoted)?;
         }
-        out.write_all(&quote.finish())?;
+        let mut rest = Vec::new();
+        quote.finish(&mut rest);
+        out.write_all(&rest)?;
         out.write_all(end.as_bytes())?;
         out.flush()
-    }
-}
-
-/// mboxrd: a `>` before every line that is `From ` behind any number of `>`. A stream.
-#[derive(Debug, Default)]
-struct FromQuote {
-    /// The start of a line that may yet turn out to be `>*From `.
-    start: Vec<u8>,
-    in_line: bool,
-}
-
-impl FromQuote {
-    fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(bytes.len() + 16);
-        for &byte in bytes {
-            if !self.in_line {
-                self.start.push(byte);
-                match self.matches() {
-                    Some(true) => out.push(b'>'),
-                    Some(false) => {}
-                    None => continue,
-                }
-                out.append(&mut self.start);
-                self.in_line = byte != b'\n';
-                continue;
-            }
-            out.push(byte);
-            self.in_line = byte != b'\n';
-        }
-        out
-    }
-
-    fn finish(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.start)
-    }
-
-    /// Is the start `>*From `? None: it may become so. A run of `>` too long to be a quote of ours is let through.
-    fn matches(&self) -> Option<bool> {
-        const FROM: &[u8] = b"From ";
-        let angles = self.start.iter().take_while(|b| **b == b'>').count();
-        let rest = &self.start[angles..];
-        if angles > 1000 {
-            return Some(false);
-        }
-        if rest == FROM { Some(true) } else { (!FROM.starts_with(rest)).then_some(false) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn from_lines_are_quoted_however_they_are_cut() {
-        let text = b"From a\n>From b\nFro\n>>From\nxFrom c\nFrom ";
-        for at in 0..=text.len() {
-            let mut quote = FromQuote::default();
-            let mut out = quote.push(&text[..at]);
-            out.extend(quote.push(&text[at..]));
-            out.extend(quote.finish());
-            assert_eq!(String::from_utf8(out).unwrap(), ">From a\n>>From b\nFro\n>>From\nxFrom c\n>From ", "{at}");
-        }
     }
 }

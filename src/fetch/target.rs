@@ -1,0 +1,49 @@
+//! Where fetched messages go. A target takes one message after the other, whole or not at all; the journal around it is `keeper`'s.
+
+use super::words::{Stop, Uid};
+use jiff::Timestamp;
+
+pub mod stream;
+
+/// What is known of a message that comes.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    pub number: u32,
+    pub uid: Option<&'a Uid>,
+    /// As the server counts it, in octets.
+    pub size: Option<u64>,
+    /// Of the fetching.
+    pub at: Timestamp,
+    /// The session fetches this message alone.
+    pub alone: bool,
+}
+
+/// Why a message was not taken. Nothing of it stays.
+#[derive(Debug)]
+pub enum Fault {
+    /// This message cannot be taken; the next may.
+    Message(String),
+    /// Nor can any other now.
+    Stop(Stop),
+}
+
+/// What the end of a message came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// It is where it should be; a word on where that is.
+    Delivered(String),
+    /// It waits for [`Target::publish`].
+    Pending,
+    /// It is to be deleted on the server though it was not taken.
+    Killed(String),
+}
+
+/// Where messages go. Bytes come in wire form, as the server sent them, without the dots of POP3.
+pub trait Target {
+    fn begin(&mut self, facts: &Facts<'_>) -> Result<(), Fault>;
+    /// After an error nothing more of this message comes.
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Fault>;
+    fn end(&mut self) -> Result<Taken, Fault>;
+    /// The message that was begun will not come to its end.
+    fn abort(&mut self);
+}
