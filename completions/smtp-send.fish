@@ -17,6 +17,7 @@ complete -c smtp-send -l user -d 'Log in as this user' -r
 complete -c smtp-send -l auth -d 'Log in by these mechanisms, the first choice first' -r
 complete -c smtp-send -l authzid -d 'Act as this user once logged in (the authorization identity)' -r
 complete -c smtp-send -l password-command -d 'The password is the first line that this command prints' -r
+complete -c smtp-send -l password-timeout -d 'Longest wait for a password command, the account\'s too, in seconds or as 30s, 5m [default: 2m]' -r
 complete -c smtp-send -l password-file -d 'The password is the first line of this file' -r -F
 complete -c smtp-send -l password-fd -d 'The password is the first line that can be read from this file descriptor' -r
 complete -c smtp-send -l credential -d 'The password is the first line of $CREDENTIALS_DIRECTORY/NAME' -r

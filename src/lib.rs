@@ -170,6 +170,7 @@
 //!   cli/message/edit.rs    a message changed before it is sent
 //!   cli/secret/file.rs     secrets in files and streams
 //!   cli/secret/netrc.rs    the .netrc, read
+//!   cli/secret/family.rs   a program and what it started, ended together
 //!   cli/secret/program.rs  secrets that a program prints
 //!   cli/secret/terminal.rs a question on the terminal whose answer is not shown
 //!   cli/secret.rs          where a secret comes from, fetched when it is needed

@@ -46,9 +46,19 @@ fn a_program_may_speak_lmtp() {
 
 #[test]
 fn a_program_that_is_no_server_or_none_at_all_is_told() {
-    let ran = send(&["--pipe", "/nowhere/server", "bob@hamburger.test"]);
-    assert_eq!(ran.status, 75);
-    assert!(ran.out.contains("cannot start /nowhere/server: No such file or directory"), "{}", ran.out);
+    let ran = send(&["--pipe", "/nowhere/server", "bob@hamburger.test", "carol@hamburger.test"]);
+    let row = |to| format!("refused\t{to}@hamburger.test\t-\t5.3.5\tcannot start /nowhere/server: No such file or directory\n");
+    assert_eq!((ran.status, ran.out), (78, row("bob") + &row("carol")));
+    for (program, why) in [("/dev/null", "Permission denied"), ("/dev/null/x", "Not a directory")] {
+        let ran = send(&["--pipe", program, "bob@hamburger.test"]);
+        assert!(ran.status == 78 && ran.out.contains(why), "{program}: {ran:?}");
+    }
+    for stage in
+        [&["--quit-after", "ehlo"][..], &["--quit-after", "rcpt", "bob@hamburger.test"], &["--serverinfo"], &["--interactive"]]
+    {
+        let ran = send(&[&["--pipe", "/nowhere/server"][..], stage].concat());
+        assert!(ran.status == 78 && (ran.err + &ran.out).contains("cannot start /nowhere/server"), "{stage:?}: {}", ran.status);
+    }
     let ran = send(&["--pipe", "true", "bob@hamburger.test"]);
     assert_eq!(ran.status, 75, "it says nothing and ends: {}", ran.err);
     let ran = send(&["--pipe", "echo 'no greeting'", "bob@hamburger.test"]);
@@ -98,6 +108,33 @@ fn a_proxy_header_comes_before_all_else() {
     let (header, _) = seen.join().unwrap();
     assert_eq!(header[..16], *b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c");
     assert_eq!(header[16..], [192, 0, 2, 9, 192, 0, 2, 25, 0x0f, 0xa0, 0, 25]);
+}
+
+/// What crossed the wire first stands first in the transcript, and a reply to it is nobody's.
+#[test]
+fn a_proxy_header_is_in_the_transcript() {
+    let ends = ["--proxy-source", "192.0.2.9:4000", "--proxy-dest", "192.0.2.25:25"];
+    let dir = tempfile::tempdir().unwrap();
+    let trace = dir.path().join("trace");
+    let shown = |version: &str, length, flags: &[&str]| {
+        let (server, seen) = behind_a_balancer(length);
+        let to = ["-s", &server, "--proxy-header", version, "--trace-json", trace.to_str().unwrap(), "bob@hamburger.test"];
+        let ran = send(&[&to[..], &ends, flags].concat());
+        seen.join().unwrap();
+        ran.err
+    };
+    let text = "PROXY TCP4 192.0.2.9 192.0.2.25 4000 25";
+    let line = shown("v1", None, &["-v"]);
+    assert!(line.contains(&format!("\n -> {text}\n<** 554 5.3.2 not now\n -> QUIT\n")), "{line}");
+    let traced = std::fs::read_to_string(&trace).unwrap();
+    let told = |part: &str| traced.lines().any(|line| line.contains(part) && line.contains("\"stage\":\"connect\""));
+    assert!(told(&format!("\"event\":\"proxy\",\"text\":\"{text}\"")) || told("\"event\":\"proxy\""), "{traced}");
+    assert!(traced.contains(text) && told("\"code\":554"), "{traced}");
+    let words = format!("=== sent a PROXY header of version 2, 28 octets: {text}\n");
+    let line = shown("v2", Some(28), &["-v"]);
+    assert!(line.contains(&format!("{words}<** 554")), "{line}");
+    let line = shown("v2", Some(28), &["--hex"]);
+    assert!(line.contains(&words) && line.contains("0d 0a 0d 0a 00 0d 0a 51"), "{line}");
 }
 
 #[test]

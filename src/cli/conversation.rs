@@ -11,7 +11,7 @@ use crate::net::tls::layer::{Facts, Handshake};
 use crate::protocol::hand::{Hand, HandAsk, HandTell};
 use crate::protocol::smtp::dialect::Smtp;
 use crate::protocol::smtp::reply::BadReply;
-use crate::relay::session::{Tape, note};
+use crate::relay::session::{Tape, introduce, note};
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -72,7 +72,8 @@ impl Conversation {
         let (words, mailbox) = mailbox()?;
         let shared = Arc::new(Shared::default());
         lock(&shared.due).push_back(String::new());
-        let mut connection = connection;
+        let (mut connection, mut tape) = (connection, tape);
+        introduce(Some(tape.as_mut()), &connection);
         let mut engine = Hand::new(Smtp::default(), lead.within, lead.implicit);
         let mut talking = Talking { shared: Arc::clone(&shared), tape, tell, by_the_book: lead.by_the_book };
         let driver = thread::Builder::new().spawn(move || {

@@ -9,6 +9,7 @@ use super::trace::{Session, TraceFile};
 use super::transcript::{Level, Side, Sink, Transcript};
 use crate::net::drive::work::Direction;
 use crate::net::tls::layer::{Certificate, Facts};
+use crate::protocol::proxy::{Introduction, Version};
 use crate::relay::session::{Tape, Via, Watch};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -209,6 +210,18 @@ impl Tape for Roll {
             self.events(secure, events);
         }
         self.follow = Some(follow);
+    }
+
+    fn introduced(&mut self, said: &Introduction) {
+        for transcript in std::iter::once(&mut self.transcript).chain(&mut self.copy) {
+            match said.version() {
+                Version::V1 => transcript.sent(false, said.bytes()),
+                Version::V2 => transcript.introduced(said),
+            }
+        }
+        if let Some((file, session)) = &self.trace {
+            session.info(file, false, "proxy", said.words());
+        }
     }
 
     fn secured(&mut self, facts: &Facts) {

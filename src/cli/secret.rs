@@ -1,5 +1,6 @@
 //! Where a password or token comes from. It is fetched once, when it is needed, and never stands on a command line or in a URL.
 
+mod family;
 pub mod file;
 pub mod netrc;
 mod program;
@@ -9,6 +10,7 @@ use crate::bytes::secret::Secret;
 use anyhow::{Result, anyhow};
 use std::fs::File;
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 /// Where passwords may come from, for errors.
 pub const SOURCES: &str = "use --password-command, --password-file, --password-fd, the config, .netrc or the prompt";
@@ -18,8 +20,8 @@ pub const SOURCES: &str = "use --password-command, --password-file, --password-f
 pub enum Source {
     /// Read already.
     Known(Secret<String>),
-    /// A program and its arguments.
-    Program(Vec<String>),
+    /// A program and its arguments, and how long it may take.
+    Program(Vec<String>, Duration),
     /// A descriptor that was inherited; it can be read once.
     Stream(Mutex<Option<File>>),
     /// The terminal, asked with these words.
@@ -48,7 +50,7 @@ impl Source {
     fn fetch(&self) -> Result<Secret<String>> {
         match self {
             Source::Known(secret) => Ok(secret.clone()),
-            Source::Program(words) => program::run(words),
+            Source::Program(words, within) => program::run(words, *within),
             Source::Stream(stream) => {
                 let stream = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
                 file::from(stream.ok_or_else(|| anyhow!("the descriptor was read already"))?, "--password-fd")

@@ -4,6 +4,7 @@
 use super::stdio::say;
 use super::veil::Veil;
 use crate::bytes::escape::visible;
+use crate::protocol::proxy::Introduction;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
@@ -153,6 +154,14 @@ impl Transcript {
     pub fn received(&mut self, secure: bool, bytes: &[u8]) {
         if self.level > Level::Quiet {
             self.crossed(false, secure, bytes);
+        }
+    }
+
+    /// A header that is no text, in words; with `--hex` its bytes, too.
+    pub fn introduced(&mut self, said: &Introduction) {
+        self.info(&format!("sent a PROXY header of version 2, {} octets: {}", said.bytes().len(), said.words()));
+        if self.hex {
+            dump(said.bytes()).for_each(|row| self.line(row));
         }
     }
 

@@ -108,6 +108,9 @@ fn carry(args: Args, given: Option<Given>) -> Result<Status, Failure> {
     }
     let log = args.log.open("smtp-send", Target::None)?;
     let tls = tls(&args, chosen.as_ref())?;
+    if args.spool.is_some() && tls.login.is_some() {
+        return Err(Failure::text(Status::Usage, "--spool and a login exclude each other: mailq-run would send without it"));
+    }
     if stage == Some(Stage::Auth) && tls.login.is_none() {
         return Err(Failure::text(
             Status::Usage,
@@ -187,7 +190,8 @@ fn by_hand(args: &Args, config: &Config, chosen: Option<Chosen>) -> Result<Statu
     }
     let reached = courier.reach(&Destination::Server(server.clone()));
     let Reached { connection, via, tls, lmtp, handshake } = reached.map_err(|outcome| {
-        let status = if matches!(outcome, Outcome::Refused(_)) { Status::NoHost } else { Status::TryAgain };
+        let refused = matches!(outcome, Outcome::Refused(_));
+        let status = if refused { results::found_here(&outcome).unwrap_or(Status::NoHost) } else { Status::TryAgain };
         Failure::text(status, &outcome.diagnostic().text)
     })?;
     let within = courier.timeouts.command;

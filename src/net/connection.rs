@@ -3,6 +3,7 @@
 use super::peer::Peer;
 use super::tls::layer::{Facts, Handshake, Secured, TlsError};
 use super::wire::{Directions, Ready, Wire};
+use crate::protocol::proxy::Introduction;
 use socket2::SockRef;
 use std::io::{self, Read, Write};
 use std::os::fd::BorrowedFd;
@@ -15,6 +16,8 @@ const LINGER_LIMIT: usize = 1024 * 1024;
 pub struct Connection {
     layer: Layer,
     peer: Peer,
+    /// What was said before all else.
+    introduction: Option<Introduction>,
     /// Ends after the wire did: what the connection was made to.
     _keeper: Option<Box<dyn Send>>,
 }
@@ -28,7 +31,17 @@ enum Layer {
 
 impl Connection {
     pub fn new(wire: Wire, peer: Peer) -> Connection {
-        Connection { layer: Layer::Clear(wire), peer, _keeper: None }
+        Connection { layer: Layer::Clear(wire), peer, introduction: None, _keeper: None }
+    }
+
+    /// With what was said on it already.
+    pub(super) fn introduced_by(self, introduction: Option<Introduction>) -> Connection {
+        Connection { introduction, ..self }
+    }
+
+    /// The header of the PROXY protocol that it began with.
+    pub fn introduction(&self) -> Option<&Introduction> {
+        self.introduction.as_ref()
     }
 
     /// With what is to be dropped once the connection is closed.

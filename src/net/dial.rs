@@ -6,7 +6,7 @@ use super::connection::Connection;
 use super::peer::Peer;
 use super::race::{in_turns, race};
 use super::wire::{Wire, reason};
-use crate::protocol::proxy;
+use crate::protocol::proxy::{self, Introduction};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::fmt;
 use std::io::{self, Write};
@@ -135,8 +135,8 @@ impl Dialer {
         let program = || argv.first().cloned().unwrap_or_default();
         let failed = |error| DialError::Command { program: program(), error };
         let (socket, running) = command::start(argv).map_err(failed)?;
-        self.say_proxy(&socket, None).map_err(failed)?;
-        Ok(Connection::over(socket).map_err(failed)?.kept_by(running))
+        let said = self.say_proxy(&socket, None).map_err(failed)?;
+        Ok(Connection::over(socket).map_err(failed)?.introduced_by(said).kept_by(running))
     }
 
     fn may_use(&self, address: &SocketAddr) -> bool {
@@ -162,16 +162,18 @@ impl Dialer {
     fn introduced(&self, socket: Socket, address: SocketAddr) -> io::Result<Connection> {
         socket.set_nonblocking(false)?;
         let ends = socket.local_addr()?.as_socket().map(|ours| (ours, address));
-        self.say_proxy(&socket, ends)?;
-        Ok(Connection::new(Wire::new(socket), Peer::Ip(address)))
+        let said = self.say_proxy(&socket, ends)?;
+        Ok(Connection::new(Wire::new(socket), Peer::Ip(address)).introduced_by(said))
     }
 
     /// The PROXY header, if there is to be one. It fits what the kernel holds for a connection that just began.
-    fn say_proxy(&self, mut to: impl Write, ends: Option<(SocketAddr, SocketAddr)>) -> io::Result<()> {
-        let Some(header) = self.proxy else { return Ok(()) };
+    fn say_proxy(&self, mut to: impl Write, ends: Option<(SocketAddr, SocketAddr)>) -> io::Result<Option<Introduction>> {
+        let Some(header) = self.proxy else { return Ok(None) };
         let source = header.source.or(ends.map(|(source, _)| source));
         let destination = header.destination.or(ends.map(|(_, destination)| destination));
-        to.write_all(&proxy::header(header.version, source.zip(destination)))
+        let said = Introduction::new(header.version, source.zip(destination));
+        to.write_all(said.bytes())?;
+        Ok(Some(said))
     }
 
     fn unix_socket(&self, path: &Path) -> io::Result<Connection> {
@@ -183,8 +185,8 @@ impl Dialer {
             match socket.connect(&address) {
                 Ok(()) => {
                     socket.set_nonblocking(false)?;
-                    self.say_proxy(&socket, None)?;
-                    return Connection::over(socket);
+                    let said = self.say_proxy(&socket, None)?;
+                    return Ok(Connection::over(socket)?.introduced_by(said));
                 }
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock || Instant::now() >= until => return Err(error),
                 Err(_) => std::thread::sleep(BACKLOG_PAUSE),
@@ -193,7 +195,6 @@ impl Dialer {
     }
 }
 
-/// One line, with all that was tried.
 impl DialError {
     /// The resolver says that there is no such host, and not that it could not find out. The standard library passes on only the C
     /// library's text (EAI_AGAIN's is the temporary one).
@@ -202,6 +203,17 @@ impl DialError {
     }
 }
 
+impl DialError {
+    /// There is no such program, or it is none that we may start.
+    pub fn is_no_such_program(&self) -> bool {
+        use io::ErrorKind::{InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied};
+        let DialError::Command { error, .. } = self else { return false };
+        let is_none = matches!(error.kind(), NotFound | PermissionDenied | NotADirectory | IsADirectory | InvalidInput);
+        is_none || error.raw_os_error() == Some(libc::ENOEXEC)
+    }
+}
+
+/// One line, with all that was tried.
 impl fmt::Display for DialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -35,6 +35,18 @@ pub fn one(number: RawFd) -> std::io::Result<OwnedFd> {
     own(number)
 }
 
+/// Keeps children from inheriting what whoever started us left open, such as a shell's lock. Where the system does not list what is open
+/// (no /dev/fd) nothing is done.
+pub fn withhold() {
+    let open = std::fs::read_dir("/dev/fd").into_iter().flatten().flatten();
+    let numbers = open.filter_map(|entry| entry.file_name().to_str()?.parse::<RawFd>().ok());
+    for number in numbers.filter(|number| *number >= FIRST) {
+        // SAFETY: only a flag of the descriptor changes, one that all that is opened here has anyway; a number that is closed
+        // meanwhile is an error without consequence.
+        unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+}
+
 fn own(fd: RawFd) -> std::io::Result<OwnedFd> {
     // SAFETY: `fd` is only looked at. Nothing else in the process owns it: it was handed over from outside, and `take` runs
     // once; `one` takes none that was taken.

@@ -14,9 +14,38 @@ pub enum Version {
     V2,
 }
 
-/// The header for a connection from `source` to `destination`; without them it says that both are unknown. Addresses of two
-/// families are both written as IPv6, as the protocol knows only pairs of one.
-pub fn header(version: Version, ends: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
+/// A header, and what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Introduction {
+    version: Version,
+    bytes: Vec<u8>,
+    words: String,
+}
+
+impl Introduction {
+    /// The header for a connection from `source` to `destination`; without them it says that both are unknown.
+    pub fn new(version: Version, ends: Option<(SocketAddr, SocketAddr)>) -> Introduction {
+        let words = String::from_utf8_lossy(&header(Version::V1, ends)).trim_end().to_owned();
+        Introduction { version, bytes: header(version, ends), words }
+    }
+
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// As it goes over the wire.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The line that version 1 has for it.
+    pub fn words(&self) -> &str {
+        &self.words
+    }
+}
+
+/// Addresses of two families are both written as IPv6, as the protocol knows only pairs of one.
+fn header(version: Version, ends: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
     let ends = ends.map(|(source, destination)| match (source.is_ipv4(), destination.is_ipv4()) {
         (true, false) => (mapped(source), destination),
         (false, true) => (source, mapped(destination)),

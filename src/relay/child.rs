@@ -2,6 +2,7 @@
 //! when their time is up. What their end means is `local`'s.
 
 use crate::bytes::newline::ToLf;
+use crate::net::inherited;
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{Gid, Pid, Uid};
@@ -71,6 +72,7 @@ impl Child<'_> {
     /// Starts the program, feeds it `prefix` and `body`, and waits for its end. The error is that of a body that can't be read: the
     /// program is killed before its stdin ends.
     pub fn run(&self, prefix: &[u8], body: &mut dyn Read) -> io::Result<Ending> {
+        inherited::withhold();
         let mut child = match self.command().spawn() {
             Ok(child) => child,
             Err(error) => return Ok(Ending::NotStarted(error)),

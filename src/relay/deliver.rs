@@ -31,6 +31,13 @@ pub enum Destination {
     Server(Server),
 }
 
+/// Why there is no connection, in one line that names the host.
+pub struct NoWay {
+    pub text: String,
+    /// The same will happen again: there is no such program.
+    pub for_good: bool,
+}
+
 /// Opens connections. Each error is one line that names the host.
 pub trait Dial: Sync {
     /// The addresses of a named server, by the system's resolver.
@@ -39,7 +46,7 @@ pub trait Dial: Sync {
     fn connect(&self, host: &str, addresses: &[SocketAddr]) -> Result<Reached, String>;
     fn unix(&self, path: &Path) -> Result<Connection, String>;
     /// To a program of ours, with its arguments.
-    fn command(&self, argv: &[String]) -> Result<Connection, String>;
+    fn command(&self, argv: &[String]) -> Result<Connection, NoWay>;
 }
 
 /// Makes what starts TLS with a host.
@@ -203,7 +210,7 @@ impl Courier<'_> {
                     attempt.tried += left.len();
                     let only = left.first().copied().filter(|_| left.len() == 1);
                     left.clear();
-                    (self.session(target, only, Err(text), outbox), only)
+                    (self.session(target, only, Err(text.into()), outbox), only)
                 }
             };
             if attempt.came_to(ended, via(target, address))? {
@@ -217,7 +224,7 @@ impl Courier<'_> {
         &self,
         target: &Target,
         address: Option<SocketAddr>,
-        connected: Result<Connection, String>,
+        connected: Result<Connection, NoWay>,
         outbox: &dyn Outbox<T>,
     ) -> Ended {
         let ended = self.run(target, target.tls, address, connected, outbox);
@@ -245,15 +252,15 @@ impl Courier<'_> {
         target: &Target,
         tls: StartTls,
         address: Option<SocketAddr>,
-        connected: Result<Connection, String>,
+        connected: Result<Connection, NoWay>,
         outbox: &dyn Outbox<T>,
     ) -> Ended {
         let host = target.place.to_string();
         let connection = match connected {
             Ok(connection) => connection,
-            Err(text) => {
-                self.info(&text);
-                return Ended::Failed(Failure { fault: Fault::Lost, outcome: deferred(4, 4, 1, text) });
+            Err(why) => {
+                self.info(&why.text);
+                return Ended::Failed(Failure { fault: Fault::Lost, outcome: why.outcome() });
             }
         };
         let verified = matches!(tls, StartTls::Required | StartTls::Implicit);
@@ -278,12 +285,12 @@ impl Courier<'_> {
         run(connection, config, around, outbox, via(target, address))
     }
 
-    pub(super) fn connect(&self, target: &Target, address: Option<SocketAddr>) -> Result<Connection, String> {
+    pub(super) fn connect(&self, target: &Target, address: Option<SocketAddr>) -> Result<Connection, NoWay> {
         match (address, &target.place) {
-            (Some(address), place) => self.dial.connect(&place.to_string(), &[address]).map(|reached| reached.connection),
-            (None, Spot::Socket(path)) => self.dial.unix(path),
+            (Some(address), place) => Ok(self.dial.connect(&place.to_string(), &[address])?.connection),
+            (None, Spot::Socket(path)) => Ok(self.dial.unix(path)?),
             (None, Spot::Command(argv)) => self.dial.command(argv),
-            (None, place) => Err(format!("{place}: no address")),
+            (None, place) => Err(format!("{place}: no address").into()),
         }
     }
 
@@ -394,8 +401,20 @@ impl Dial for Dialer {
         Dialer::unix(self, path).map_err(|error| error.to_string())
     }
 
-    fn command(&self, argv: &[String]) -> Result<Connection, String> {
-        Dialer::command(self, argv).map_err(|error| error.to_string())
+    fn command(&self, argv: &[String]) -> Result<Connection, NoWay> {
+        Dialer::command(self, argv).map_err(|error| NoWay { for_good: error.is_no_such_program(), text: error.to_string() })
+    }
+}
+
+impl From<String> for NoWay {
+    fn from(text: String) -> NoWay {
+        NoWay { text, for_good: false }
+    }
+}
+
+impl NoWay {
+    pub(super) fn outcome(self) -> Outcome {
+        if self.for_good { refused(5, 3, 5, self.text) } else { deferred(4, 4, 1, self.text) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where mail to a destination would go, without sending it; and a connection there, for who speaks with the server on their own.
 
-use super::deliver::{Courier, Destination, Target, Ways, via};
+use super::deliver::{Courier, Destination, NoWay, Target, Ways, via};
 use super::session::Via;
 use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::EnhancedStatus;
@@ -52,7 +52,8 @@ impl Courier<'_> {
                 Ok(Ways::Addresses(addresses)) => self
                     .dial
                     .connect(&target.place.to_string(), &addresses)
-                    .map(|reached| (Some(reached.address), reached.connection)),
+                    .map(|reached| (Some(reached.address), reached.connection))
+                    .map_err(NoWay::from),
                 Err(outcome) => {
                     failure = Some(outcome);
                     continue;
@@ -60,7 +61,7 @@ impl Courier<'_> {
             };
             match connected {
                 Ok((address, connection)) => return self.reached(&target, address, connection),
-                Err(text) => failure = Some(unreachable(text)),
+                Err(why) => failure = Some(why.outcome()),
             }
         }
         Err(failure.unwrap_or_else(|| unreachable("no host to connect to".to_owned())))

@@ -10,6 +10,7 @@ use crate::net::drive::drive;
 use crate::net::drive::fault::Fault as Cut;
 use crate::net::drive::work::{Direction, Options, Work};
 use crate::net::tls::layer::{Certificate, Facts, Handshake, TlsError};
+use crate::protocol::proxy::Introduction;
 use crate::protocol::sasl::words::{self as sasl, Mechanism};
 use crate::protocol::smtp::client::Client;
 use crate::protocol::smtp::client::stage::Stage;
@@ -73,6 +74,8 @@ pub trait Watch: Sync {
 /// The transcript of one session.
 pub trait Tape {
     fn crossed(&mut self, direction: Direction, secure: bool, bytes: &[u8]);
+    /// What was said before the protocol began.
+    fn introduced(&mut self, _: &Introduction) {}
     fn secured(&mut self, facts: &Facts);
     /// What a server showed that was refused for it.
     fn shown(&mut self, _: &Certificate) {}
@@ -109,7 +112,8 @@ pub struct Around<'a> {
 /// Runs a session until the outbox has nothing more or the session breaks. Every parcel that was taken is settled.
 pub fn run<T>(mut connection: Connection, config: ClientConfig, around: Around<'_>, outbox: &dyn Outbox<T>, via: Via) -> Ended {
     let Around { tls, login, watch } = around;
-    let tape = watch.map(|watch| watch.open(&via));
+    let mut tape = watch.map(|watch| watch.open(&via));
+    introduce(tape.as_deref_mut(), &connection);
     let mut work = Sending {
         outbox,
         watch,
@@ -146,6 +150,13 @@ pub fn run<T>(mut connection: Connection, config: ClientConfig, around: Around<'
             Failure { fault: Fault::Protocol, outcome }
         }
     })
+}
+
+/// Tells a transcript what its connection began with.
+pub fn introduce(tape: Option<&mut (dyn Tape + '_)>, connection: &Connection) {
+    if let (Some(tape), Some(said)) = (tape, connection.introduction()) {
+        tape.introduced(said);
+    }
 }
 
 /// Tells a transcript what cut its session short.

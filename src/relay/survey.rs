@@ -2,7 +2,7 @@
 //! every host of a destination is looked at.
 
 use super::deliver::{Courier, Destination, Target, via};
-use super::session::{Tape, Via, note};
+use super::session::{Tape, Via, introduce, note};
 use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::{Class, EnhancedStatus, Reply};
 use crate::net::connection::Connection;
@@ -59,15 +59,12 @@ impl Courier<'_> {
 
     fn look_at(&self, target: &Target, address: Option<SocketAddr>) -> Survey {
         let via = via(target, address);
-        let failed = |fault, text: String| {
-            let outcome = Outcome::Deferred(Diagnostic::local(EnhancedStatus::new(4, 4, 1), text));
-            Survey { via: via.clone(), failure: Some(Failure { fault, outcome }), ..Survey::default() }
-        };
         match self.connect(target, address) {
             Ok(connection) => self.talk(target, via, connection),
-            Err(text) => {
-                self.info(&text);
-                failed(Fault::Lost, text)
+            Err(why) => {
+                self.info(&why.text);
+                let failure = Failure { fault: Fault::Lost, outcome: why.outcome() };
+                Survey { via, failure: Some(failure), ..Survey::default() }
             }
         }
     }
@@ -81,6 +78,7 @@ impl Courier<'_> {
             },
         };
         let mut tape = self.watch.map(|watch| watch.open(&via));
+        introduce(tape.as_deref_mut(), &connection);
         let mut looking = Looking {
             hello: format!("{} {}", if target.lmtp { "LHLO" } else { "EHLO" }, self.hostname),
             helo: (!target.lmtp).then(|| format!("HELO {}", self.hostname)),

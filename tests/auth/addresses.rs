@@ -10,7 +10,7 @@ use postroad::net::dns::{Options, Resolver};
 use postroad::net::tls::layer::{Handshake, TlsError};
 use postroad::protocol::sasl::words::{Login as Words, Mechanism};
 use postroad::protocol::smtp::client::words::{Authentication, Fault, InClear, StartTls, Timeouts, Transaction};
-use postroad::relay::deliver::{Courier, Destination, Dial, Secure};
+use postroad::relay::deliver::{Courier, Destination, Dial, NoWay, Secure};
 use postroad::relay::session::{Login, Outbox, Parcel, Sent, Via};
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Write};
@@ -35,8 +35,8 @@ impl Dial for TwoAddresses {
         Err("no socket here".to_owned())
     }
 
-    fn command(&self, _argv: &[String]) -> Result<Connection, String> {
-        Err("no program here".to_owned())
+    fn command(&self, _argv: &[String]) -> Result<Connection, NoWay> {
+        Err("no program here".to_owned().into())
     }
 }
 

@@ -170,6 +170,8 @@ fn what_cannot_be_is_told_before_anything_is_connected() {
         assert!(code == 64 && line.contains(text) && !line.contains("hunter2"), "{words:?}: {code} {line}");
     };
     nobody(&["-s", "smtp://alice:hunter2@127.0.0.1"], sources);
+    let (code, line) = refused(&mut world.command(Some("work"), &["--spool", "/nonexistent/spool"], &[]));
+    assert_eq!((code, line.as_str()), (64, "--spool and a login exclude each other: mailq-run would send without it"));
     nobody(&["--mx", "--user", "alice"], "needs a server");
     nobody(&["-s", "mx:y.test", "--user", "alice"], "nobody logs in at MX hosts");
     nobody(&["-s", "127.0.0.1:1", "--password-file", "/x"], "nobody to log in as");
@@ -192,12 +194,16 @@ fn a_password_that_nobody_needs_is_not_asked_for() {
 fn a_password_that_cannot_be_had_is_77_with_a_row_for_each_recipient() {
     let world = World::new();
     for (command, why) in [
+        ("sleep 600", "the password command sleep took longer than 200ms"),
         ("sh -c 'echo half; exit 3'", "the password command sh failed: exit status: 3"),
         ("/nonexistent/pass", "cannot start the password command /nonexistent/pass: No such file or directory"),
         ("true", "the password command true: no password on the first line"),
     ] {
         let serving = world.host.serve("PLAIN", false, Box::new(welcome));
-        let ran = run(world.command(None, &["--password-command", command], &[]).arg("c@z.test"), MESSAGE);
+        // Only the one that never ends is hurried.
+        let time = if command == "sleep 600" { "200ms" } else { "60s" };
+        let ran =
+            run(world.command(None, &["--password-command", command, "--password-timeout", time], &[]).arg("c@z.test"), MESSAGE);
         let said = serving.join().unwrap();
         assert_eq!(ran.status, 77, "{ran:?}");
         assert!(said.iter().all(|line| !line.starts_with("AUTH")) && said.last().unwrap() == "QUIT", "{said:?}");

@@ -12,8 +12,12 @@ const QUESTION: &str = "Password for alice at 127.0.0.1: ";
 
 /// smtp-send in a session of its own, with a terminal or with none.
 fn start(host: &Host, terminal: Option<&OpenptyResult>) -> Child {
+    start_with(host, terminal, &[])
+}
+
+fn start_with(host: &Host, terminal: Option<&OpenptyResult>, options: &[&str]) -> Child {
     std::fs::write(host.path("message"), MESSAGE).unwrap();
-    let inner = host.command(&["--user", "alice", "--tls", "never", "--allow-plaintext-auth"]);
+    let inner = host.command(&[&["--user", "alice", "--tls", "never", "--allow-plaintext-auth"], options].concat());
     let mut command = Command::new("/usr/bin/setsid");
     if let Some(terminal) = terminal {
         command.arg("--ctty").stdin(File::from(terminal.slave.try_clone().unwrap()));
@@ -70,6 +74,56 @@ fn a_signal_at_the_question_sets_the_terminal_back() {
     assert_eq!(ended.status.signal(), Some(2), "{ended:?}");
     assert!(echoes(&terminal), "the terminal is as before");
     assert!(serving.join().unwrap().iter().all(|line| !line.starts_with("AUTH")));
+}
+
+/// A program that asks as `pass` and pinentry do.
+const ASKS: &str =
+    r#"sh -c 'stty -echo < /dev/tty; printf "PIN: " > /dev/tty; read pin < /dev/tty; stty echo < /dev/tty; echo "$pin"'"#;
+
+#[test]
+fn a_password_command_may_ask_on_the_terminal() {
+    let (host, terminal) = (Host::new(), openpty(None, None).unwrap());
+    let serving = host.serve("PLAIN", false, Box::new(welcome));
+    let mut master = File::from(terminal.master.try_clone().unwrap());
+    let child = start_with(&host, Some(&terminal), &["--password-command", ASKS]);
+    shown_until(&mut master, "PIN: ");
+    master.write_all(b"1234\n").unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert!(ended.status.success(), "{ended:?}");
+    assert_eq!(password(&serving.join().unwrap()).as_deref(), Some("1234"));
+}
+
+/// What it started is ended as well, and the terminal is as it was; Ctrl-C is the program's as it is ours.
+#[test]
+fn a_password_command_that_nobody_answers_is_ended() {
+    let asks = ASKS.replace("read pin < /dev/tty", "sleep 600 & echo $! > pid; sleep 600");
+    let (host, terminal) = (Host::new(), openpty(None, None).unwrap());
+    let serving = host.serve("PLAIN", false, Box::new(welcome));
+    let asks = asks.replace("> pid", &format!("> {}", host.path("pid").display()));
+    let options = ["--password-command", &asks, "--password-timeout", "1s"];
+    let ended = start_with(&host, Some(&terminal), &options).wait_with_output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!((ended.status.code(), said.contains("the password command sh took longer than 1s")), (Some(77), true), "{said}");
+    assert!(echoes(&terminal), "the terminal is as before");
+    serving.join().unwrap();
+    let pid = std::fs::read_to_string(host.path("pid")).unwrap();
+    let stat = || std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    let is_there = || stat().rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'));
+    // Whoever reaps the orphan may take a moment.
+    let gone = (0..400).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        !is_there()
+    });
+    assert!(gone, "{}", stat());
+
+    let terminal = openpty(None, None).unwrap();
+    let serving = host.serve("PLAIN", false, Box::new(welcome));
+    let mut master = File::from(terminal.master.try_clone().unwrap());
+    let child = start_with(&host, Some(&terminal), &["--password-command", ASKS]);
+    shown_until(&mut master, "PIN: ");
+    master.write_all(b"\x03").unwrap();
+    assert_eq!(child.wait_with_output().unwrap().status.signal(), Some(2));
+    serving.join().unwrap();
 }
 
 #[test]

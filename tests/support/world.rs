@@ -16,7 +16,7 @@ use postroad::net::tls::layer::{Handshake, Secured, TlsError};
 use postroad::net::wire::Wire;
 use postroad::protocol::smtp::client::words::Timeouts;
 use postroad::relay::clock::{Chance, Clock};
-use postroad::relay::deliver::{Courier, Dial, Secure};
+use postroad::relay::deliver::{Courier, Dial, NoWay, Secure};
 use postroad::relay::desk::Desk;
 use postroad::relay::event::{Event, Log};
 use postroad::relay::local::{Known, Local};
@@ -385,8 +385,8 @@ impl Dial for Hosts {
         Ok(Reached { connection: Connection::over(ours).unwrap(), address, failed })
     }
 
-    fn command(&self, argv: &[String]) -> Result<Connection, String> {
-        Err(format!("cannot start {}: not in this world", argv[0]))
+    fn command(&self, argv: &[String]) -> Result<Connection, NoWay> {
+        Err(format!("cannot start {}: not in this world", argv[0]).into())
     }
 
     fn unix(&self, path: &Path) -> Result<Connection, String> {

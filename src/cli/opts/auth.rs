@@ -1,6 +1,7 @@
 //! Logging in: who, by which mechanisms, and where the password or token comes from. Flag before environment before config before
 //! `.netrc` before the prompt.
 
+use super::duration;
 use super::server::Chosen;
 use crate::bytes::secret::Secret;
 use crate::cli::config::settings::Password;
@@ -24,9 +25,12 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
 /// The directory of systemd's credentials (systemd.exec(5)).
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+/// Longest wait for a password command: somebody may have to find a key and touch it.
+const PASSWORD_WITHIN: Duration = Duration::from_secs(120);
 /// Random octets of a nonce.
 const NONCE: usize = 18;
 
@@ -53,9 +57,14 @@ pub struct AuthOptions {
     /// The password is the first line that this command prints
     ///
     /// Its words are parted at blanks; quotes keep them together; there is no shell. It is run when the server asks for the
-    /// password, and has to end with status 0.
+    /// password, and has to end with status 0, within --password-timeout.
     #[arg(long, value_name = "COMMAND", group = "password_source", help_heading = "Login options")]
     password_command: Option<String>,
+    /// Longest wait for a password command, the account's too, in seconds or as 30s, 5m [default: 2m]
+    ///
+    /// One that takes longer is ended, and what it started: status 77.
+    #[arg(long, value_name = "TIME", value_parser = duration::timeout, help_heading = "Login options", hide_short_help = true)]
+    password_timeout: Option<Duration>,
     /// The password is the first line of this file
     #[arg(long, value_name = "FILE", group = "password_source", help_heading = "Login options")]
     password_file: Option<PathBuf>,
@@ -206,7 +215,7 @@ impl AuthOptions {
             Some(source) => Some(source),
             None => match of_credentials(chosen, host, around)? {
                 Some(source) => Some(source),
-                None => of_account(chosen, around)?,
+                None => of_account(chosen, self.password_within(), around)?,
             },
         };
         let (user, first) = match (user.clone(), first) {
@@ -228,10 +237,14 @@ impl AuthOptions {
         }
     }
 
+    fn password_within(&self) -> Duration {
+        self.password_timeout.unwrap_or(PASSWORD_WITHIN)
+    }
+
     fn of_flags(&self, around: &Surroundings<'_>) -> Result<Option<Source>, Failure> {
         if let Some(command) = &self.password_command {
             let words = argv(command).map_err(|error| usage(format_args!("--password-command: {error}")))?;
-            return Ok(Some(Source::Program(words)));
+            return Ok(Some(Source::Program(words, self.password_within())));
         }
         if let Some(path) = &self.password_file {
             return of_file(path, around).map(Some);
@@ -326,14 +339,14 @@ fn of_credentials(chosen: &Chosen, host: Option<&str>, around: &Surroundings<'_>
     Ok(None)
 }
 
-fn of_account(chosen: &Chosen, around: &Surroundings<'_>) -> Result<Option<Source>, Failure> {
+fn of_account(chosen: &Chosen, within: Duration, around: &Surroundings<'_>) -> Result<Option<Source>, Failure> {
     let Some(password) = chosen.account.as_ref().and_then(|account| account.password.as_ref()) else { return Ok(None) };
     Ok(Some(match password {
         Password::Here { password, file } => {
             warn_of(file, around);
             Source::Known(password.clone())
         }
-        Password::Command(words) => Source::Program(words.clone()),
+        Password::Command(words) => Source::Program(words.clone(), within),
         Password::File(path) => of_file(path, around)?,
     }))
 }

@@ -1,46 +1,98 @@
 //! Secrets from programs such as password managers: started without a shell, with the environment and the terminal that they need, and
-//! with nothing of the message on their stdin.
+//! with nothing of the message on their stdin. One that takes too long is ended.
 
+use super::family::Family;
 use super::file::{MAX, secret};
 use crate::bytes::secret::Secret;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::io::{self, Read};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
-/// The first line of a program's output. All of it is read, so that none dies of a closed pipe; its status must be 0.
-pub fn run(words: &[String]) -> Result<Secret<String>> {
+/// How often a program is looked at that has printed its line, or closed its stdout, and has not ended.
+const LOOK: Duration = Duration::from_millis(5);
+/// How long stdout may stay open, without a line, once the program is gone: something that it started may hold it.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+type Line = io::Result<Zeroizing<Vec<u8>>>;
+
+/// The first line of a program's output. All of it is read, so that none dies of a closed pipe; its status must be 0, and it must end
+/// `within` that time, or it is ended, and with it what it started.
+pub fn run(words: &[String], within: Duration) -> Result<Secret<String>> {
+    let until = Instant::now() + within;
     let [program, arguments @ ..] = words else { bail!("no password command") };
     let shown = format!("password command {program}");
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+    let family = Family::of(&mut command);
     let mut child = command.spawn().with_context(|| format!("cannot start the {shown}"))?;
-    let line = child.stdout.take().map_or_else(|| Ok(Zeroizing::default()), first_line);
-    let status = child.wait().with_context(|| format!("cannot wait for the {shown}"))?;
+    let (tell, told) = mpsc::channel();
+    if let Some(stdout) = child.stdout.take() {
+        // Not joined: what the program leaves behind may hold it open.
+        thread::spawn(move || first_line(stdout, &tell));
+    }
+    let ended = ended(&mut child, &told, until).with_context(|| format!("cannot wait for the {shown}"))?;
+    let Some((status, line)) = ended else {
+        family.end(&mut child);
+        bail!("the {shown} took longer than {within:?}");
+    };
     if !status.success() {
         bail!("the {shown} failed: {status}");
     }
+    let line = line.ok_or_else(|| anyhow!("the {shown} ended, and its output did not"))?;
     secret(&line.with_context(|| format!("cannot read from the {shown}"))?, &format!("the {shown}"))
 }
 
-/// The first line without its end, cut where it is too long to be a secret; the rest is read and forgotten.
-fn first_line(mut from: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
+/// The program's status and its line; nothing where it had not ended by then.
+fn ended(child: &mut Child, told: &Receiver<Line>, until: Instant) -> io::Result<Option<(ExitStatus, Option<Line>)>> {
+    let mut line = None;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some((status, line.or_else(|| told.recv_timeout(PATIENCE).ok()))));
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(None);
+        }
+        let pause = left.min(LOOK);
+        if line.is_some() {
+            thread::sleep(pause);
+            continue;
+        }
+        match told.recv_timeout(pause) {
+            Ok(got) => line = Some(got),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => thread::sleep(pause),
+        }
+    }
+}
+
+/// Tells the first line without its end, cut where it is too long to be a secret; the rest is read and forgotten.
+fn first_line(mut from: impl Read, tell: &Sender<Line>) {
     let mut line = Zeroizing::new(Vec::with_capacity(MAX));
     let (mut chunk, mut open) = (Zeroizing::new([0; 4096]), true);
     loop {
         let n = match from.read(&mut chunk[..]) {
-            Ok(0) => return Ok(line),
-            Ok(n) => n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
+            Err(error) if open => return drop(tell.send(Err(error))),
+            Ok(0) if open => return drop(tell.send(Ok(line))),
+            Ok(0) | Err(_) => return,
+            Ok(n) => n,
         };
         if !open {
             continue;
         }
         let end = chunk[..n].iter().position(|byte| *byte == b'\n');
-        open = end.is_none();
         let room = MAX - line.len();
         line.extend_from_slice(&chunk[..end.unwrap_or(n).min(room)]);
+        if end.is_some() {
+            open = false;
+            // Who waited may have given up.
+            let _ = tell.send(Ok(std::mem::take(&mut line)));
+        }
     }
 }
 
@@ -48,9 +100,15 @@ fn first_line(mut from: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
 mod tests {
     use super::*;
 
-    fn of(words: &[&str]) -> Result<String, String> {
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn within(time: Duration, words: &[&str]) -> Result<String, String> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        run(&words).map(|secret| secret.reveal().clone()).map_err(|error| format!("{error:#}"))
+        run(&words, time).map(|secret| secret.reveal().clone()).map_err(|error| format!("{error:#}"))
+    }
+
+    fn of(words: &[&str]) -> Result<String, String> {
+        within(LONG, words)
     }
 
     #[test]
@@ -62,5 +120,35 @@ mod tests {
         let gone = of(&["/nonexistent/pass"]).unwrap_err();
         assert!(gone.starts_with("cannot start the password command /nonexistent/pass: No such file"), "{gone}");
         assert_eq!(of(&["echo", "$HOME; *"]).as_deref(), Ok("$HOME; *"), "there is no shell");
+    }
+
+    #[test]
+    fn an_agent_that_it_leaves_behind_is_not_waited_for() {
+        let began = Instant::now();
+        assert_eq!(of(&["sh", "-c", "sleep 20 & echo s3cret"]).as_deref(), Ok("s3cret"));
+        assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    }
+
+    #[test]
+    fn one_that_takes_too_long_is_ended_with_what_it_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let pids = dir.path().join("pids");
+        let script = format!("trap '' TERM; sleep 600 & echo $$ $! > '{}'; echo early; wait; sleep 600", pids.display());
+        let told = within(Duration::from_secs(1), &["sh", "-c", &script]);
+        assert_eq!(told, Err("the password command sh took longer than 1s".to_owned()));
+        let pids = std::fs::read_to_string(pids).unwrap();
+        let gone = |pid: &str| {
+            let pid = nix::unistd::Pid::from_raw(pid.parse().unwrap());
+            // Whoever reaps the orphan may take a moment.
+            (0..400).any(|_| {
+                thread::sleep(LOOK);
+                nix::sys::signal::kill(pid, None).is_err() || is_zombie(pid)
+            })
+        };
+        assert!(pids.split_whitespace().all(gone), "{pids}");
+    }
+
+    fn is_zombie(pid: nix::unistd::Pid) -> bool {
+        std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
     }
 }

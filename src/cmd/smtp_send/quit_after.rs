@@ -80,7 +80,7 @@ impl Trial<'_> {
         let status = match (unserved.fault, &unserved.outcome) {
             (Fault::Auth, _) => Status::Permission,
             (Fault::Protocol, _) => Status::Protocol,
-            (_, Outcome::Refused(_)) => Status::Refused,
+            (_, Outcome::Refused(_)) => results::found_here(&unserved.outcome).unwrap_or(Status::Refused),
             _ => Status::TryAgain,
         };
         let host = if unserved.via.host.is_empty() { String::new() } else { format!("{}: ", unserved.via.host) };

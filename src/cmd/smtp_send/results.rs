@@ -12,6 +12,9 @@ use serde::Serialize;
 /// RFC 3463 section 3.2: bad destination system address.
 const NO_SUCH_DOMAIN: EnhancedStatus = EnhancedStatus::new(5, 1, 2);
 
+/// RFC 3463 section 3.4: system incorrectly configured.
+const NO_SUCH_PROGRAM: EnhancedStatus = EnhancedStatus::new(5, 3, 5);
+
 /// One recipient's result.
 #[derive(Debug, Clone)]
 pub struct Result {
@@ -102,7 +105,8 @@ pub fn status(results: &[Result]) -> Status {
         _ if any(|r| r.fault == Some(Fault::Auth)) => Status::Permission,
         _ if any(|r| r.fault == Some(Fault::Protocol)) => Status::Protocol,
         _ if any(|r| matches!(r.outcome, Outcome::Deferred(_))) => Status::TryAgain,
-        _ if results.iter().all(no_such_domain) => Status::NoHost,
+        _ if results.iter().all(|r| found_here(&r.outcome) == Some(Status::NoHost)) => Status::NoHost,
+        _ if results.iter().all(|r| found_here(&r.outcome) == Some(Status::Config)) => Status::Config,
         _ => Status::Refused,
     }
 }
@@ -113,10 +117,13 @@ pub fn no_login(results: &[Result]) -> Option<&str> {
     results.iter().find(ours).map(|result| result.outcome.diagnostic().text.as_str())
 }
 
-/// The DNS said so, not a server.
-fn no_such_domain(result: &Result) -> bool {
-    let why = result.outcome.diagnostic();
-    why.code.is_none() && why.enhanced == Some(NO_SUCH_DOMAIN)
+/// What the DNS or the system said before there was a server to ask: there is no such domain (68), no such program (78).
+pub fn found_here(outcome: &Outcome) -> Option<Status> {
+    match outcome.diagnostic() {
+        Diagnostic { code: None, enhanced: Some(NO_SUCH_DOMAIN), .. } => Some(Status::NoHost),
+        Diagnostic { code: None, enhanced: Some(NO_SUCH_PROGRAM), .. } => Some(Status::Config),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

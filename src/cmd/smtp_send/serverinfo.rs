@@ -1,5 +1,6 @@
 //! What a server says of itself: in words, a section for each address, or as JSON.
 
+use super::results::found_here;
 use crate::bytes::escape::visible;
 use crate::cli::certificate;
 use crate::cli::config::settings::TlsMode;
@@ -41,7 +42,7 @@ fn write(out: &mut Stdout, text: &str) -> Result<(), StdoutError> {
 /// Good where all are, [`Status::Partly`] where some are, else what may pass before what won't.
 fn together(statuses: &[Status]) -> Status {
     let good = statuses.iter().filter(|status| **status == Status::Done).count();
-    let order = [Status::Protocol, Status::Permission, Status::TryAgain, Status::NoHost, Status::Refused];
+    let order = [Status::Protocol, Status::Permission, Status::TryAgain, Status::Config, Status::NoHost, Status::Refused];
     match good {
         0 => order.into_iter().find(|status| statuses.contains(status)).unwrap_or(Status::TryAgain),
         n if n == statuses.len() => Status::Done,
@@ -52,7 +53,7 @@ fn together(statuses: &[Status]) -> Status {
 fn of_failure(failure: &SessionFailure) -> Status {
     match (failure.fault, &failure.outcome) {
         (Fault::Protocol, _) => Status::Protocol,
-        (Fault::Lost, Outcome::Refused(_)) => Status::NoHost,
+        (Fault::Lost, outcome @ Outcome::Refused(_)) => found_here(outcome).unwrap_or(Status::NoHost),
         (_, Outcome::Refused(_)) => Status::Refused,
         _ => Status::TryAgain,
     }
