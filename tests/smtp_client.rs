@@ -74,18 +74,22 @@ fn body(transcript: &Transcript) -> Vec<u8> {
     String::from_utf8(transcript.stdin.clone()).unwrap().replace('\n', "\r\n").into_bytes()
 }
 
-/// What the command line asks of delivery reports.
-fn asked(transcript: &Transcript) -> Request {
-    Request {
-        notify: transcript.value("--notify").map(|when| when.parse().unwrap()),
+/// The envelope, with what the command line asks of delivery reports.
+fn envelope(transcript: &Transcript, recipients: impl Iterator<Item = ForwardPath>) -> Envelope {
+    let mut envelope = Envelope::new(transcript.value("-f").unwrap().parse().unwrap(), recipients).unwrap();
+    if let Some(notify) = transcript.value("--notify") {
+        envelope.ask_of_all(notify.parse().unwrap());
+    }
+    envelope.request = Request {
         ret: transcript.value("--ret").map(|what| what.parse().unwrap()),
         envid: transcript.value("--envid").map(|id| id.parse().unwrap()),
-    }
+        ..Request::default()
+    };
+    envelope
 }
 
 fn session(transcript: &Transcript) -> Bare<Client, Sender> {
     let body = body(transcript);
-    let reverse_path = transcript.value("-f").unwrap().parse().unwrap();
     let after = transcript.args.iter().position(|arg| arg == "-f").unwrap() + 2;
     let recipients: Vec<ForwardPath> = transcript.args[after..].iter().map(|arg| arg.parse().unwrap()).collect();
     let quit_after = transcript.value("--quit-after").map(|word| word.parse::<Stage>().unwrap());
@@ -96,8 +100,7 @@ fn session(transcript: &Transcript) -> Bare<Client, Sender> {
         size: (!unread).then_some(body.len() as u64),
         eight_bit: !body.is_ascii(),
         header: if header.is_ascii() { HeaderText::Ascii } else { HeaderText::Utf8 },
-        dsn: asked(transcript),
-        ..Transaction::new(Envelope::new(reverse_path, recipients.clone().into_iter().chain(of_nobody)).unwrap())
+        ..Transaction::new(envelope(transcript, recipients.clone().into_iter().chain(of_nobody)))
     };
     let transaction = quit_after.is_none_or(|stage| stage >= Stage::Mail).then_some(transaction);
     let authzid = transcript.value("--authzid").map(str::to_owned);

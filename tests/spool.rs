@@ -16,6 +16,7 @@ use postroad::disk::spool::mark::Mark;
 use postroad::disk::spool::message::Message;
 use postroad::disk::spool::queue::{Claim, Which};
 use postroad::mail::envelope::Envelope;
+use postroad::mail::notify::{Request, Wish};
 use postroad::mail::outcome::{Diagnostic, Outcome};
 use postroad::mail::queue_id::QueueId;
 use postroad::mail::reply::Reply;
@@ -483,9 +484,71 @@ fn only_a_recipient_that_is_there_is_readdressed_and_only_to_one_that_is_not() {
     assert!(claim(&spool, &id).readdress(1, path("bob@HAMBURGER.test"), at(0)).is_err());
     claim(&spool, &id).readdress(1, path("carla@hamburger.test"), at(0)).unwrap();
     let message = claim(&spool, &id);
-    assert_eq!(message.envelope(), &envelope(&["bob@hamburger.test", "carla@hamburger.test"]));
+    assert_eq!(message.envelope().recipients(), envelope(&["bob@hamburger.test", "carla@hamburger.test"]).recipients());
     assert_eq!(body(&message).unwrap(), BODY);
     assert_eq!(files(&spool.root().join("new")), [id.to_string()]);
+}
+
+/// All that can be asked, of the first of two recipients and of the message.
+fn asking(recipients: [&str; 2]) -> Envelope {
+    let wish = Wish { notify: Some("success,delay".parse().unwrap()), original: Some("rfc822;b+2Bx@y.test".parse().unwrap()) };
+    let request =
+        Request { ret: Some("hdrs".parse().unwrap()), envid: Some("a \"b\"+=".parse().unwrap()), require_tls: true, utf8: true };
+    let [first, second] = recipients.map(|recipient| recipient.parse().unwrap());
+    Envelope::asking("alice@crepes.test".parse().unwrap(), [(first, wish), (second, Wish::default())], request).unwrap()
+}
+
+#[test]
+fn what_the_sender_asks_for_is_kept_also_for_a_new_address() {
+    let (_dir, spool) = spool();
+    let asked = asking(["bob@hamburger.test", "carol@hamburger.test"]);
+    let id = spool.begin(id(), &asked, &arrival()).unwrap().commit().unwrap().id().clone();
+    assert_eq!(claim(&spool, &id).envelope(), &asked);
+    claim(&spool, &id).readdress(0, "bert@hamburger.test".parse().unwrap(), at(0)).unwrap();
+    assert_eq!(claim(&spool, &id).envelope(), &asking(["bert@hamburger.test", "carol@hamburger.test"]));
+    // What had no original address has the one that its sender knows.
+    claim(&spool, &id).readdress(1, "carla@hamburger.test".parse().unwrap(), at(0)).unwrap();
+    let wish = claim(&spool, &id).envelope().wish(1).clone();
+    assert_eq!((wish.notify, wish.original.unwrap().to_string().as_str()), (None, "rfc822;carol@hamburger.test"));
+}
+
+/// The header of a message's file, which says what was asked, changed from `old` to `new` with its checksum.
+fn with_header(spool: &Spool, id: &QueueId, old: &str, new: &str) {
+    let path = spool.root().join("new").join(id.to_string());
+    let bytes = std::fs::read(&path).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    let (preamble, rest) = text.split_at(64);
+    let (marks, rest) = rest.split_once('\n').unwrap();
+    let (head, rest) = rest.split_at(rest.find('\n').unwrap() + 1);
+    assert!(head.contains(old), "{head}");
+    let head = head.replace(old, new);
+    let preamble = format!("{}{:08}{}", &preamble[..15], head.len(), &preamble[23..]);
+    let sum = crc32c::crc32c_append(crc32c::crc32c(preamble.as_bytes()), head.as_bytes());
+    let at = rest.find("trailer head=").unwrap() + 13;
+    std::fs::write(&path, format!("{preamble}{marks}\n{head}{}{sum:08x}{}", &rest[..at], &rest[at + 8..])).unwrap();
+}
+
+#[test]
+fn files_of_before_say_nothing_of_wishes_and_senseless_ones_are_put_aside() {
+    let (_dir, spool) = spool();
+    let accept = || accept(&spool, &["bob@hamburger.test"]).unwrap();
+    let id = accept();
+    let head = std::fs::read_to_string(spool.root().join("new").join(id.to_string())).unwrap();
+    assert!(!head.contains("dsn") && !head.contains("require_tls"), "what nobody asks for takes no room: {head}");
+    with_header(&spool, &id, "\"reverse_path\"", "\"unheard\":[1],\"reverse_path\"");
+    assert_eq!(claim(&spool, &id).envelope().request, Request::default());
+    for bad in [
+        "\"ret\":\"HALF\"",
+        "\"envid\":\"a\\nb\"",
+        "\"dsn\":[{\"to\":1,\"notify\":\"NEVER\"}]",
+        "\"dsn\":[{\"to\":0,\"notify\":\"NEVER,DELAY\"}]",
+        "\"dsn\":[{\"to\":0,\"orcpt\":\"rfc822;b+0\"}]",
+    ] {
+        let id = accept();
+        with_header(&spool, &id, "\"reverse_path\"", &format!("{bad},\"reverse_path\""));
+        let entry = spool.find(&id).unwrap().unwrap();
+        assert!(matches!(spool.claim(&entry, at(0)).unwrap(), Claim::Corrupt { why: Defect::Header, .. }), "{bad}");
+    }
 }
 
 #[test]

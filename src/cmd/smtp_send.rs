@@ -80,7 +80,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     if sendmail::is_called(&words) {
         return match sendmail::run(words)? {
             Order::Nothing(status) => Ok(status),
-            Order::Carry(args, given) => carry(*args, given),
+            Order::Carry(args, given) => carry(*args, given.map(|given| *given)),
         };
     }
     refuse_passwords(&words)?;

@@ -6,7 +6,8 @@ use super::session::Via;
 use super::settle::{self, Turn};
 use crate::disk::spool::mark::Mark;
 use crate::disk::spool::message::{Body, Message};
-use crate::mail::address::{ForwardPath, ReversePath};
+use crate::mail::address::ForwardPath;
+use crate::mail::envelope::Envelope;
 use crate::mail::outcome::Outcome;
 use crate::mail::queue_id::QueueId;
 use jiff::Timestamp;
@@ -30,8 +31,7 @@ struct Counted {
 pub struct Consignment<'a> {
     desk: &'a Desk<'a>,
     pub id: QueueId,
-    pub reverse_path: ReversePath,
-    pub recipients: Vec<ForwardPath>,
+    pub envelope: Envelope,
     pub arrival: Timestamp,
     pub size: u64,
     pub eight_bit: bool,
@@ -92,8 +92,7 @@ impl<'a> Consignment<'a> {
         Arc::new(Consignment {
             desk,
             id: message.id().clone(),
-            reverse_path: message.reverse_path().clone(),
-            recipients: message.envelope().recipients().to_vec(),
+            envelope: message.envelope().clone(),
             arrival: message.arrival().at,
             size: message.size(),
             eight_bit: message.is_eight_bit(),

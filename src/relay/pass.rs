@@ -17,11 +17,10 @@ use crate::disk::spool::mark::Mark;
 use crate::disk::spool::message::{Body, Message};
 use crate::disk::spool::queue::{Claim, Which};
 use crate::mail::address::ForwardPath;
-use crate::mail::envelope::Envelope;
 use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::EnhancedStatus;
 use crate::mail::trace::TraceScan;
-use crate::protocol::smtp::client::words::Transaction;
+use crate::protocol::smtp::client::words::{HeaderText, Transaction};
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -183,11 +182,12 @@ impl<'a> Lane<'_, 'a> {
             let (mut outcomes, mut unreadable) = (Vec::new(), None);
             for &place in &job.places {
                 let consignment = &job.consignment;
-                let (Some(mut body), Some(recipient)) = (consignment.body(), consignment.recipients.get(place)) else { break };
+                let recipient = consignment.envelope.recipients().get(place);
+                let (Some(mut body), Some(recipient)) = (consignment.body(), recipient) else { break };
                 let delivery = Delivery {
                     id: &consignment.id,
                     place,
-                    reverse_path: &consignment.reverse_path,
+                    reverse_path: &consignment.envelope.reverse_path,
                     recipient,
                     arrival: consignment.arrival,
                     length: body.length(),
@@ -213,14 +213,14 @@ impl<'a> Outbox<Job<'a>> for Lane<'_, 'a> {
         loop {
             let job = self.take()?;
             let consignment = &job.consignment;
-            let recipients: Vec<ForwardPath> =
-                job.places.iter().filter_map(|&place| consignment.recipients.get(place)).cloned().collect();
-            let (Some(body), Ok(envelope)) = (consignment.body(), Envelope::new(consignment.reverse_path.clone(), recipients))
-            else {
-                continue;
+            let envelope = consignment.envelope.part(job.places.iter().copied());
+            let (Some(body), Some(envelope)) = (consignment.body(), envelope) else { continue };
+            let transaction = Transaction {
+                size: Some(consignment.size),
+                eight_bit: consignment.eight_bit,
+                header: if envelope.request.utf8 { HeaderText::Utf8 } else { HeaderText::Ascii },
+                ..Transaction::new(envelope)
             };
-            let transaction =
-                Transaction { size: Some(consignment.size), eight_bit: consignment.eight_bit, ..Transaction::new(envelope) };
             return Some(Parcel { transaction, body: Box::new(Spooled(body)), tag: job });
         }
     }

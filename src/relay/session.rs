@@ -227,7 +227,7 @@ impl<T> Sending<'_, T> {
     }
 
     fn tell_changes(&self, transaction: &Transaction, plan: Option<&Plan>, offered: &Extensions) {
-        if !offered.dsn && !transaction.dsn.is_empty() {
+        if !offered.dsn && transaction.envelope.asks_for_reports() {
             self.info("the server does not offer DSN: nothing is asked of it");
         }
         if let Some(plan) = plan {

@@ -9,6 +9,7 @@ use postroad::disk::spool::layout::Spool;
 use postroad::mail::address::Domain;
 use postroad::mail::envelope::Envelope;
 use postroad::mail::mx::{Addresses, DnsError, HostList, Kind, Lookup, MailHosts, MxHost};
+use postroad::mail::notify::{EnvelopeId, Request, Wish};
 use postroad::mail::queue_id::QueueId;
 use postroad::net::connection::Connection;
 use postroad::net::dial::Reached;
@@ -82,6 +83,8 @@ pub struct Server {
     pub replies: Mutex<Vec<(String, String)>>,
     pub extensions: Mutex<Vec<String>>,
     pub messages: Mutex<Vec<Taken>>,
+    /// Every MAIL and RCPT.
+    pub commands: Mutex<Vec<String>>,
     pub sessions: AtomicU64,
 }
 
@@ -151,11 +154,14 @@ impl World {
 
     /// Accepts a message, as smtp-listen does.
     pub fn accept(&self, from: &str, to: &[&str], body: &[u8]) -> QueueId {
-        let envelope = Envelope::new(from.parse().unwrap(), to.iter().map(|to| to.parse().unwrap())).unwrap();
+        self.accept_from(&Envelope::new(from.parse().unwrap(), to.iter().map(|to| to.parse().unwrap())).unwrap(), body)
+    }
+
+    pub fn accept_from(&self, envelope: &Envelope, body: &[u8]) -> QueueId {
         let arrival = Arrival { at: self.clock.now(), ..Arrival::default() };
         let random = COUNT.fetch_add(1, Ordering::Relaxed);
         let id = QueueId::new(self.clock.now().as_millisecond() as u64, random);
-        let mut incoming = self.spool.begin(id.clone(), &envelope, &arrival).unwrap();
+        let mut incoming = self.spool.begin(id.clone(), envelope, &arrival).unwrap();
         incoming.write(body).unwrap();
         drop(incoming.commit().unwrap());
         id
@@ -253,6 +259,23 @@ impl World {
     }
 }
 
+/// With the words of MAIL and of each RCPT: `RET=`, `ENVID=`, `REQUIRETLS`, `NOTIFY=`, `ORCPT=`.
+pub fn envelope(from: &str, mail: &str, recipients: &[(&str, &str)]) -> Envelope {
+    let value = |words: &str, key: &str| words.split(' ').find_map(|word| word.strip_prefix(key)).map(str::to_owned);
+    let request = Request {
+        ret: value(mail, "RET=").map(|ret| ret.parse().unwrap()),
+        envid: value(mail, "ENVID=").map(|envid| EnvelopeId::from_xtext(&envid).unwrap()),
+        require_tls: mail.contains("REQUIRETLS"),
+        utf8: mail.contains("SMTPUTF8"),
+    };
+    let wish = |words: &str| Wish {
+        notify: value(words, "NOTIFY=").map(|notify| notify.parse().unwrap()),
+        original: value(words, "ORCPT=").map(|orcpt| orcpt.parse().unwrap()),
+    };
+    let recipients = recipients.iter().map(|(recipient, words)| (recipient.parse().unwrap(), wish(words)));
+    Envelope::asking(from.parse().unwrap(), recipients, request).unwrap()
+}
+
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
 pub fn files(dir: &Path) -> Vec<Vec<u8>> {
@@ -273,6 +296,11 @@ impl Server {
 
     pub fn taken(&self) -> Vec<Taken> {
         self.messages.lock().unwrap().clone()
+    }
+
+    /// Every MAIL and RCPT, as it came.
+    pub fn said(&self) -> Vec<String> {
+        self.commands.lock().unwrap().clone()
     }
 
     pub fn sessions(&self) -> u64 {
@@ -306,6 +334,9 @@ impl Server {
             let mut line = String::new();
             reader.read_line(&mut line).ok().filter(|&n| n > 0)?;
             let line = line.trim_end();
+            if line.starts_with("MAIL") || line.starts_with("RCPT") {
+                self.commands.lock().unwrap().push(line.to_owned());
+            }
             let usual = match line.split(' ').next().unwrap() {
                 "EHLO" | "LHLO" => format!("250-mx.test\r\n250-{}\r\n250 HELP", self.extensions.lock().unwrap().join("\r\n250-")),
                 "DATA" if taken.to.is_empty() => "554 no valid recipients".to_owned(),

@@ -18,6 +18,14 @@ pub struct MessageRow {
     size: u64,
     reverse_path: String,
     recipients: Vec<RecipientRow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ret: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    envid: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    require_tls: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    smtputf8: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -27,6 +35,10 @@ struct RecipientRow {
     attempts: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_reply: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notify: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    orcpt: Option<String>,
 }
 
 /// One recipient of a message, with the message's facts before it.
@@ -36,6 +48,7 @@ pub struct Line(Vec<Option<String>>);
 
 impl MessageRow {
     pub fn new(facts: &Facts, now: Timestamp) -> MessageRow {
+        let request = &facts.envelope().request;
         MessageRow {
             id: facts.id().to_string(),
             state: facts.state(now).word(),
@@ -44,6 +57,10 @@ impl MessageRow {
             size: facts.size(),
             reverse_path: facts.reverse_path().to_string(),
             recipients: facts.recipients().map(RecipientRow::new).collect(),
+            ret: request.ret.map(|ret| ret.to_string()),
+            envid: request.envid.as_ref().map(|envid| envid.as_str().to_owned()),
+            require_tls: request.require_tls,
+            smtputf8: request.utf8,
         }
     }
 
@@ -77,6 +94,8 @@ impl RecipientRow {
             },
             attempts: recipient.attempts,
             last_reply: recipient.last.map(|last| last.outcome.diagnostic().to_string()),
+            notify: recipient.wish.notify.map(|notify| notify.to_string()),
+            orcpt: recipient.wish.original.as_ref().map(ToString::to_string),
         }
     }
 }

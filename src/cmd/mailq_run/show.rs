@@ -53,7 +53,8 @@ fn put(rows: &mut Rows, facts: &Facts, json: bool, now: Timestamp) -> Result<(),
 
 /// A fact a line, then a line a recipient.
 fn description(facts: &Facts) -> Vec<Line> {
-    let (now, arrival) = (System.now(), facts.arrival());
+    let (now, arrival, request) = (System.now(), facts.arrival(), &facts.envelope().request);
+    let yes = |it: bool| it.then(|| "yes".to_owned());
     let reverse_path = facts.reverse_path().to_string();
     let heads = [
         ("id", Some(facts.id().to_string())),
@@ -67,6 +68,10 @@ fn description(facts: &Facts) -> Vec<Line> {
         ("protocol", arrival.protocol.clone()),
         ("tls", arrival.tls.clone()),
         ("user", arrival.user.clone()),
+        ("ret", request.ret.map(|ret| ret.to_string())),
+        ("envid", request.envid.as_ref().map(|envid| envid.as_str().to_owned())),
+        ("require-tls", yes(request.require_tls)),
+        ("smtputf8", yes(request.utf8)),
         ("parent", facts.parent().map(|parent| parent.id.to_string())),
     ];
     let heads =
@@ -78,7 +83,12 @@ fn description(facts: &Facts) -> Vec<Line> {
         let address = Some(recipient.path.to_string());
         Line::new([Some("recipient".to_owned()), address, outcome, Some(recipient.attempts.to_string()), host, last])
     });
-    heads.chain(recipients).collect()
+    let asked = facts.recipients().filter(|recipient| !recipient.wish.is_empty()).map(|recipient| {
+        let notify = recipient.wish.notify.map(|notify| notify.to_string());
+        let original = recipient.wish.original.as_ref().map(ToString::to_string);
+        Line::new([Some("dsn".to_owned()), Some(recipient.path.to_string()), notify, original])
+    });
+    heads.chain(recipients).chain(asked).collect()
 }
 
 /// The message with LF line ends. The checksum is compared at its end: what was damaged ends in status 74.

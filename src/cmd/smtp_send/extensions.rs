@@ -2,12 +2,14 @@
 
 use crate::cli::config::settings::TlsMode;
 use crate::cli::exit::{Failure, Status};
+use crate::cli::message::Message;
 use crate::cli::opts::tls::ClientTls;
+use crate::mail::envelope::Envelope;
 use crate::mail::notify::{EnvelopeId, Notify, Request, Return};
 use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::EnhancedStatus;
 use crate::mail::server::{Place, Server};
-use crate::protocol::smtp::client::words::{Fault, Transaction};
+use crate::protocol::smtp::client::words::{Fault, HeaderText};
 use clap::Args;
 
 #[derive(Debug, Clone, Default, Args)]
@@ -15,19 +17,19 @@ pub struct ExtensionOptions {
     /// When the recipients' systems are to report: never, or a list of success, failure, delay
     ///
     /// Asks for delivery status notifications (RFC 3461) to the reverse-path. Without it they report failures, and delays if they like.
-    /// A server that does not offer DSN gets the message without it; -v tells.
-    #[arg(long, value_name = "WHEN", hide_short_help = true, help_heading = "Extension options", conflicts_with_all = ["enqueue", "spool"])]
+    /// A server that does not offer DSN gets the message without it; -v tells. The spool keeps what was asked.
+    #[arg(long, value_name = "WHEN", hide_short_help = true, help_heading = "Extension options")]
     notify: Option<Notify>,
     /// How much of the message a report of its failure brings back: full or hdrs
-    #[arg(long, value_name = "WHAT", hide_short_help = true, help_heading = "Extension options", conflicts_with_all = ["enqueue", "spool"])]
+    #[arg(long, value_name = "WHAT", hide_short_help = true, help_heading = "Extension options")]
     ret: Option<Return>,
     /// What reports call this message
-    #[arg(long, value_name = "ID", hide_short_help = true, help_heading = "Extension options", conflicts_with_all = ["enqueue", "spool"])]
+    #[arg(long, value_name = "ID", hide_short_help = true, help_heading = "Extension options")]
     envid: Option<EnvelopeId>,
     /// Verified TLS all the way, or the message does not go (REQUIRETLS, RFC 8689)
     ///
-    /// The server must offer it, and passes the demand on. It implies --tls require.
-    #[arg(long, hide_short_help = true, help_heading = "Extension options", conflicts_with_all = ["enqueue", "spool", "mx", "tls_insecure"])]
+    /// The server must offer it, and passes the demand on. It implies --tls require. The spool keeps the demand.
+    #[arg(long, hide_short_help = true, help_heading = "Extension options", conflicts_with_all = ["mx", "tls_insecure"])]
     pub require_tls: bool,
     /// Act as if the server's EHLO reply did not have these keywords (CHUNKING,PIPELINING)
     #[arg(
@@ -41,10 +43,14 @@ pub struct ExtensionOptions {
 }
 
 impl ExtensionOptions {
-    /// What is asked for every transaction.
-    pub fn ask(&self, transaction: &mut Transaction) {
-        transaction.dsn = Request { notify: self.notify, ret: self.ret, envid: self.envid.clone() };
-        transaction.require_tls = self.require_tls;
+    /// What is asked for a message. The original recipient stands with what is asked for it, so that whoever gets the report knows the
+    /// address that was given.
+    pub fn ask(&self, envelope: &mut Envelope, message: &Message) {
+        let utf8 = message.text == HeaderText::Utf8;
+        envelope.request = Request { ret: self.ret, envid: self.envid.clone(), require_tls: self.require_tls, utf8 };
+        if let Some(notify) = self.notify {
+            envelope.ask_of_all(notify);
+        }
     }
 
     /// Without verified TLS nothing that is to have it goes (RFC 8689 section 4.2.1), and a retry is not for us to suggest.

@@ -70,8 +70,7 @@ impl<'a> Ledger<'a> {
     pub fn done(&self, letter: &mut Letter) -> Result<(), Failure> {
         let mut results = letter.results();
         if let (Some(spool), false) = (&self.args.spool, self.args.enqueue) {
-            let path = &letter.envelope.reverse_path;
-            queue::keep_deferred(spool, self.hostname, &letter.message, path, &mut results)?;
+            queue::keep_deferred(spool, self.hostname, &letter.message, &letter.envelope, &mut results)?;
         }
         for result in &results {
             self.put(&Labelled { result, message: letter.label.as_ref() })?;

@@ -35,8 +35,7 @@ impl Letter {
 
     /// The message for the recipients at these places.
     pub fn transaction(&self, places: &[usize]) -> Option<Transaction> {
-        let recipients = places.iter().filter_map(|place| self.envelope.recipients().get(*place).cloned());
-        let envelope = Envelope::new(self.envelope.reverse_path.clone(), recipients).ok()?;
+        let envelope = self.envelope.part(places.iter().copied())?;
         Some(Transaction {
             size: Some(self.message.size),
             eight_bit: self.message.eight_bit,

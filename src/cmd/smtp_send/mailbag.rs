@@ -38,7 +38,8 @@ impl Mailbag<'_> {
                 };
                 let message = ready.map_err(|failure| named(failure, label.as_ref()))?;
                 let said = || envelope(self.args, self.chosen, Some(&message), label.is_some());
-                let envelope = given.map_or_else(said, Ok).map_err(|failure| named(failure, label.as_ref()))?;
+                let mut envelope = given.map_or_else(said, Ok).map_err(|failure| named(failure, label.as_ref()))?;
+                self.args.extensions.ask(&mut envelope, &message);
                 Ok((message, envelope))
             });
             match (letter, label) {

@@ -9,7 +9,6 @@ use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::message::Message;
 use crate::disk::spool::format::Arrival;
 use crate::disk::spool::layout::Spool;
-use crate::mail::address::ReversePath;
 use crate::mail::envelope::Envelope;
 use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::queue_id::QueueId;
@@ -37,17 +36,18 @@ pub fn enqueue(args: &Args, config: &Config, message: &Message, envelope: &Envel
     Ok(envelope.recipients().iter().map(result).collect())
 }
 
-/// `--spool`: what was deferred goes into the spool as one message, and each of its results has the queue id.
+/// `--spool`: what was deferred goes into the spool as one message, and each of its results has the queue id. There is one result for each
+/// recipient of the envelope.
 pub fn keep_deferred(
     dir: &Path,
     hostname: &str,
     message: &Message,
-    reverse_path: &ReversePath,
+    envelope: &Envelope,
     results: &mut [RecipientResult],
 ) -> Result<(), Failure> {
-    let deferred =
-        results.iter().filter(|result| matches!(result.outcome, Outcome::Deferred(_))).map(|result| result.recipient.clone());
-    let Ok(envelope) = Envelope::new(reverse_path.clone(), deferred) else { return Ok(()) };
+    let is_deferred = |place: &usize| results.get(*place).is_some_and(|result| matches!(result.outcome, Outcome::Deferred(_)));
+    let deferred: Vec<usize> = (0..results.len()).filter(is_deferred).collect();
+    let Some(envelope) = envelope.part(deferred) else { return Ok(()) };
     let id = put(dir, hostname, message, &envelope)?.to_string();
     for result in results.iter_mut().filter(|result| matches!(result.outcome, Outcome::Deferred(_))) {
         result.queue_id = Some(id.clone());

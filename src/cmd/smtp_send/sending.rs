@@ -380,8 +380,7 @@ impl Outbox<Task> for Lane<'_> {
         let task = self.take(&session.limits)?;
         let letters = self.letters.borrow();
         let letter = letters.get(task.letter)?;
-        let mut transaction = letter.transaction(&task.places)?;
-        self.sending.bag.args.extensions.ask(&mut transaction);
+        let transaction = letter.transaction(&task.places)?;
         let body = Box::new(Counted { message: letter.message.clone(), progress: self.sending.progress.clone() });
         Some(Parcel { transaction, body, tag: task })
     }

@@ -52,7 +52,7 @@ pub fn name(words: &[OsString]) -> Option<&'static str> {
 pub enum Order {
     Nothing(Status),
     /// What this command line says, with the message if there is one.
-    Carry(Box<Args>, Option<Given>),
+    Carry(Box<Args>, Option<Box<Given>>),
 }
 
 /// Where the message goes.
@@ -100,7 +100,7 @@ pub fn run(words: Vec<OsString>) -> Result<Order, Failure> {
     let envelope = envelope(&switches, account, &message, &home)?;
     let args = arguments(&switches, &config, &way, &envelope.reverse_path, &[])?;
     let message = complete(message, &switches, &envelope.reverse_path, &home)?;
-    Ok(Order::Carry(Box::new(args), Some(Given { message, envelope })))
+    Ok(Order::Carry(Box::new(args), Some(Box::new(Given { message, envelope }))))
 }
 
 /// The domain of names without one, and of what is made up here.
@@ -129,7 +129,7 @@ fn way(switches: &Switches, config: &Config) -> Way {
     Way::Socket(SOCKET.into())
 }
 
-/// The command line of smtp-send that does it. What is written into a spool keeps no wishes for reports.
+/// The command line of smtp-send that does it.
 fn arguments(
     switches: &Switches,
     config: &Config,
@@ -157,7 +157,7 @@ fn arguments(
         add("--quit-after", "rcpt".into());
     }
     let wishes = [("--notify", &switches.notify), ("--ret", &switches.ret), ("--envid", &switches.envid)];
-    for (option, wish) in wishes.into_iter().filter(|_| !matches!(way, Way::Spool(_))) {
+    for (option, wish) in wishes {
         if let Some(wish) = wish {
             line.push(format!("{option}={wish}").into());
         }

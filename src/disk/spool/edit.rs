@@ -9,19 +9,24 @@ use super::message::Message;
 use crate::disk::fs::{At, parent};
 use crate::mail::address::ForwardPath;
 use crate::mail::envelope::Envelope;
+use crate::mail::notify::Wish;
 use jiff::Timestamp;
 use std::io::Read;
 
 impl Message {
-    /// Replaces one recipient, durably; it is pending again, the others keep their marks and all their history.
+    /// Replaces one recipient, durably; it is pending again, the others keep their marks and all their history. What was asked for it
+    /// stays, under the address that its sender knows.
     pub fn readdress(self, recipient: usize, to: ForwardPath, now: Timestamp) -> Result<(), SpoolError> {
         let old = self.envelope().recipients().get(recipient).ok_or_else(|| self.misuse("no such recipient"))?;
         let note = format!("{EDITED}{old} to {to}");
-        let mut recipients = self.envelope().recipients().to_vec();
+        let mut recipients: Vec<(ForwardPath, Wish)> =
+            self.envelope().wishes().map(|(r, wish)| (r.clone(), wish.clone())).collect();
         let mut marks: Vec<Mark> = self.recipients().map(|r| r.mark).collect();
-        recipients[recipient] = to;
+        recipients[recipient] = (to, self.envelope().wish(recipient).clone().of(old));
         marks[recipient] = Mark::Pending;
-        let envelope = Envelope::new(self.reverse_path().clone(), recipients).map_err(|_| self.misuse("no recipient"))?;
+        let request = self.envelope().request.clone();
+        let envelope =
+            Envelope::asking(self.reverse_path().clone(), recipients, request).map_err(|_| self.misuse("no recipient"))?;
         if envelope.recipients().len() != marks.len() {
             return Err(self.misuse("already a recipient"));
         }

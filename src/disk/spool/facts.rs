@@ -8,6 +8,7 @@ use crate::disk::fs::{Access, At, Kind};
 use crate::disk::lock::present;
 use crate::mail::address::{ForwardPath, ReversePath};
 use crate::mail::envelope::Envelope;
+use crate::mail::notify::Wish;
 use crate::mail::queue_id::QueueId;
 use jiff::Timestamp;
 
@@ -25,6 +26,8 @@ pub struct Recipient<'a> {
     /// Its place in the envelope, by which it is marked.
     pub place: usize,
     pub path: &'a ForwardPath,
+    /// What is asked for it.
+    pub wish: &'a Wish,
     pub mark: Mark,
     pub attempts: u32,
     pub last: Option<&'a Attempt>,
@@ -159,6 +162,7 @@ impl Facts {
         let mark = self.mark(place).unwrap_or(Mark::Pending);
         let tries = self.history.recipients.get(place);
         let attempts = tries.map_or(0, |tries| tries.attempts);
-        Recipient { place, path, mark, attempts, last: tries.and_then(|tries| tries.last.as_deref()) }
+        let wish = self.envelope().wish(place);
+        Recipient { place, path, wish, mark, attempts, last: tries.and_then(|tries| tries.last.as_deref()) }
     }
 }

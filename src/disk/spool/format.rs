@@ -5,6 +5,7 @@ use super::mark::Mark;
 use crate::disk::fs::{File, read_full_at};
 use crate::mail::address::{ForwardPath, ReversePath};
 use crate::mail::envelope::Envelope;
+use crate::mail::notify::{EnvelopeId, Request, Wish};
 use crate::mail::queue_id::QueueId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -194,6 +195,7 @@ pub fn head_crc(preamble: &Preamble, head: &[u8]) -> u32 {
 impl Head<'_> {
     /// One line of JSON with its LF.
     pub fn line(&self) -> Vec<u8> {
+        let request = &self.envelope.request;
         let line = Line {
             id: self.id.as_str().into(),
             sort: self.sort,
@@ -206,6 +208,11 @@ impl Head<'_> {
             tls: self.arrival.tls.as_deref().map(Cow::Borrowed),
             user: self.arrival.user.as_deref().map(Cow::Borrowed),
             protocol: self.arrival.protocol.as_deref().map(Cow::Borrowed),
+            ret: request.ret.map(|ret| ret.to_string()),
+            envid: request.envid.as_ref().map(|envid| Cow::Borrowed(envid.as_str())),
+            require_tls: request.require_tls,
+            smtputf8: request.utf8,
+            dsn: Asked::all(self.envelope),
             parent: self.parent.map(Cow::Borrowed),
         };
         let mut bytes = Vec::with_capacity(LIKELY_HEAD);
@@ -227,7 +234,14 @@ impl Header {
         let reverse_path: ReversePath = line.reverse_path.parse().ok()?;
         let count = line.recipients.len();
         let recipients = line.recipients.iter().map(|r| r.parse().ok()).collect::<Option<Vec<ForwardPath>>>()?;
-        let envelope = Envelope::new(reverse_path, recipients).ok()?;
+        let request = Request {
+            ret: line.ret.map(|ret| ret.parse()).transpose().ok()?,
+            envid: line.envid.map(|envid| envid.parse::<EnvelopeId>()).transpose().ok()?,
+            require_tls: line.require_tls,
+            utf8: line.smtputf8,
+        };
+        let wishes = Asked::wishes(line.dsn, count)?;
+        let envelope = Envelope::asking(reverse_path, recipients.into_iter().zip(wishes), request).ok()?;
         let arrival = Arrival {
             at: Timestamp::from_millisecond(line.arrival_ms).ok()?,
             client: line.client.map(Cow::into_owned),
@@ -312,8 +326,51 @@ struct Line<'a> {
     user: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     protocol: Option<Cow<'a, str>>,
+    /// RFC 3461: what the sender asked of reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ret: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    envid: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    dsn: Vec<Asked>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    require_tls: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    smtputf8: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     parent: Option<Cow<'a, Parent>>,
+}
+
+/// What is asked for the recipient at one place.
+#[derive(Serialize, Deserialize)]
+struct Asked {
+    to: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    notify: Option<String>,
+    /// As the parameter's value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    orcpt: Option<String>,
+}
+
+impl Asked {
+    fn all(envelope: &Envelope) -> Vec<Asked> {
+        let asked = |(to, (_, wish)): (usize, (_, &Wish))| {
+            let (notify, orcpt) = (wish.notify.map(|n| n.to_string()), wish.original.as_ref().map(ToString::to_string));
+            (!wish.is_empty()).then_some(Asked { to, notify, orcpt })
+        };
+        envelope.wishes().enumerate().filter_map(asked).collect()
+    }
+
+    /// By place, for so many recipients; none if one of them says nothing that can be kept.
+    fn wishes(asked: Vec<Asked>, count: usize) -> Option<Vec<Wish>> {
+        let mut wishes = vec![Wish::default(); count];
+        for Asked { to, notify, orcpt } in asked {
+            let notify = notify.map(|notify| notify.parse()).transpose().ok()?;
+            let original = orcpt.map(|orcpt| orcpt.parse()).transpose().ok()?;
+            *wishes.get_mut(to)? = Wish { notify, original };
+        }
+        Some(wishes)
+    }
 }
 
 mod queue_id {

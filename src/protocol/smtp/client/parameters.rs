@@ -19,18 +19,19 @@ pub fn mail_line(transaction: &Transaction, offered: &Extensions) -> String {
         line += " SMTPUTF8";
     }
     if offered.dsn {
-        line += &transaction.dsn.mail_parameters();
+        line += &transaction.envelope.request.mail_parameters();
     }
-    if transaction.require_tls {
+    if transaction.envelope.request.require_tls {
         line += " REQUIRETLS";
     }
     line
 }
 
-/// `RCPT TO:<...>` with its parameters.
-pub fn rcpt_line(transaction: &Transaction, recipient: &ForwardPath, offered: &Extensions) -> String {
-    let parameters = if offered.dsn { transaction.dsn.rcpt_parameters(recipient) } else { String::new() };
-    format!("RCPT TO:<{recipient}>{parameters}")
+/// `RCPT TO:<...>` with its parameters, for the recipient at this place.
+pub fn rcpt_line(transaction: &Transaction, place: usize, offered: &Extensions) -> String {
+    let (envelope, utf8) = (&transaction.envelope, offered.smtputf8 && wants_utf8(transaction));
+    let parameters = if offered.dsn { envelope.wish(place).rcpt_parameters(utf8) } else { String::new() };
+    format!("RCPT TO:<{}>{parameters}", envelope.recipients()[place])
 }
 
 /// SMTPUTF8 is for addresses with a local part beyond ASCII, and for header fields (RFC 6531 section 3.4). A domain beyond ASCII has its
@@ -53,10 +54,11 @@ pub fn ruled_out(transaction: &Transaction, offered: &Extensions, trusted: bool)
     let refused = |(class, subject, detail), text: String| {
         Some(Outcome::Refused(Diagnostic::local(EnhancedStatus::new(class, subject, detail), text)))
     };
-    if transaction.require_tls && !trusted {
+    let require_tls = transaction.envelope.request.require_tls;
+    if require_tls && !trusted {
         return refused((5, 7, 30), "REQUIRETLS was asked for and the session is not inside verified TLS".to_owned());
     }
-    if transaction.require_tls && !offered.require_tls {
+    if require_tls && !offered.require_tls {
         return refused((5, 7, 30), "REQUIRETLS was asked for and the server does not offer it".to_owned());
     }
     if let (Some(size), Some(limit)) = (transaction.size, offered.size.flatten())

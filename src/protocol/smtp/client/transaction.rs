@@ -157,9 +157,7 @@ impl Running {
                 }
                 Command::Rset => "RSET".to_owned(),
                 Command::Mail => parameters::mail_line(&self.transaction, &self.offered),
-                Command::Rcpt(at) => {
-                    parameters::rcpt_line(&self.transaction, &self.transaction.envelope.recipients()[at], &self.offered)
-                }
+                Command::Rcpt(at) => parameters::rcpt_line(&self.transaction, at, &self.offered),
                 Command::Data => "DATA".to_owned(),
                 Command::LoneDot | Command::End | Command::Chunk => ".".to_owned(),
             };

@@ -2,7 +2,6 @@
 
 use super::stage::Stage;
 use crate::mail::envelope::Envelope;
-use crate::mail::notify::Request;
 use crate::mail::outcome::Outcome;
 use crate::protocol::sasl::words::{Login, Mechanism};
 use crate::protocol::smtp::extensions::Extensions;
@@ -121,7 +120,8 @@ pub enum HeaderText {
     Utf8,
 }
 
-/// One message to send. Its body comes by [`Engine::body`], in wire form (CRLF), without dots added.
+/// One message to send. Its body comes by [`Engine::body`], in wire form (CRLF), without dots added. What the envelope asks of reports goes
+/// on where the server can do them (RFC 3461); where it asks for TLS all the way, the message goes over verified TLS only (RFC 8689).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transaction {
     pub envelope: Envelope,
@@ -130,23 +130,12 @@ pub struct Transaction {
     /// The body holds octets over 127 (RFC 6152).
     pub eight_bit: bool,
     pub header: HeaderText,
-    /// What is asked of delivery status notifications, where the server can do them (RFC 3461).
-    pub dsn: Request,
-    /// The message goes over verified TLS only, all the way (RFC 8689).
-    pub require_tls: bool,
 }
 
 impl Transaction {
     /// ASCII of unknown size, with nothing asked for.
     pub fn new(envelope: Envelope) -> Transaction {
-        Transaction {
-            envelope,
-            size: None,
-            eight_bit: false,
-            header: HeaderText::Ascii,
-            dsn: Request::default(),
-            require_tls: false,
-        }
+        Transaction { envelope, size: None, eight_bit: false, header: HeaderText::Ascii }
     }
 }
 
