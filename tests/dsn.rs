@@ -5,8 +5,10 @@ mod support;
 use postroad::disk::spool::facts::Facts;
 use postroad::disk::spool::layout::Spool;
 use postroad::mail::envelope::Envelope;
+use std::io::Write;
 use std::path::Path;
-use support::process::{Ran, run, tool};
+use support::process::{Listener, Ran, run, tool};
+use support::speaker::Speaker;
 use support::world::World;
 
 const HELLO: &[u8] = b"From: <alice@crepes.test>\r\nSubject: Hi\r\n\r\nHello.\r\n";
@@ -135,4 +137,65 @@ fn wishes_go_on_to_a_server_that_offers_dsn_and_to_no_other() {
         ]
     );
     assert_eq!(unable.said(), ["MAIL FROM:<alice@crepes.test> SIZE=50", "RCPT TO:<dan@fries.test>"]);
+}
+
+/// Speaks line after line, and gives the last line of each reply.
+fn speak(listener: &Listener, lines: &[&str]) -> Vec<String> {
+    let mut talk = Speaker::connect(listener.address);
+    let reply = |talk: &mut Speaker| loop {
+        let line = String::from_utf8(talk.lines(1).unwrap()).unwrap().trim_end().to_owned();
+        if line.as_bytes()[3] == b' ' || line.contains("DSN") {
+            return line;
+        }
+    };
+    reply(&mut talk);
+    let mut say = |line: &&str| {
+        talk.write_all(format!("{line}\r\n").as_bytes()).unwrap();
+        reply(&mut talk)
+    };
+    lines.iter().map(&mut say).collect()
+}
+
+#[test]
+fn a_server_into_the_spool_keeps_what_it_was_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = dir.path().join("spool");
+    let arguments = ["--domain", "b.test", "--hostname", "mx.test", "--spool", spool.to_str().unwrap()];
+    let listener = Listener::start(&arguments, &dir.path().join("log"));
+    let said = speak(
+        &listener,
+        &[
+            "HELO client.test",
+            "MAIL FROM:<a@a.test>",
+            "RCPT TO:<b@b.test> NOTIFY=NEVER",
+            "RSET",
+            "MAIL FROM:<a@a.test> RET=FULL",
+            "EHLO client.test",
+        ],
+    );
+    assert_eq!(said[2], "555 5.5.4 Unsupported parameter", "nothing was offered to a HELO");
+    assert_eq!((said[4].as_str(), said[5].as_str()), ("555 5.5.4 Unsupported parameter", "250-DSN"));
+    let mut talk = Speaker::connect(listener.address);
+    let session = "EHLO client.test\r\nMAIL FROM:<a@a.test> RET=HDRS ENVID=a+20b\r\nRCPT TO:<b@b.test> NOTIFY=success,Delay ORCPT=rfc822;b+2Bx@b.test\r\n\
+                   RCPT TO:<c@b.test>\r\nDATA\r\n";
+    talk.write_all(session.as_bytes()).unwrap();
+    while !String::from_utf8(talk.lines(1).unwrap()).unwrap().starts_with("354") {}
+    talk.write_all(b"hello\r\n.\r\nRSET\r\nMAIL FROM:<a@a.test>\r\nRCPT TO:<d@b.test>\r\nDATA\r\n").unwrap();
+    while !String::from_utf8(talk.lines(1).unwrap()).unwrap().starts_with("354") {}
+    talk.write_all(b"hello\r\n.\r\nQUIT\r\n").unwrap();
+    talk.rest().unwrap();
+    let [first, second] = &spooled(&spool)[..] else { panic!("two messages") };
+    let want = ["MAIL RET=HDRS ENVID=a+20b", "RCPT b@b.test NOTIFY=SUCCESS,DELAY ORCPT=rfc822;b+2Bx@b.test", "RCPT c@b.test"];
+    assert_eq!(asked(first.envelope()), want);
+    assert_eq!(asked(second.envelope()), ["MAIL", "RCPT d@b.test"], "nothing of the message before it");
+}
+
+#[test]
+fn a_sink_that_would_forget_wishes_does_not_offer_to_keep_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = Listener::start(&["--hostname", "mx.test", "--discard"], &dir.path().join("log"));
+    let lines = ["EHLO client.test", "MAIL FROM:<a@a.test> ENVID=x", "MAIL FROM:<a@a.test>", "RCPT TO:<b@b.test> NOTIFY=NEVER"];
+    let said = speak(&listener, &lines);
+    assert_eq!(said[0], "250 HELP", "no DSN");
+    assert_eq!((said[1].as_str(), said[3].as_str()), ("555 5.5.4 Unsupported parameter", "555 5.5.4 Unsupported parameter"));
 }

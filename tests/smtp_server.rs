@@ -60,6 +60,8 @@ impl Answers<Server> for Receiver<'_> {
 
 fn config(transcript: &Transcript) -> ServerConfig {
     let mut config = ServerConfig::new(transcript.value("--hostname").expect("--hostname"));
+    config.dsn = true;
+    config.require_tls = true;
     config.lmtp = transcript.value("--role") == Some("lmtp");
     if let Some(size) = transcript.value("--max-size") {
         config.max_size = size.parse().unwrap();

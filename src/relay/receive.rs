@@ -6,6 +6,7 @@ use super::event::{Event, Log};
 use super::policy::Policy;
 use crate::mail::address::{ForwardPath, ReversePath};
 use crate::mail::envelope::Envelope;
+use crate::mail::notify::{Request, Wish};
 use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::queue_id::QueueId;
 use crate::mail::reply::Reply;
@@ -66,7 +67,8 @@ pub struct Receiver<'a> {
     greeting: Greeting,
     tls: Option<String>,
     reverse_path: ReversePath,
-    recipients: Vec<ForwardPath>,
+    request: Request,
+    recipients: Vec<(ForwardPath, Wish)>,
     declared: Option<u64>,
     id: Option<QueueId>,
     size: u64,
@@ -88,6 +90,7 @@ impl<'a> Receiver<'a> {
             greeting: Greeting::Helo,
             tls: None,
             reverse_path: ReversePath::Null,
+            request: Request::default(),
             recipients: Vec::new(),
             declared: None,
             id: None,
@@ -119,8 +122,8 @@ impl<'a> Receiver<'a> {
                 };
                 None
             }
-            ServerAsk::Mail { reverse_path, size } => Some(ServerTell::Verdict(self.mail(reverse_path, size))),
-            ServerAsk::Rcpt(recipient) => Some(ServerTell::Verdict(self.rcpt(recipient))),
+            ServerAsk::Mail { reverse_path, size, request } => Some(ServerTell::Verdict(self.mail(reverse_path, size, request))),
+            ServerAsk::Rcpt(recipient, wish) => Some(ServerTell::Verdict(self.rcpt(recipient, wish))),
             ServerAsk::Data => Some(match self.open() {
                 Ok(()) => ServerTell::Proceed,
                 Err(reply) => ServerTell::Verdict(self.refused(reply)),
@@ -142,7 +145,7 @@ impl<'a> Receiver<'a> {
         self.around.log.event(&event);
     }
 
-    fn mail(&mut self, reverse_path: ReversePath, size: Option<u64>) -> Reply {
+    fn mail(&mut self, reverse_path: ReversePath, size: Option<u64>, request: Request) -> Reply {
         if let Some(user) = &self.user
             && let Err(reply) = self.around.policy.sender_of_user(user, &reverse_path)
         {
@@ -151,11 +154,11 @@ impl<'a> Receiver<'a> {
         if let Err(reply) = self.sink.room(size) {
             return reply;
         }
-        (self.reverse_path, self.declared) = (reverse_path, size);
+        (self.reverse_path, self.declared, self.request) = (reverse_path, size, request);
         Reply::enhanced(250, 1, 0, "Sender ok")
     }
 
-    fn rcpt(&mut self, recipient: ForwardPath) -> Reply {
+    fn rcpt(&mut self, recipient: ForwardPath, wish: Wish) -> Reply {
         let policy = self.around.policy;
         let verdict = match &self.user {
             Some(_) => policy.recipient_of_user(&recipient),
@@ -163,7 +166,7 @@ impl<'a> Receiver<'a> {
         };
         match verdict {
             Ok(()) => {
-                self.recipients.push(recipient);
+                self.recipients.push((recipient, wish));
                 Reply::enhanced(250, 1, 5, "Recipient ok")
             }
             Err(reply) => {
@@ -177,7 +180,8 @@ impl<'a> Receiver<'a> {
         let at = self.around.clock.now();
         let id = QueueId::new(u64::try_from(at.as_millisecond()).unwrap_or(0), self.around.chance.draw());
         let no_recipient = |_| Reply::enhanced(554, 5, 1, "No valid recipients");
-        let envelope = Envelope::new(self.reverse_path.clone(), self.recipients.iter().cloned()).map_err(no_recipient)?;
+        let envelope = Envelope::asking(self.reverse_path.clone(), self.recipients.iter().cloned(), self.request.clone());
+        let envelope = envelope.map_err(no_recipient)?;
         let with = With { greeting: self.greeting, tls: self.tls.is_some(), auth: false };
         let arriving = Arriving {
             id: id.clone(),
@@ -233,7 +237,7 @@ impl<'a> Receiver<'a> {
             }
             Err(reply) => reply,
         };
-        for recipient in &self.recipients {
+        for (recipient, _) in &self.recipients {
             self.log_recipient(recipient, &reply);
         }
         let times = if self.around.lmtp { self.recipients.len() } else { 1 };
@@ -242,7 +246,7 @@ impl<'a> Receiver<'a> {
     }
 
     fn refused(&self, reply: Reply) -> Reply {
-        for recipient in &self.recipients {
+        for (recipient, _) in &self.recipients {
             self.log_recipient(recipient, &reply);
         }
         reply
@@ -254,7 +258,7 @@ impl<'a> Receiver<'a> {
     }
 
     fn forget_envelope(&mut self) {
-        self.reverse_path = ReversePath::Null;
+        (self.reverse_path, self.request) = (ReversePath::Null, Request::default());
         self.recipients.clear();
         (self.id, self.declared, self.size) = (None, None, 0);
     }

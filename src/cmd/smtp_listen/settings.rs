@@ -42,6 +42,9 @@ impl Settings {
     pub fn resolve(args: &Args, config: &Config, starttls: bool, implicit_tls: bool) -> Result<Settings, Failure> {
         let hostname = hostname(args, config)?;
         let limits = &config.listen;
+        let policy = policy(args, config, hostname.clone())?;
+        let store = store(args, config)?;
+        let is_spool = matches!(store, Store::Spool(_));
         let server = ServerConfig {
             hostname: hostname.to_string(),
             lmtp: args.role == super::args::Role::Lmtp,
@@ -49,13 +52,16 @@ impl Settings {
             max_recipients: args.max_rcpt.map_or(limits.max_rcpt, |n| n as usize),
             starttls: starttls && !implicit_tls,
             implicit_tls,
+            // Any other sink would forget what was asked.
+            dsn: is_spool,
+            require_tls: is_spool,
             timeout: args.timeout.unwrap_or(limits.timeout),
             max_errors: ServerConfig::new("").max_errors,
         };
         Ok(Settings {
             server,
-            policy: policy(args, config, hostname)?,
-            store: store(args, config)?,
+            policy,
+            store,
             crlf: args.store.crlf,
             verbose: args.verbose,
             quiet: args.quiet,

@@ -9,6 +9,7 @@ mod session;
 use super::grammar::{self, Command, Hello, MailParameters};
 use crate::bytes::line::Line;
 use crate::mail::address::{ForwardPath, ReversePath};
+use crate::mail::notify::{Request, Wish};
 use crate::mail::reply::{Class, Reply};
 use crate::protocol::engine::{End, Engine, OUTGOING_LIMIT, Step};
 use config::ServerConfig;
@@ -22,9 +23,9 @@ pub enum ServerAsk {
     /// The client named itself. `extended`: by EHLO or LHLO. No answer.
     Hello { name: String, extended: bool },
     /// May this sender start a message? `size` is the size it declares. Answered by [`ServerTell::Verdict`].
-    Mail { reverse_path: ReversePath, size: Option<u64> },
+    Mail { reverse_path: ReversePath, size: Option<u64>, request: Request },
     /// Is this recipient taken? Answered by [`ServerTell::Verdict`].
-    Rcpt(ForwardPath),
+    Rcpt(ForwardPath, Wish),
     /// The data is to come; open a place for it. Answered by [`ServerTell::Proceed`], or a refusal by [`ServerTell::Verdict`].
     Data,
     /// A piece of the message, CRLF and without its dots. No answer; a store that fails says [`ServerTell::Refuse`].
@@ -199,8 +200,8 @@ impl Server {
     fn command(&mut self, command: Command) -> State {
         match command {
             Command::Hello(hello, name) => self.hello(hello, name),
-            Command::Mail(path, parameters) => self.mail(path, &parameters),
-            Command::Rcpt(path) => self.rcpt(path),
+            Command::Mail(path, parameters) => self.mail(path, parameters),
+            Command::Rcpt(path, wish) => self.rcpt(path, wish),
             Command::Data => self.data(),
             Command::Rset => {
                 self.abort();
@@ -229,7 +230,7 @@ impl Server {
         self.answer(&reply)
     }
 
-    fn mail(&mut self, reverse_path: ReversePath, parameters: &MailParameters) -> State {
+    fn mail(&mut self, reverse_path: ReversePath, parameters: MailParameters) -> State {
         let Some(hello) = self.session.hello else {
             let verb = if self.config.lmtp { "Say LHLO first" } else { "Say HELO or EHLO first" };
             return self.complain(replies::bad_sequence(verb));
@@ -237,24 +238,32 @@ impl Server {
         if self.session.mail {
             return self.complain(replies::bad_sequence("A message is begun already; RSET drops it"));
         }
-        if hello == Hello::Helo && !parameters.is_empty() {
+        let not_offered = (hello == Hello::Helo && !parameters.is_empty())
+            || (parameters.asks_for_reports() && !self.config.dsn)
+            || (parameters.require_tls && !self.config.offers_require_tls(self.session.secure));
+        if not_offered {
             return self.complain(replies::bad_command(&grammar::BadCommand::Parameter));
         }
         if parameters.size.is_some_and(|size| size > self.config.max_size) {
             return self.answer(&replies::too_big(self.config.max_size));
         }
-        self.asks.push_back(ServerAsk::Mail { reverse_path, size: parameters.size });
+        let MailParameters { size, ret, envid, require_tls, .. } = parameters;
+        let request = Request { ret, envid, require_tls, utf8: false };
+        self.asks.push_back(ServerAsk::Mail { reverse_path, size, request });
         State::Verdict(Pending::Mail)
     }
 
-    fn rcpt(&mut self, path: ForwardPath) -> State {
+    fn rcpt(&mut self, path: ForwardPath, wish: Wish) -> State {
         if !self.session.mail {
             return self.complain(replies::bad_sequence("MAIL FROM first"));
+        }
+        if !wish.is_empty() && (!self.config.dsn || self.session.hello == Some(Hello::Helo)) {
+            return self.complain(replies::bad_command(&grammar::BadCommand::Parameter));
         }
         if self.session.recipients >= self.config.max_recipients {
             return self.answer(&replies::too_many_recipients());
         }
-        self.asks.push_back(ServerAsk::Rcpt(path));
+        self.asks.push_back(ServerAsk::Rcpt(path, wish));
         State::Verdict(Pending::Rcpt)
     }
 

@@ -20,6 +20,10 @@ pub struct ServerConfig {
     pub starttls: bool,
     /// The session begins inside TLS.
     pub implicit_tls: bool,
+    /// Offer DSN (RFC 3461): whoever stores the messages keeps what is asked.
+    pub dsn: bool,
+    /// Offer REQUIRETLS inside TLS (RFC 8689): whoever stores the messages keeps the demand.
+    pub require_tls: bool,
     /// How long to wait for a command or for data.
     pub timeout: Duration,
     /// After so many bad commands the session ends with 421.
@@ -35,8 +39,15 @@ impl ServerConfig {
             max_recipients: 1000,
             starttls: false,
             implicit_tls: false,
+            dsn: false,
+            require_tls: false,
             timeout: COMMAND_TIMEOUT,
             max_errors: 20,
         }
+    }
+
+    /// It is not offered in clear (RFC 8689 section 2).
+    pub fn offers_require_tls(&self, secure: bool) -> bool {
+        self.require_tls && secure
     }
 }

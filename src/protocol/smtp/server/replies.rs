@@ -14,6 +14,12 @@ pub fn ehlo(config: &ServerConfig, secure: bool) -> Reply {
     let mut reply = Reply::new(250, None, config.hostname.clone());
     let size = format!("SIZE {}", config.max_size);
     reply.lines.extend(["PIPELINING", &size, "8BITMIME", "ENHANCEDSTATUSCODES"].map(String::from));
+    if config.dsn {
+        reply.lines.push("DSN".into());
+    }
+    if config.offers_require_tls(secure) {
+        reply.lines.push("REQUIRETLS".into());
+    }
     if config.starttls && !secure {
         reply.lines.push("STARTTLS".into());
     }
