@@ -102,6 +102,11 @@
 //!   disk/scratch.rs        a message held in an unlinked temporary file
 //!   disk/group.rs          one directory sync for all who wait for one
 //!   disk/maildir.rs        delivery into a Maildir
+//!   disk/batch.rs          many messages into a Maildir with one sync of it
+//!   disk/mbox_append.rs    messages appended to an mbox that others use, too
+//!   disk/journal/record.rs one line of a journal
+//!   disk/journal/place.rs  the file that it stands in
+//!   disk/journal.rs        what was fetched from one mailbox
 //!   disk/pickup.rs         a Maildir's messages read, and taken away
 //!   disk/mbox.rs           an mbox read as a stream
 //!   disk/spool/mark.rs     what is settled about a recipient
@@ -145,9 +150,17 @@
 //!   relay/pass.rs          one pass over the spool
 //! fetch   4   a POP3 mailbox brought home; clock, target and journal are passed in
 //!   fetch/words.rs         what a mailbox lists, and what came of each message
+//!   fetch/name.rs          names of files and paths on one line
+//!   fetch/policy.rs        which messages are fetched, and which are deleted
 //!   fetch/target.rs        what a target of fetched messages is
 //!   fetch/target/stream.rs into a stream, one behind the other
-//!   fetch/keeper.rs        policy, target and journal behind one face
+//!   fetch/target/exec.rs   to a program's stdin, one run a message
+//!   fetch/target/maildir.rs into a Maildir, many at a time
+//!   fetch/target/mbox.rs   to the end of an mbox
+//!   fetch/target/spool.rs  into the spool, for recipients that are given
+//!   fetch/filter.rs        a program that judges by the header
+//!   fetch/settle.rs        what an earlier run left unfinished
+//!   fetch/keeper.rs        policy, journal and target behind one face
 //! cli     5   the only floor that prints, reads the environment, or picks a status
 //!   cli/stdio.rs           stdout and stderr, which never panic; a closed stdout told apart
 //!   cli/exit.rs            the one table of exit statuses, and every tool's main

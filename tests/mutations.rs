@@ -21,7 +21,7 @@ fn root() -> &'static Path {
 /// The files where mail is stored and settled, below `src/`.
 fn files() -> Vec<String> {
     let mut files = Vec::new();
-    for dir in ["disk", "disk/spool", "relay", "fetch", "fetch/target"] {
+    for dir in ["disk", "disk/journal", "disk/spool", "relay", "fetch", "fetch/target"] {
         for entry in fs::read_dir(root().join("src").join(dir)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             // Those two are the trait of the model and the other thing behind it.

@@ -58,6 +58,11 @@ pub trait File: fmt::Debug + Send + Sync {
     fn stat(&self) -> io::Result<Stat>;
     /// Takes the lock of the file for this descriptor, or gives none when another has it. Never waits.
     fn try_lock(self: Box<Self>) -> io::Result<Option<Box<dyn File>>>;
+    /// Takes the lock that other mail programs take on an mbox (fcntl, the whole file, for writing); false when another has it. Never
+    /// waits; goes when the file is closed.
+    fn lock_records(&self) -> io::Result<bool> {
+        Ok(true)
+    }
     /// Names a file of [`Fs::create_unnamed`]; never over an existing name.
     fn name(&self, path: &Path) -> io::Result<()>;
 }

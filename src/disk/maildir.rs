@@ -161,7 +161,7 @@ impl Name {
 }
 
 /// A file system without hard links. The name is then taken by a rename: it holds 64 random bits, or a token that is its own.
-fn has_no_links(error: &io::Error) -> bool {
+pub(super) fn has_no_links(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EPERM | libc::EOPNOTSUPP | libc::ENOSYS | libc::EMLINK))
 }
 

@@ -220,6 +220,26 @@ impl File for Handle {
         }
     }
 
+    fn lock_records(&self) -> io::Result<bool> {
+        // Unlike a lock of the process, it does not go when some other descriptor of the file is closed.
+        #[cfg(target_os = "linux")]
+        use nix::fcntl::FcntlArg::F_OFD_SETLK as SET;
+        #[cfg(not(target_os = "linux"))]
+        use nix::fcntl::FcntlArg::F_SETLK as SET;
+        let lock = libc::flock {
+            l_type: libc::F_WRLCK as libc::c_short,
+            l_whence: libc::SEEK_SET as libc::c_short,
+            l_start: 0,
+            l_len: 0,
+            l_pid: 0,
+        };
+        match nix::fcntl::fcntl(self.file(), SET(&lock)) {
+            Ok(_) => Ok(true),
+            Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EACCES) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     #[cfg(target_os = "linux")]
     fn name(&self, path: &Path) -> io::Result<()> {
         if !NEEDS_PROC.load(Ordering::Relaxed) {

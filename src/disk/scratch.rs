@@ -22,6 +22,16 @@ impl Scratch {
         self.size
     }
 
+    /// Forgets what was written behind the first `size` octets.
+    pub fn cut(&mut self, size: u64) -> io::Result<()> {
+        self.file.flush()?;
+        let file = self.file.get_mut();
+        file.set_len(size)?;
+        file.seek(SeekFrom::Start(size))?;
+        self.size = size;
+        Ok(())
+    }
+
     /// What was written, from its start.
     pub fn into_file(self) -> io::Result<File> {
         let mut file = self.file.into_inner().map_err(|error| error.into_error())?;
@@ -53,6 +63,17 @@ impl Write for Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_cut_off_is_gone() {
+        let mut scratch = Scratch::new().unwrap();
+        scratch.write_all(b"one, two").unwrap();
+        scratch.cut(3).unwrap();
+        scratch.write_all(b"!").unwrap();
+        let mut read = String::new();
+        scratch.reader().unwrap().read_to_string(&mut read).unwrap();
+        assert_eq!((read.as_str(), scratch.size()), ("one!", 4));
+    }
 
     #[test]
     fn reads_back_from_the_start_as_often_as_wanted() {

@@ -1,33 +1,43 @@
-//! What a session needs to know of policy, target and journal, behind one face. Says what may be deleted, and only when it is safe.
+//! What a session needs to know of policy, journal and target, behind one face. Says what may be deleted, and only when it is safe.
 
+use crate::disk::journal::Journal;
+use crate::disk::journal::record::{Digest, Id, State};
+use crate::fetch::filter::{Filter, Judgement};
+use crate::fetch::policy::{Decision, Known, Policy};
+use crate::fetch::settle;
 use crate::fetch::target::{Facts, Fault, Taken, Target};
 use crate::fetch::words::{Listed, Outcome, Plan, Row, Stop, Uid, Verdict};
 use crate::relay::clock::Clock;
-use std::collections::{BTreeMap, HashMap};
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// Most messages that wait for a commit.
-const FULL: usize = 256;
+/// What the server has not listed for so long is forgotten, in seconds. Not at once: a server may list nothing for a day.
+const FORGOTTEN_AFTER: i64 = 30 * 24 * 3600;
 
-/// Whether messages go from the server once they are safe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Disposal {
-    Keep,
-    Delete,
+/// What a keeper works by.
+pub struct Options<'a> {
+    pub policy: Policy,
+    /// Where [`Policy::filter`] is set.
+    pub filter: Option<&'a dyn Filter>,
+    pub clock: &'a dyn Clock,
 }
 
 /// One session's messages, from the list to the last DELE.
 pub struct Keeper<'a> {
-    disposal: Disposal,
+    options: Options<'a>,
     target: Box<dyn Target + 'a>,
-    clock: &'a dyn Clock,
+    journal: Option<Journal>,
     items: BTreeMap<u32, Item>,
-    /// To be fetched or looked at, and not yet settled.
+    /// To be fetched or looked at, as planned.
     wanted: usize,
     current: Option<Current>,
     /// Waiting for a commit.
-    pending: Vec<u32>,
+    pending: Vec<Pending>,
     /// Safe, and to be deleted.
     deletable: Vec<u32>,
+    /// Delivered messages without a name that this session has not met yet, by digest.
+    nameless: Option<HashMap<Digest, Vec<Id>>>,
+    met: HashSet<Id>,
     rows: Vec<Row>,
     stop: Option<Stop>,
 }
@@ -36,37 +46,49 @@ pub struct Keeper<'a> {
 struct Item {
     size: Option<u64>,
     uid: Option<Uid>,
-    state: State,
+    state: Progress,
+    /// What the journal calls it.
+    id: Option<Id>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum State {
+enum Progress {
     Wanted,
     Pending,
-    /// Its DELE is out.
+    /// Its DELE may be out.
     Deleting(Outcome, String),
     /// Its DELE was taken, which counts once the session ends well.
     Deleted,
     Settled,
 }
 
-#[derive(Debug)]
 struct Current {
     number: u32,
+    hash: Sha256,
+    size: u64,
     fault: Option<String>,
 }
 
+struct Pending {
+    number: u32,
+    digest: Digest,
+    size: u64,
+}
+
 impl<'a> Keeper<'a> {
-    pub fn new(disposal: Disposal, target: Box<dyn Target + 'a>, clock: &'a dyn Clock) -> Keeper<'a> {
+    /// `journal`: as [`settle::open`] gives it. Without one nothing is remembered.
+    pub fn new(options: Options<'a>, target: Box<dyn Target + 'a>, journal: Option<Journal>) -> Keeper<'a> {
         Keeper {
-            disposal,
+            options,
             target,
-            clock,
+            journal,
             items: BTreeMap::new(),
             wanted: 0,
             current: None,
             pending: Vec::new(),
             deletable: Vec::new(),
+            nameless: None,
+            met: HashSet::new(),
             rows: Vec::new(),
             stop: None,
         }
@@ -75,31 +97,53 @@ impl<'a> Keeper<'a> {
     /// What is to be done with each message, in the order of `listed`. Asked once a session, after LIST and UIDL.
     pub fn plan(&mut self, listed: &[Listed]) -> Vec<Plan> {
         let mut times: HashMap<&Uid, usize> = HashMap::new();
-        for uid in listed.iter().filter_map(|listed| listed.uid.as_ref()) {
-            *times.entry(uid).or_default() += 1;
-        }
+        listed.iter().filter_map(|listed| listed.uid.as_ref()).for_each(|uid| *times.entry(uid).or_default() += 1);
+        let now = self.now();
+        let mut plans = Vec::with_capacity(listed.len());
         for listed in listed {
             let uid = listed.uid.clone().filter(|uid| times.get(uid) == Some(&1));
-            self.items.insert(listed.number, Item { size: listed.size, uid, state: State::Wanted });
+            let (id, known) = self.known(uid.as_ref());
+            self.met.extend(id);
+            self.items.insert(listed.number, Item { size: listed.size, uid, state: Progress::Wanted, id });
+            let decision = self.options.policy.decide(known, listed.size, self.wanted, now);
+            plans.push(self.planned(listed.number, decision));
         }
-        self.wanted = self.items.len();
-        vec![Plan::Fetch; listed.len()]
+        self.note_listed(now);
+        plans
     }
 
-    /// For [`Plan::Header`]: what TOP gave, and what is to be done now. `whole`: the end of it was seen.
-    pub fn header(&mut self, _number: u32, _bytes: &[u8], _whole: bool) -> Plan {
-        Plan::Fetch
+    /// For [`Plan::Header`]: what TOP gave, and what is to be done now. `whole`: the end of it was seen; without it, all is left as it is.
+    pub fn header(&mut self, number: u32, bytes: &[u8], whole: bool) -> Plan {
+        let Some(filter) = self.options.filter.filter(|_| whole && self.stop.is_none()) else {
+            self.settle(number, Outcome::Failed, false, "its header did not come".to_owned());
+            return Plan::Leave;
+        };
+        let judgement = self.items.get(&number).map(|item| filter.judge(&facts(number, item, self.options.clock, false), bytes));
+        match judgement {
+            Some(Judgement::Fetch) => return Plan::Fetch,
+            Some(Judgement::Delete(text)) => {
+                self.kill(number, Digest::default(), 0, text);
+                return Plan::Delete;
+            }
+            Some(Judgement::Skip(text)) => self.settle(number, Outcome::Skipped, false, text),
+            Some(Judgement::Failed(text)) => self.settle(number, Outcome::Failed, false, text),
+            Some(Judgement::Stop(stop)) => {
+                self.settle(number, Outcome::Failed, false, stop.text.clone());
+                self.stop = Some(stop);
+            }
+            None => {}
+        }
+        Plan::Leave
     }
 
     /// RETR was answered +OK. On an error nothing more can be fetched in this session.
     pub fn begin(&mut self, number: u32) -> Result<(), &Stop> {
-        let alone = self.wanted == 1;
-        let item = self.items.get(&number);
-        let (uid, size) = item.map_or((None, None), |item| (item.uid.as_ref(), item.size));
-        let facts = Facts { number, uid, size, at: self.clock.now(), alone };
-        let begun = if self.stop.is_some() { Ok(()) } else { self.target.begin(&facts) };
-        self.current = Some(Current { number, fault: None });
-        if let Err(fault) = begun {
+        self.broken();
+        self.current = Some(Current { number, hash: Sha256::new(), size: 0, fault: None });
+        if self.stop.is_none()
+            && let Some(item) = self.items.get(&number)
+            && let Err(fault) = self.target.begin(&facts(number, item, self.options.clock, self.wanted == 1))
+        {
             self.fault(fault);
         }
         self.stop.as_ref().map_or(Ok(()), Err)
@@ -107,36 +151,50 @@ impl<'a> Keeper<'a> {
 
     /// The message in wire form, without the dots of POP3. Once the target has failed, the rest of it is swallowed.
     pub fn push(&mut self, bytes: &[u8]) {
-        let sound = self.stop.is_none() && self.current.as_ref().is_some_and(|current| current.fault.is_none());
-        if sound && let Err(fault) = self.target.push(bytes) {
+        let Some(current) = self.current.as_mut().filter(|current| current.fault.is_none()) else { return };
+        current.hash.update(bytes);
+        current.size += bytes.len() as u64;
+        if let Some(text) = self.options.policy.too_large(current.size) {
+            current.fault = Some(text);
+            self.target.abort();
+        } else if self.stop.is_none()
+            && let Err(fault) = self.target.push(bytes)
+        {
             self.fault(fault);
         }
     }
 
     /// The terminating dot came.
     pub fn end(&mut self) -> Verdict {
-        let sound = self.stop.is_none() && self.current.as_ref().is_some_and(|current| current.fault.is_none());
-        let ended = sound.then(|| self.target.end());
-        let taken = match ended {
-            None => None,
-            Some(Ok(taken)) => Some(taken),
-            Some(Err(fault)) => {
-                self.fault(fault);
-                None
-            }
-        };
         let Some(current) = self.current.take() else { return Verdict::Settled };
-        match taken {
-            Some(Taken::Pending) => {
-                self.set(current.number, State::Pending);
-                self.pending.push(current.number);
+        let Current { number, size, .. } = current;
+        if let Some(text) = current.fault.or_else(|| self.stop.as_ref().map(|stop| stop.text.clone())) {
+            self.settle(number, Outcome::Failed, false, text);
+            return Verdict::Settled;
+        }
+        let mut digest = Digest::default();
+        digest.copy_from_slice(&current.hash.finalize()[..16]);
+        if let Some(id) = self.delivered_before(number, &digest) {
+            self.target.abort();
+            self.items.entry(number).and_modify(|item| item.id = Some(id));
+            self.safe(number, Outcome::Kept, "delivered earlier".to_owned());
+            return Verdict::Settled;
+        }
+        match self.target.end() {
+            Ok(Taken::Pending) => {
+                self.set(number, Progress::Pending);
+                self.pending.push(Pending { number, digest, size });
                 return Verdict::Pending;
             }
-            Some(Taken::Delivered(text)) => self.safe(current.number, Outcome::Delivered, text),
-            Some(Taken::Killed(text)) => self.delete(current.number, Outcome::Deleted, text),
-            None => {
-                let text = current.fault.or_else(|| self.stop.as_ref().map(|stop| stop.text.clone())).unwrap_or_default();
-                self.settle(current.number, Outcome::Failed, false, text);
+            Ok(Taken::Delivered(text)) => {
+                self.remember(number, size, digest, State::Delivered);
+                self.safe(number, Outcome::Delivered, text);
+            }
+            Ok(Taken::Killed(text)) => self.kill(number, digest, size, text),
+            Err(Fault::Message(text)) => self.settle(number, Outcome::Failed, false, text),
+            Err(Fault::Stop(stop)) => {
+                self.settle(number, Outcome::Failed, false, stop.text.clone());
+                self.stop = Some(stop);
             }
         }
         Verdict::Settled
@@ -156,13 +214,33 @@ impl<'a> Keeper<'a> {
         self.settle(number, Outcome::Failed, false, text);
     }
 
-    /// So many wait that it is time for a commit.
+    /// So much waits that it is time for a commit.
     pub fn full(&self) -> bool {
-        self.pending.len() >= FULL
+        self.target.is_full()
     }
 
     /// Makes what waits safe. Gives the numbers that may be deleted on the server now.
     pub fn commit(&mut self) -> Vec<u32> {
+        let pending = std::mem::take(&mut self.pending);
+        if !pending.is_empty() {
+            match self.publish(&pending) {
+                Ok(text) => {
+                    for message in &pending {
+                        self.safe(message.number, Outcome::Delivered, text.clone());
+                    }
+                }
+                Err(stop) => {
+                    for message in &pending {
+                        self.settle(message.number, Outcome::Failed, false, stop.text.clone());
+                    }
+                    self.stop.get_or_insert(stop);
+                }
+            }
+        }
+        // What is deleted was delivered or announced: that has to be known before the server forgets it.
+        if let Some(Err(error)) = self.journal.as_mut().map(Journal::sync) {
+            self.stop.get_or_insert(settle::stop(error));
+        }
         std::mem::take(&mut self.deletable)
     }
 
@@ -174,34 +252,176 @@ impl<'a> Keeper<'a> {
     /// What DELE was answered.
     pub fn deleted(&mut self, number: u32, gone: bool) {
         let Some(item) = self.items.get_mut(&number) else { return };
-        let State::Deleting(outcome, text) = std::mem::replace(&mut item.state, State::Deleted) else { return };
+        let Progress::Deleting(outcome, text) = std::mem::replace(&mut item.state, Progress::Settled) else { return };
         match (gone, outcome) {
             (false, Outcome::Deleted) => self.settle(number, Outcome::Failed, false, "the server did not delete it".to_owned()),
             (gone, outcome) => self.settle(number, outcome, gone, text),
         }
         if gone {
-            self.set(number, State::Deleted);
+            self.set(number, Progress::Deleted);
         }
     }
 
     /// The session is over; `ok`: QUIT was answered +OK, and the deletions count (RFC 1939 section 6). What was not reached gets its
     /// row.
-    pub fn updated(&mut self, _ok: bool) {
-        let left = |state: &State| matches!(state, State::Wanted | State::Pending | State::Deleting(..));
+    pub fn updated(&mut self, ok: bool) {
+        self.broken();
+        if ok && let Some(journal) = &mut self.journal {
+            let gone = self.items.values().filter(|item| item.state == Progress::Deleted);
+            gone.filter_map(|item| item.id).for_each(|id| journal.drop_entry(id));
+        }
+        self.pending.clear();
+        let left = |state: &Progress| matches!(state, Progress::Wanted | Progress::Pending | Progress::Deleting(..));
         let left: Vec<u32> = self.items.iter().filter(|(_, item)| left(&item.state)).map(|(number, _)| *number).collect();
         for number in left {
-            let (outcome, text) = match self.items.get(&number).map(|item| item.state.clone()) {
-                Some(State::Deleting(Outcome::Delivered, text)) => (Outcome::Delivered, text),
-                Some(State::Deleting(..)) => (Outcome::Failed, "not deleted".to_owned()),
-                _ => (Outcome::Failed, "not fetched".to_owned()),
-            };
-            self.settle(number, outcome, false, text);
+            match self.items.get(&number).map(|item| item.state.clone()) {
+                Some(Progress::Deleting(Outcome::Deleted, _)) => {
+                    self.settle(number, Outcome::Failed, false, "not deleted".to_owned());
+                }
+                Some(Progress::Deleting(outcome, text)) => self.settle(number, outcome, false, text),
+                _ => self.settle(number, Outcome::Failed, false, "not fetched".to_owned()),
+            }
+        }
+        if let Some(journal) = &mut self.journal
+            && let Err(error) = journal.tidy()
+        {
+            self.stop.get_or_insert(settle::stop(error));
         }
     }
 
     /// Rows that are final, in their order.
     pub fn rows(&mut self) -> Vec<Row> {
         std::mem::take(&mut self.rows)
+    }
+
+    fn now(&self) -> i64 {
+        self.options.clock.now().as_second()
+    }
+
+    fn known(&self, uid: Option<&Uid>) -> (Option<Id>, Known) {
+        let entry = self.journal.as_ref().zip(uid).and_then(|(journal, uid)| journal.find(uid.as_str()));
+        match entry.map(|entry| (entry.id, entry.state, entry.first)) {
+            Some((id, State::Delivered, first)) => (Some(id), Known::Delivered(first)),
+            Some((id, State::Killed, _)) => (Some(id), Known::Killed),
+            // Settled when the journal was opened.
+            Some((_, State::Waiting(_), _)) | None => (None, Known::New),
+        }
+    }
+
+    fn planned(&mut self, number: u32, decision: Decision) -> Plan {
+        if self.options.policy.dry_run {
+            let (outcome, text) = match decision {
+                Decision::Leave(outcome, text) => (outcome, text),
+                Decision::Delete(why) => (Outcome::Skipped, format!("would be deleted: {why}")),
+                Decision::Fetch | Decision::Header => {
+                    self.wanted += 1;
+                    (Outcome::Skipped, "would be fetched".to_owned())
+                }
+            };
+            self.settle(number, outcome, false, text);
+            return Plan::Leave;
+        }
+        match decision {
+            Decision::Fetch | Decision::Header => {
+                self.wanted += 1;
+                if decision == Decision::Fetch { Plan::Fetch } else { Plan::Header }
+            }
+            Decision::Delete(why) => {
+                self.delete(number, Outcome::Deleted, why.to_owned());
+                Plan::Delete
+            }
+            Decision::Leave(outcome, text) => {
+                self.settle(number, outcome, false, text);
+                Plan::Leave
+            }
+        }
+    }
+
+    /// Notes which messages the journal knows and the server does not list, and forgets those that are long gone. One without a name
+    /// counts as listed as long as anything is.
+    fn note_listed(&mut self, now: i64) {
+        let Some(journal) = self.journal.as_mut().filter(|_| !self.options.policy.dry_run) else { return };
+        let nameless = self.items.values().any(|item| item.uid.is_none());
+        let changed = journal.entries().filter_map(|entry| {
+            let listed = self.met.contains(&entry.id) || (nameless && entry.uid.is_none());
+            (!listed || entry.missing.is_some()).then_some((entry.id, listed, entry.missing))
+        });
+        let changed: Vec<(Id, bool, Option<i64>)> = changed.collect();
+        for (id, listed, missing) in changed {
+            match missing {
+                _ if listed => journal.set_missing(id, None),
+                // A clock that was ahead then would keep it for ever.
+                Some(since) if since <= now && now - since > FORGOTTEN_AFTER => journal.drop_entry(id),
+                Some(since) if since <= now => {}
+                _ => journal.set_missing(id, Some(now)),
+            }
+        }
+    }
+
+    /// A message without a name that was delivered in an earlier session: as many of the same content as were are not delivered again.
+    fn delivered_before(&mut self, number: u32, digest: &Digest) -> Option<Id> {
+        if self.items.get(&number)?.uid.is_some() || !self.options.policy.only_new {
+            return None;
+        }
+        let (journal, met) = (self.journal.as_ref()?, &mut self.met);
+        let nameless = self.nameless.get_or_insert_with(|| {
+            let mut by_digest: HashMap<Digest, Vec<Id>> = HashMap::new();
+            for entry in journal.entries().filter(|entry| entry.state == State::Delivered && !met.contains(&entry.id)) {
+                by_digest.entry(entry.digest).or_default().push(entry.id);
+            }
+            by_digest
+        });
+        // Not one of this session's own.
+        let id = nameless.get_mut(digest)?.pop()?;
+        met.insert(id);
+        Some(id)
+    }
+
+    fn publish(&mut self, pending: &[Pending]) -> Result<String, Stop> {
+        let now = self.now();
+        let announced = self.target.prepare()?;
+        let mut batch = None;
+        if let Some(journal) = &mut self.journal {
+            let id = journal.begin(&announced.target, now);
+            for (message, place) in pending.iter().zip(&announced.places) {
+                let Some(item) = self.items.get_mut(&message.number) else { continue };
+                let uid = item.uid.as_ref().map(Uid::as_str);
+                let entry = journal.add(uid, message.size, message.digest, now, State::Waiting(id), place);
+                item.id = Some(entry);
+                self.met.insert(entry);
+            }
+            if let Err(error) = journal.sync() {
+                self.target.leave();
+                return Err(settle::stop(error));
+            }
+            batch = Some(id);
+        }
+        let text = self.target.publish()?;
+        if let Some((journal, batch)) = self.journal.as_mut().zip(batch) {
+            journal.done(batch);
+            // Not synced: what was announced durably and is gone from where it was counts as delivered.
+            if let Err(error) = journal.write() {
+                self.stop.get_or_insert(settle::stop(error));
+            }
+        }
+        Ok(text)
+    }
+
+    /// Notes down a message that is settled at once.
+    fn remember(&mut self, number: u32, size: u64, digest: Digest, state: State) {
+        let now = self.now();
+        let (Some(journal), Some(item)) = (&mut self.journal, self.items.get_mut(&number)) else { return };
+        let id = journal.add(item.uid.as_ref().map(Uid::as_str), size, digest, now, state, "");
+        item.id = Some(id);
+        self.met.insert(id);
+        if let Err(error) = journal.write() {
+            self.stop.get_or_insert(settle::stop(error));
+        }
+    }
+
+    fn kill(&mut self, number: u32, digest: Digest, size: u64, text: String) {
+        self.remember(number, size, digest, State::Killed);
+        self.delete(number, Outcome::Deleted, text);
     }
 
     fn fault(&mut self, fault: Fault) {
@@ -214,28 +434,37 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// It was handed over.
+    /// It was handed over, now or earlier.
     fn safe(&mut self, number: u32, outcome: Outcome, text: String) {
-        match self.disposal {
-            Disposal::Keep => self.settle(number, outcome, false, text),
-            Disposal::Delete => self.delete(number, outcome, text),
+        let now = self.now();
+        let entry = self.items.get(&number).and_then(|item| item.id).and_then(|id| self.journal.as_ref()?.entry(id));
+        let first = entry.map_or(now, |entry| entry.first);
+        if self.options.policy.is_due(first, now) {
+            let outcome = if outcome == Outcome::Kept { Outcome::Deleted } else { outcome };
+            self.delete(number, outcome, text);
+        } else {
+            self.settle(number, outcome, false, text);
         }
     }
 
     fn delete(&mut self, number: u32, outcome: Outcome, text: String) {
-        self.set(number, State::Deleting(outcome, text));
+        self.set(number, Progress::Deleting(outcome, text));
         self.deletable.push(number);
     }
 
     fn settle(&mut self, number: u32, outcome: Outcome, deleted: bool, text: String) {
         let Some(item) = self.items.get_mut(&number) else { return };
-        item.state = State::Settled;
+        item.state = Progress::Settled;
         self.rows.push(Row { number, size: item.size, uid: item.uid.clone(), outcome, deleted, text });
     }
 
-    fn set(&mut self, number: u32, state: State) {
+    fn set(&mut self, number: u32, state: Progress) {
         if let Some(item) = self.items.get_mut(&number) {
             item.state = state;
         }
     }
+}
+
+fn facts<'i>(number: u32, item: &'i Item, clock: &dyn Clock, alone: bool) -> Facts<'i> {
+    Facts { number, uid: item.uid.as_ref(), size: item.size, at: clock.now(), alone }
 }

@@ -1,5 +1,9 @@
 //! Floor 4: a POP3 mailbox brought home; clock, target and journal are passed in.
 
+pub mod filter;
 pub mod keeper;
+pub mod name;
+pub mod policy;
+pub mod settle;
 pub mod target;
 pub mod words;

@@ -3,6 +3,10 @@
 use super::words::{Stop, Uid};
 use jiff::Timestamp;
 
+pub mod exec;
+pub mod maildir;
+pub mod mbox;
+pub mod spool;
 pub mod stream;
 
 /// What is known of a message that comes.
@@ -27,6 +31,12 @@ pub enum Fault {
     Stop(Stop),
 }
 
+impl From<Stop> for Fault {
+    fn from(stop: Stop) -> Fault {
+        Fault::Stop(stop)
+    }
+}
+
 /// What the end of a message came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Taken {
@@ -38,6 +48,15 @@ pub enum Taken {
     Killed(String),
 }
 
+/// Where messages are that wait, so that a later run can say what became of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announcement {
+    /// On one line; `settle` reads it.
+    pub target: String,
+    /// One for each that waits, in order: no space in it.
+    pub places: Vec<String>,
+}
+
 /// Where messages go. Bytes come in wire form, as the server sent them, without the dots of POP3.
 pub trait Target {
     fn begin(&mut self, facts: &Facts<'_>) -> Result<(), Fault>;
@@ -46,4 +65,23 @@ pub trait Target {
     fn end(&mut self) -> Result<Taken, Fault>;
     /// The message that was begun will not come to its end.
     fn abort(&mut self);
+
+    /// So much waits that it is to be published.
+    fn is_full(&self) -> bool {
+        false
+    }
+
+    /// Makes all that waits durable, where no reader sees it. On an error nothing of it stays.
+    fn prepare(&mut self) -> Result<Announcement, Stop> {
+        Ok(Announcement { target: String::new(), places: Vec::new() })
+    }
+
+    /// All that was announced is noted down durably: makes it visible, durably. On an error a later run says what became of it. Gives a
+    /// word on where it is.
+    fn publish(&mut self) -> Result<String, Stop> {
+        Ok(String::new())
+    }
+
+    /// It could not be noted down, or nobody knows whether it was: leaves all as it is and forgets it.
+    fn leave(&mut self) {}
 }

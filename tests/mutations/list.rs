@@ -177,6 +177,35 @@ pub const ALL: &[Mutation] = &[
     ),
     replace("Maildir: a directory above it is not synced", LOCAL, "«fs.sync_dir(parent(dir)).at(\"sync\", parent(dir))?;»", ""),
     replace("Maildir: what a killed process made above is not synced", LOCAL, "match «fs.sync_dir(parent(lowest))» {", "Ok(())"),
+    // Fetching.
+    replace("journal: announced and not synced", JOURNAL, "let synced = «self.file.sync_data()»;", "Ok::<(), io::Error>(())"),
+    replace(
+        "journal: what a killed run put there is not synced",
+        JOURNAL,
+        "«journal.fs.sync_dir(parent(path)).at(\"sync\", parent(path))?;»",
+        "",
+    ),
+    replace("journal: the directories above it are not synced", PLACE, "match «fs.sync_dir(dir)» {", "Ok(())"),
+    replace("journal: compacted, and the new one is not synced", JOURNAL, "«file.sync_all().at(\"sync\", draft)?;»", ""),
+    replace(
+        "journal: compacted, and its name is not synced",
+        JOURNAL,
+        "let synced = «self.fs.sync_dir(above)»;",
+        "Ok::<(), io::Error>(())",
+    ),
+    replace(
+        "fetch: published before it is announced durably",
+        KEEPER,
+        "if let Err(error) = «journal.sync()» {\n                self.target.leave();",
+        "journal.write()",
+    ),
+    replace("batch: files are not synced", BATCH, "«draft.file.sync_data().at(\"sync\", &self.tmp(&draft.name))»", "Ok(())"),
+    replace("batch: tmp/ is not synced", BATCH, "«self.fs.sync_dir(&tmp).at(\"sync\", &tmp)?;»", ""),
+    replace("mbox: not synced", APPEND, "self.copy(text).and_then(|()| «self.file.sync_data()»)", "Ok(())"),
+    replace("mbox: made, and its name is not synced", APPEND, "match «self.fs.sync_dir(above)» {", "Ok(())"),
+    replace("mbox: what a kill left is not synced", APPEND, "«locked.file.sync_data().at(\"sync\", &mbox.path)?;»", ""),
+    replace("mbox: a torn message counts", APPEND, "Ok(«crc == region.crc»)", "true"),
+    replace("batch: new/ is not synced", BATCH, "«self.fs.sync_dir(&self.new).at(\"sync\", &self.new)?;»", ""),
     // What vouches for a message.
     replace("body: damage is not told", MESSAGE, "let sound = «self.crc == self.expected»;", "true"),
 ];
@@ -196,11 +225,17 @@ pub const EXEMPT: &[(&str, &str, &str)] = &[
     (FIND, "found.is_same_file(file)", "asked for two names, where each answer is mutated"),
     (JUDGE, "self.fs.sync_dir(dir)", "a repair that a power cut undoes is found and made again"),
     (PICKUP, "dir.sync_all()", "what a power cut brings back to a Maildir that is sent is sent again"),
+    (JOURNAL, "file.sync_all().at(\"sync\", &path)?;", "a copy for a person"),
+    (JOURNAL, "self.fs.sync_dir(parent(&path))", "a copy for a person"),
+    (JOURNAL, "file.try_lock()", "tests/keeper/journal.rs fails without it"),
+    (APPEND, "named.is_same_file(&stat)", "of an mbox that is replaced while its lock is waited for: tests/keeper/mbox.rs"),
     (CHECK, "sync_dir(parent(dir))", "a repair that a power cut undoes is found and made again"),
 ];
 
 const ACCEPT: &str = "disk/spool/accept.rs";
 const ATOMIC: &str = "disk/atomic.rs";
+const APPEND: &str = "disk/mbox_append.rs";
+const BATCH: &str = "disk/batch.rs";
 const BOUNCE: &str = "relay/bounce.rs";
 const CHECK: &str = "disk/spool/check.rs";
 const CONSIGN: &str = "relay/consign.rs";
@@ -209,12 +244,15 @@ const EDIT: &str = "disk/spool/edit.rs";
 const FIND: &str = "disk/spool/find.rs";
 const GROUP: &str = "disk/group.rs";
 const JUDGE: &str = "disk/spool/judge.rs";
+const JOURNAL: &str = "disk/journal.rs";
+const KEEPER: &str = "fetch/keeper.rs";
 const LAYOUT: &str = "disk/spool/layout.rs";
 const LOCAL: &str = "relay/local.rs";
 const LOCK: &str = "disk/lock.rs";
 const MAILDIR: &str = "disk/maildir.rs";
 const MESSAGE: &str = "disk/spool/message.rs";
 const PASS: &str = "relay/pass.rs";
+const PLACE: &str = "disk/journal/place.rs";
 const QUEUE: &str = "disk/spool/queue.rs";
 const RETRY: &str = "relay/retry.rs";
 const SETTLE: &str = "relay/settle.rs";

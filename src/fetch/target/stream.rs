@@ -101,6 +101,6 @@ impl<O: Out> Target for Stream<O> {
 }
 
 /// A message cannot be held until it is whole.
-fn held(error: &io::Error) -> Fault {
+pub fn held(error: &io::Error) -> Fault {
     Fault::Stop(Stop::new(Why::Io, format!("cannot hold the message in a temporary file: {error}")))
 }

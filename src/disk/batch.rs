@@ -1,0 +1,310 @@
+//! Many messages into a Maildir at the price of few syncs: written and synced under `tmp`, then, once the caller has noted down
+//! their names, moved to `new` with one sync of it. After a crash `settle` says what became of those names.
+
+use super::fs::{At, File, Fs, FsError};
+use super::lock::present;
+use super::maildir::has_no_links;
+use crate::bytes::newline::ToLf;
+use jiff::Timestamp;
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Syncs at once: a journalling file system writes its journal for all who wait.
+const SYNCERS: usize = 4;
+/// Fewer files are synced one after the other.
+const FEW: usize = 8;
+/// Bytes of a message that are collected before they are written.
+const BUFFER: usize = 64 * 1024;
+/// Longest part of the host in a name.
+const LONGEST_HOST: usize = 100;
+
+/// Messages under `tmp` that are to become visible together.
+#[derive(Debug)]
+pub struct Batch {
+    fs: Arc<dyn Fs>,
+    dir: PathBuf,
+    host: String,
+    /// Of the mailbox they come from, in every name.
+    tag: String,
+    files: Vec<Draft>,
+    current: Option<Draft>,
+    newline: ToLf,
+    buffer: Vec<u8>,
+    size: u64,
+}
+
+#[derive(Debug)]
+struct Draft {
+    name: String,
+    file: Box<dyn File>,
+    at: u64,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    Delivered,
+    /// It is nowhere, or its Maildir is.
+    Lost,
+}
+
+/// Which directory `tmp` was: another of its path knows nothing of our files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub device: u64,
+    pub inode: u64,
+}
+
+impl Batch {
+    pub fn new(fs: Arc<dyn Fs>, dir: impl Into<PathBuf>, host: &str, tag: &str) -> Batch {
+        let host: String = host.replace('/', "\\057").replace(':', "\\072");
+        let host = host.chars().filter(char::is_ascii_graphic).take(LONGEST_HOST).collect();
+        Batch {
+            fs,
+            dir: dir.into(),
+            host,
+            tag: tag.to_owned(),
+            files: Vec::new(),
+            current: None,
+            newline: ToLf::default(),
+            buffer: Vec::new(),
+            size: 0,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// Octets of all of them.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub fn begin(&mut self, at: Timestamp) -> Result<(), FsError> {
+        self.abort();
+        let tmp = self.dir.join("tmp");
+        let random = getrandom::u64().map_err(io::Error::from).at("name a file in", &tmp)?;
+        let (seconds, micros, pid) = (at.as_second(), at.subsec_microsecond(), std::process::id());
+        let name = format!("{seconds}.M{micros}P{pid}R{random:016x}{}.{}", mark(&self.tag), self.host);
+        let path = tmp.join(&name);
+        let file = self.fs.create_new(&path).at("create", &path)?;
+        self.current = Some(Draft { name, file, at: 0 });
+        Ok(())
+    }
+
+    /// Takes the next bytes, in wire form.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), FsError> {
+        self.newline.push(bytes, &mut self.buffer);
+        if self.buffer.len() >= BUFFER { self.flush() } else { Ok(()) }
+    }
+
+    /// The message is whole.
+    pub fn end(&mut self) -> Result<(), FsError> {
+        self.newline.finish(&mut self.buffer);
+        self.flush()?;
+        if let Some(draft) = self.current.take() {
+            self.size += draft.at;
+            self.files.push(draft);
+        }
+        Ok(())
+    }
+
+    /// Nothing stays of the message that was begun.
+    pub fn abort(&mut self) {
+        self.newline = ToLf::default();
+        self.buffer.clear();
+        if let Some(draft) = self.current.take() {
+            let _ = self.fs.unlink(&self.tmp(&draft.name));
+        }
+    }
+
+    /// Makes all of them durable under `tmp`, and says which directory that is. On an error none of them counts.
+    pub fn sync(&self) -> Result<Place, FsError> {
+        let tmp = self.dir.join("tmp");
+        self.sync_files()?;
+        self.fs.sync_dir(&tmp).at("sync", &tmp)?;
+        let stat = self.fs.stat(&tmp).at("look at", &tmp)?;
+        Ok(Place { device: stat.device, inode: stat.inode })
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|draft| draft.name.as_str())
+    }
+
+    /// Moves all of them to `new`, durably. To be called only when it is noted durably where they were. On an error some may have
+    /// moved, and [`settle`] has to say which.
+    pub fn publish(&mut self) -> Result<(), FsError> {
+        let names: Vec<String> = self.files.drain(..).map(|draft| draft.name).collect();
+        self.size = 0;
+        let mover = Mover::new(self.fs.as_ref(), &self.dir)?;
+        names.iter().try_for_each(|name| mover.show(name))?;
+        mover.finish(names.iter().map(String::as_str))
+    }
+
+    /// Forgets all of them and removes their files.
+    pub fn discard(&mut self) {
+        self.abort();
+        self.size = 0;
+        for draft in std::mem::take(&mut self.files) {
+            let _ = self.fs.unlink(&self.tmp(&draft.name));
+        }
+    }
+
+    /// Forgets all of them and leaves their files: they may be noted down durably or not, and the next run has to say.
+    pub fn leave(&mut self) {
+        self.size = 0;
+        self.files.clear();
+    }
+
+    fn tmp(&self, name: &str) -> PathBuf {
+        self.dir.join("tmp").join(name)
+    }
+
+    fn flush(&mut self) -> Result<(), FsError> {
+        let Some(draft) = &mut self.current else { return Ok(()) };
+        let path = self.dir.join("tmp").join(&draft.name);
+        draft.file.write_at(&self.buffer, draft.at).at("write", &path)?;
+        draft.at += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    fn sync_files(&self) -> Result<(), FsError> {
+        let sync = |files: &[Draft]| -> Result<(), FsError> {
+            files.iter().try_for_each(|draft| draft.file.sync_data().at("sync", &self.tmp(&draft.name)))
+        };
+        if self.files.len() < FEW {
+            return sync(&self.files);
+        }
+        let share = self.files.len().div_ceil(SYNCERS);
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = self.files.chunks(share).map(|files| scope.spawn(move || sync(files))).collect();
+            // Each is waited for: a sync that runs on would speak of files that are gone.
+            let ended: Vec<_> = threads.into_iter().map(|thread| thread.join()).collect();
+            ended.into_iter().try_for_each(|ended| match ended {
+                Ok(synced) => synced,
+                Err(_) => Err(io::Error::other("the thread that synced died")).at("sync", &self.dir),
+            })
+        })
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        self.discard();
+    }
+}
+
+/// From `tmp` to `new`.
+struct Mover<'a> {
+    fs: &'a dyn Fs,
+    tmp: PathBuf,
+    new: PathBuf,
+    /// A rename is one step on disk; elsewhere the old name goes when the new one is durable.
+    one_step: bool,
+}
+
+impl<'a> Mover<'a> {
+    fn new(fs: &'a dyn Fs, dir: &Path) -> Result<Mover<'a>, FsError> {
+        let (tmp, new) = (dir.join("tmp"), dir.join("new"));
+        let one_step = fs.renames_atomically(&new).at("look at", &new)?;
+        Ok(Mover { fs, tmp, new, one_step })
+    }
+
+    /// A reader may see it from here on. Its name has 64 random bits: nothing is replaced.
+    fn show(&self, name: &str) -> Result<(), FsError> {
+        let (from, to) = (self.tmp.join(name), self.new.join(name));
+        if !self.one_step {
+            match self.fs.link(&from, &to) {
+                Err(e) if has_no_links(&e) => {}
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+                linked => return linked.at("name", &to),
+            }
+        }
+        self.fs.rename(&from, &to).at("name", &to)
+    }
+
+    fn finish<'n>(&self, names: impl Iterator<Item = &'n str>) -> Result<(), FsError> {
+        self.fs.sync_dir(&self.new).at("sync", &self.new)?;
+        if !self.one_step {
+            names.for_each(|name| drop(self.fs.unlink(&self.tmp.join(name))));
+        }
+        Ok(())
+    }
+}
+
+/// What became of the `names` of a batch whose [`Batch::publish`] was not seen to end; what still stands under `tmp` is delivered now.
+///
+/// A name that is gone from `tmp` was delivered, and perhaps read and removed since. But if `old` (so old that whoever tidies up `tmp` may
+/// have removed it), it is lost unless it is found. An error leaves all as it was.
+pub fn settle(fs: &dyn Fs, dir: &Path, place: Place, names: &[&str], old: bool) -> Result<Vec<Fate>, FsError> {
+    let tmp = dir.join("tmp");
+    match present(fs.stat(&tmp)).at("look at", &tmp)? {
+        Some(stat) if (stat.device, stat.inode) == (place.device, place.inode) => {}
+        _ => return Ok(vec![Fate::Lost; names.len()]),
+    }
+    let mover = Mover::new(fs, dir)?;
+    let mut seen: Option<HashSet<String>> = None;
+    let mut fates = Vec::with_capacity(names.len());
+    for name in names {
+        let draft = tmp.join(name);
+        match present(fs.stat(&draft)).at("look at", &draft)? {
+            // Linked, and its old name is back, or not yet gone.
+            Some(stat) if stat.links > 1 => {}
+            Some(_) => mover.show(name)?,
+            None if !old => {}
+            None => {
+                let seen = match &mut seen {
+                    Some(seen) => seen,
+                    none => none.insert(delivered(fs, dir)?),
+                };
+                if !seen.contains(*name) {
+                    fates.push(Fate::Lost);
+                    continue;
+                }
+            }
+        }
+        fates.push(Fate::Delivered);
+    }
+    mover.finish(names.iter().copied())?;
+    Ok(fates)
+}
+
+/// Removes from `tmp` what an earlier run with this tag left there. Nobody else writes under it: the mailbox's journal is locked.
+pub fn sweep(fs: &dyn Fs, dir: &Path, tag: &str) -> Result<(), FsError> {
+    let (tmp, mark) = (dir.join("tmp"), format!("{}.", mark(tag)));
+    for name in fs.names(&tmp).at("read", &tmp)? {
+        let name = name.at("read", &tmp)?;
+        if name.to_str().is_some_and(|name| name.contains(&mark)) {
+            let path = tmp.join(&name);
+            present(fs.unlink(&path)).at("remove", &path)?;
+        }
+    }
+    Ok(())
+}
+
+fn mark(tag: &str) -> String {
+    format!("F{tag}")
+}
+
+/// The names in `new` and `cur`, without the flags behind them.
+fn delivered(fs: &dyn Fs, dir: &Path) -> Result<HashSet<String>, FsError> {
+    let mut found = HashSet::new();
+    for part in ["new", "cur"] {
+        let path = dir.join(part);
+        for name in fs.names(&path).at("read", &path)? {
+            let name = name.at("read", &path)?;
+            if let Some(name) = name.to_str() {
+                found.insert(name.split(':').next().unwrap_or(name).to_owned());
+            }
+        }
+    }
+    Ok(found)
+}

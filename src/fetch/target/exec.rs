@@ -1,0 +1,109 @@
+//! To a program's stdin, one run a message.
+
+use crate::disk::scratch::Scratch;
+use crate::fetch::target::stream::held;
+use crate::fetch::target::{Facts, Fault, Taken, Target};
+use crate::fetch::words::{Stop, Uid, Why};
+use crate::relay::child::{Child, Ending, LineEnds};
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A program, its arguments, and what it is to know: no shell, nothing else inherited.
+#[derive(Debug, Clone)]
+pub struct Program {
+    pub path: PathBuf,
+    pub arguments: Vec<OsString>,
+    /// `PATH`, `HOME` and the like.
+    pub environment: Vec<(&'static str, String)>,
+    pub within: Duration,
+}
+
+/// How a run ended.
+pub enum Run {
+    /// With a line on it: what it said on stderr, or the status.
+    Status(i32, String),
+    Failed(String),
+}
+
+impl Program {
+    /// Runs it once, with LF line ends. `MAIL_NUMBER`, `MAIL_UID` and `MAIL_SIZE` say which message it is. One that does not read all of its stdin has seen
+    /// enough. The error is that of `body`.
+    pub fn run(&self, facts: &Facts<'_>, body: &mut dyn Read) -> io::Result<Run> {
+        let mut environment = self.environment.clone();
+        environment.push(("MAIL_NUMBER", facts.number.to_string()));
+        environment.extend(facts.uid.map(|uid| ("MAIL_UID", uid.to_string())));
+        environment.extend(facts.size.map(|size| ("MAIL_SIZE", size.to_string())));
+        let child = Child {
+            program: &self.path,
+            arguments: self.arguments.clone(),
+            environment,
+            identity: None,
+            within: self.within,
+            line_ends: LineEnds::Lf,
+        };
+        let name = self.path.display();
+        Ok(match child.run(b"", body)? {
+            Ending::Exited { status, said } if said.is_empty() => Run::Status(status, format!("{name}: status {status}")),
+            Ending::Exited { status, said } => Run::Status(status, format!("{name}: {said}")),
+            Ending::NotStarted(error) => Run::Failed(format!("cannot run {name}: {error}")),
+            Ending::Killed(signal) => Run::Failed(format!("{name} was ended by signal {signal}")),
+            Ending::TimedOut => Run::Failed(format!("{name} took longer than {:?}", self.within)),
+        })
+    }
+}
+
+/// Status 0 takes the message, 99 has it deleted untaken, 75 ends the session, any other leaves it on the server.
+pub struct IntoProgram {
+    program: Program,
+    current: Option<Current>,
+}
+
+struct Current {
+    scratch: Scratch,
+    number: u32,
+    uid: Option<Uid>,
+    size: Option<u64>,
+    at: jiff::Timestamp,
+}
+
+impl IntoProgram {
+    pub fn new(program: Program) -> IntoProgram {
+        IntoProgram { program, current: None }
+    }
+}
+
+impl Target for IntoProgram {
+    fn begin(&mut self, facts: &Facts<'_>) -> Result<(), Fault> {
+        self.current = Some(Current {
+            scratch: Scratch::new().map_err(|error| held(&error))?,
+            number: facts.number,
+            uid: facts.uid.cloned(),
+            size: facts.size,
+            at: facts.at,
+        });
+        Ok(())
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        let Some(current) = &mut self.current else { return Ok(()) };
+        current.scratch.write_all(bytes).map_err(|error| held(&error))
+    }
+
+    fn end(&mut self) -> Result<Taken, Fault> {
+        let Some(mut current) = self.current.take() else { return Err(held(&io::Error::other("nothing was begun"))) };
+        let facts = Facts { number: current.number, uid: current.uid.as_ref(), size: current.size, at: current.at, alone: false };
+        let ran = current.scratch.reader().and_then(|mut reader| self.program.run(&facts, &mut reader));
+        match ran.map_err(|error| held(&error))? {
+            Run::Status(0, _) => Ok(Taken::Delivered(format!("taken by {}", self.program.path.display()))),
+            Run::Status(99, said) => Ok(Taken::Killed(said)),
+            Run::Status(75, said) => Err(Stop::new(Why::Retry, said).into()),
+            Run::Status(_, said) | Run::Failed(said) => Err(Fault::Message(said)),
+        }
+    }
+
+    fn abort(&mut self) {
+        self.current = None;
+    }
+}

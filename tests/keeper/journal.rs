@@ -1,0 +1,128 @@
+//! The journal by itself: what damage costs, and what it does not.
+
+use postroad::disk::journal::Journal;
+use postroad::disk::journal::place::JournalError;
+use postroad::disk::journal::record::State;
+use postroad::disk::real::Real;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+fn place() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a/b/journal");
+    (dir, path)
+}
+
+fn open(path: &Path) -> (Journal, Vec<String>) {
+    Journal::open(Real::shared(), path).unwrap()
+}
+
+/// Some messages: `u1` and so on.
+fn filled(path: &Path, count: usize) -> Journal {
+    let (mut journal, told) = open(path);
+    assert_eq!(told, [""; 0]);
+    for n in 1..=count {
+        journal.add(Some(&format!("u{n}")), n as u64, [n as u8; 16], 7, State::Delivered, "");
+    }
+    journal.sync().unwrap();
+    journal
+}
+
+fn uids(journal: &Journal) -> Vec<String> {
+    let mut uids: Vec<String> = journal.entries().filter_map(|entry| entry.uid.as_deref().map(str::to_owned)).collect();
+    uids.sort();
+    uids
+}
+
+#[test]
+fn it_is_made_for_its_owner_alone() {
+    let (_dir, path) = place();
+    drop(filled(&path, 1));
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!([mode(&path), mode(path.parent().unwrap())], [0o600, 0o700]);
+    assert_eq!(uids(&open(&path).0), ["u1"]);
+}
+
+#[test]
+fn a_torn_tail_is_cut_off_wherever_it_is_torn() {
+    let (_dir, path) = place();
+    drop(filled(&path, 3));
+    let whole = fs::read(&path).unwrap();
+    let starts: Vec<usize> = (0..whole.len()).filter(|at| *at == 0 || whole[at - 1] == b'\n').collect();
+    // The first line was there before the name was.
+    for end in starts[1]..whole.len() {
+        fs::write(&path, &whole[..end]).unwrap();
+        let (mut journal, told) = open(&path);
+        let lines = starts.iter().filter(|start| **start > 0 && **start <= end).count();
+        assert_eq!((journal.len(), told.len()), (lines.saturating_sub(1), 0), "cut at {end}");
+        journal.add(Some("later"), 1, [0; 16], 7, State::Delivered, "");
+        journal.sync().unwrap();
+        drop(journal);
+        assert!(uids(&open(&path).0).contains(&"later".to_owned()), "cut at {end}");
+    }
+    let zeroes = [whole.as_slice(), &[0; 5000]].concat();
+    fs::write(&path, zeroes).unwrap();
+    assert_eq!((open(&path).0.len(), fs::metadata(&path).unwrap().len()), (3, whole.len() as u64));
+}
+
+#[test]
+fn a_damaged_record_costs_itself_and_is_put_aside() {
+    let (_dir, path) = place();
+    drop(filled(&path, 3));
+    let text = fs::read_to_string(&path).unwrap().replace("=u2", "=uX");
+    fs::write(&path, &text).unwrap();
+    let (journal, told) = open(&path);
+    assert_eq!(uids(&journal), ["u1", "u3"]);
+    assert!(told[0].contains("1 damaged or unknown records, moved to "), "{told:?}");
+    drop(journal);
+    let aside = fs::read_to_string(path.with_extension("corrupt")).unwrap();
+    assert!(aside.contains("=uX") && aside.lines().count() == 1, "{aside}");
+    assert_eq!(open(&path).1, [""; 0], "told once");
+}
+
+#[test]
+fn a_file_of_another_kind_is_left_alone() {
+    let (_dir, path) = place();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    for text in ["# my notes\n", "no line end", "\0\0", "postroad-journal 2 0123456789abcdef\n"] {
+        fs::write(&path, text).unwrap();
+        let error = Journal::open(Real::shared(), &path).unwrap_err();
+        assert!(matches!(error, JournalError::Foreign(_)), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
+    assert!(matches!(Journal::open(Real::shared(), &path), Err(JournalError::Foreign(_))));
+}
+
+#[test]
+fn one_run_at_a_time_also_while_it_is_compacted() {
+    let (_dir, path) = place();
+    let mut journal = filled(&path, 3000);
+    for n in 1..3000 {
+        let id = journal.find(&format!("u{n}")).unwrap().id;
+        journal.drop_entry(id);
+    }
+    let before = {
+        journal.sync().unwrap();
+        fs::metadata(&path).unwrap().len()
+    };
+    journal.tidy().unwrap();
+    assert!(fs::metadata(&path).unwrap().len() < before / 1000);
+    assert!(matches!(Journal::open(Real::shared(), &path), Err(JournalError::Busy(_))));
+    journal.add(Some("after"), 1, [0; 16], 7, State::Delivered, "");
+    journal.sync().unwrap();
+    drop(journal);
+    assert_eq!(uids(&open(&path).0), ["after", "u3000"]);
+    assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_hundred_thousand_messages_are_no_matter() {
+    let (_dir, path) = place();
+    drop(filled(&path, 100_000));
+    let journal = open(&path).0;
+    assert_eq!((journal.len(), journal.find("u77777").unwrap().size), (100_000, 77_777));
+    assert!(fs::metadata(&path).unwrap().len() < 12_000_000);
+}
