@@ -35,6 +35,7 @@
 //!   mail/mime/head.rs      what a part's header says; damage flags
 //!   mail/mime/scan.rs      the parts of a message as a stream
 //!   mail/mime/survey.rs    what of a message has to change for a narrower way
+//!   mail/mime/beyond_ascii.rs  whether the headers of parts go beyond ASCII
 //!   mail/mime/rewrite.rs   a message changed that way, as a stream
 //!   mail/mime/build.rs     a message made of parts, as text and places for content
 //!   mail/complete.rs       fields that a submitted message lacks
@@ -251,6 +252,7 @@
 //!   cmd/smtp_send/script.rs  a dialogue written down
 //!   cmd/smtp_send/quit_after.rs  sessions that end early, to try a server
 //!   cmd/smtp_send/sendmail/switches.rs  the switches of sendmail(8)
+//!   cmd/smtp_send/sendmail/speak.rs  SMTP with a program that calls sendmail -bs
 //!   cmd/smtp_send/sendmail.rs  smtp-send under the name of sendmail(8)
 //!   cmd/smtp_send.rs       sends the message on stdin
 //! ```

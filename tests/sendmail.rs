@@ -200,6 +200,60 @@ fn smtp_passes_between_a_program_and_the_socket() {
     assert_eq!((gone.status, gone.out.as_str()), (75, "421 4.3.2 host.test takes no mail now\r\n"), "{gone:?}");
 }
 
+/// Where there is no socket, sendmail is the server.
+#[test]
+fn smtp_from_a_program_goes_where_all_mail_goes() {
+    let site = Site::new(WORK, &["--domain", "y.test"]);
+    let message = |to: &str| {
+        format!("MAIL FROM:<a@x.test>\r\nRCPT TO:<{to}>\r\nDATA\r\nSubject: {to}\r\nBcc: z@y.test\r\n\r\nhi\r\n..\r\n.\r\n")
+    };
+    let both = "bob@y.test>\r\nRCPT TO:<eve@else.test";
+    let dialogue = format!("EHLO pine\r\n{}{}{}QUIT\r\n", message("bob@y.test"), message("eve@else.test"), message(both));
+    let ran = site.sendmail("-bs -odb", &dialogue);
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{ran:?}");
+    let after_dot: Vec<&str> = ran.out.split("\r\n354 ").skip(1).filter_map(|part| part.split("\r\n").nth(1)).collect();
+    assert!(after_dot[0].starts_with("250 2.0.0 "), "{ran:?}");
+    let refused = "554 5.0.0 eve@else.test: 550 5.7.1 Relaying denied: not a domain of ours";
+    assert_eq!(after_dot[1], refused);
+    assert_eq!(after_dot[2], refused.replace("5.0.0 ", "5.0.0 Sent to the others, but: "));
+    let got = site.got();
+    assert_eq!(got.len(), 2, "{got:?}");
+    assert!(got[0].starts_with("Return-Path: <a@x.test>\n") && got[0].ends_with("\n\nhi\n.\n"), "{got:?}");
+    assert!(got[0].contains("\nMessage-ID: <") && !got[0].contains("z@y.test"), "{got:?}");
+
+    let spool = Site::new("", &[]);
+    let mut first = tool("smtp-send");
+    first.args(["--enqueue", "-f", "a@x.test", "carol@y.test", "--spool"]).arg(spool.path("spool"));
+    assert_eq!(run(&mut first, b"hi\n").status, 0);
+    let ran = spool.sendmail("-bs", &format!("EHLO pine\r\n{}QUIT\r\n", message("bob@y.test")));
+    assert_eq!(ran.status, 0, "{ran:?}");
+    assert!(spool.sendmail("-bp", "").out.contains("bob@y.test"));
+    let unknown = site.sendmail("-bs -a play", "QUIT\r\n");
+    assert_eq!((unknown.status, unknown.out.as_str()), (78, "421 4.3.2 host.test takes no mail now\r\n"), "{unknown:?}");
+}
+
+/// inetd's old line with `sendmail -bs` must not make this host a relay for everybody.
+#[test]
+fn smtp_from_the_network_is_refused() {
+    let socket = Site::new("socket = \"submit\"", &[]);
+    let _server = UnixListener::bind(socket.path("submit")).unwrap();
+    for site in [socket, Site::new(WORK, &[])] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let listener_side = listener.accept().unwrap().0;
+        let ours = || std::os::fd::OwnedFd::from(listener_side.try_clone().unwrap());
+        let mut command = site.command("-bs");
+        let ran = command.stdin(ours()).stdout(ours()).output().unwrap();
+        drop((command, listener_side));
+        let said = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(77), "{said}");
+        assert!(said.starts_with("sendmail: -bs takes no client from the network: smtp-listen does"), "{said}");
+        let mut heard = String::new();
+        std::io::Read::read_to_string(&mut client, &mut heard).unwrap();
+        assert_eq!(heard, "421 4.3.2 host.test takes no mail now\r\n");
+    }
+}
+
 #[test]
 fn a_name_is_as_good_as_the_option() {
     let site = Site::new(WORK, &[]);

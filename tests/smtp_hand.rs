@@ -360,6 +360,62 @@ fn a_script_starts_tls_where_it_says_so() {
     assert_eq!(scripted(serve(&site, garbage), "S: 220\nS: 250\n", &[]).0.status, 76);
 }
 
+/// As `nc -N`: what a server does when nothing more comes, though somebody listens.
+#[test]
+fn a_script_may_close_its_half_and_go_on_listening() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = thread::spawn(move || {
+        let mut client = listener.accept().unwrap().0;
+        client.write_all(b"220 mx\r\n").unwrap();
+        let mut said = String::new();
+        client.read_to_string(&mut said).unwrap();
+        client.write_all(b"250 heard it all\r\n").unwrap();
+        if said == "NOOP\r\nNOOP\r\n" { Ok(()) } else { Err(said) }
+    });
+    let (ran, served) = scripted((address, serving), "S: 220\nC: NOOP\nC: NOOP\nhalf-close\nS: 250 heard\nclosed\n", &[]);
+    assert_eq!((ran.status, served), (0, Ok(())), "{}{}", ran.out, ran.err);
+}
+
+/// A message from a pipe is as long as it likes; the server takes its time.
+#[test]
+fn a_piped_message_costs_no_memory() {
+    const LINES: usize = 400_000;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = thread::spawn(move || {
+        let mut client = std::io::BufReader::new(listener.accept().unwrap().0);
+        let mut lines = 0;
+        client.get_mut().write_all(b"220 mx\r\n").unwrap();
+        let mut line = Vec::new();
+        while std::io::BufRead::read_until(&mut client, b'\n', &mut line).unwrap() > 0 {
+            lines += usize::from(line.ends_with(b"x\r\n"));
+            if lines == 1 {
+                thread::sleep(Duration::from_secs(1));
+            }
+            let reply: &[u8] = match &line[..] {
+                b"DATA\r\n" => b"354 go\r\n",
+                b".\r\n" => b"250 ok\r\n",
+                b"QUIT\r\n" => b"221 bye\r\n",
+                _ => b"",
+            };
+            client.get_mut().write_all(reply).unwrap();
+            line.clear();
+        }
+        lines
+    });
+    let line = format!("{}\n", "x".repeat(99));
+    let mut command = tool("smtp-send");
+    command.args(["--interactive", "-s", &address.to_string()]).stdout(Stdio::null());
+    let ran = support::process::run_fed(&mut command, |to| {
+        to.write_all(b"DATA\n")?;
+        (0..LINES).try_for_each(|_| to.write_all(line.as_bytes()))?;
+        to.write_all(b".\n")
+    });
+    assert_eq!((ran.status, serving.join().unwrap()), (0, LINES), "{}", ran.err);
+    assert!(ran.peak < 24 * 1024 * 1024, "{} octets of memory for a message of {}", ran.peak, LINES * 101);
+}
+
 #[test]
 fn a_script_that_cannot_be_read_is_told_before_anything_is_connected() {
     let dir = tempfile::tempdir().unwrap();

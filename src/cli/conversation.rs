@@ -2,7 +2,7 @@
 //! tape. Knows the SMTP dialect, and no command but the one that starts TLS.
 
 use crate::mail::reply::Reply;
-use crate::net::connection::Connection;
+use crate::net::connection::{Connection, Half};
 use crate::net::drive::drive;
 use crate::net::drive::fault::Fault;
 use crate::net::drive::work::{Direction, Options, Work};
@@ -29,6 +29,8 @@ pub enum Happened {
     /// What is no reply.
     Garbage(BadReply),
     Secured(Box<Facts>),
+    /// What was too much to be sent at once has gone out.
+    Room,
     /// The conversation is over.
     Over(Result<(), Fault>),
 }
@@ -44,6 +46,9 @@ pub struct Lead {
     pub by_the_book: bool,
 }
 
+/// More octets than these are not given at once.
+const UNSENT: usize = 256 * 1024;
+
 /// A message on its way, and how many replies it gets.
 type Message = (Box<dyn Read + Send>, usize);
 
@@ -52,6 +57,8 @@ struct Shared {
     /// Verbs whose replies are due.
     due: Mutex<VecDeque<String>>,
     message: Mutex<Option<Message>>,
+    /// Octets that were given to be sent and have not gone out.
+    unsent: Mutex<usize>,
 }
 
 /// One conversation.
@@ -75,7 +82,9 @@ impl Conversation {
         let (mut connection, mut tape) = (connection, tape);
         introduce(Some(tape.as_mut()), &connection);
         let mut engine = Hand::new(Smtp::default(), lead.within, lead.implicit);
-        let mut talking = Talking { shared: Arc::clone(&shared), tape, tell, by_the_book: lead.by_the_book };
+        // By the book nobody closes a half.
+        let half = if lead.by_the_book { None } else { Some(connection.half()?) };
+        let mut talking = Talking { shared: Arc::clone(&shared), tape, tell, by_the_book: lead.by_the_book, half };
         let driver = thread::Builder::new().spawn(move || {
             let options = Options { tls: lead.tls.as_deref(), mailbox: Some(mailbox), ..Options::default() };
             let result = drive(&mut engine, &mut connection, &mut talking, options);
@@ -90,7 +99,13 @@ impl Conversation {
     /// Sends bytes as they are; a reply is due for each of these verbs.
     pub fn send<'a>(&self, bytes: Vec<u8>, verbs: impl IntoIterator<Item = &'a str>) {
         lock(&self.shared.due).extend(verbs.into_iter().map(str::to_owned));
+        *lock(&self.shared.unsent) += bytes.len();
         self.words.tell(HandTell::Send(bytes));
+    }
+
+    /// So much has not gone out yet that more should wait for [`Happened::Room`].
+    pub fn is_full(&self) -> bool {
+        *lock(&self.shared.unsent) > UNSENT
     }
 
     /// Sends a message in wire form, with its dots and the final one; so many replies are due then.
@@ -101,6 +116,12 @@ impl Conversation {
 
     pub fn secure(&self) {
         self.words.tell(HandTell::Secure);
+    }
+
+    /// Ends what we say after what was sent, and goes on listening; only where the conversation is not led by the book. Inside TLS the
+    /// end is the stream's, without a close_notify.
+    pub fn half_close(&self) {
+        self.words.tell(HandTell::HalfClose);
     }
 
     /// Closes the connection after what was sent.
@@ -129,6 +150,7 @@ struct Talking<T> {
     tape: Box<dyn Tape + Send>,
     tell: T,
     by_the_book: bool,
+    half: Option<Half>,
 }
 
 impl<T: Fn(Happened)> Work<Hand<Smtp>> for Talking<T> {
@@ -149,6 +171,12 @@ impl<T: Fn(Happened)> Work<Hand<Smtp>> for Talking<T> {
                 None
             }
             HandAsk::Secured => None,
+            HandAsk::HalfClosed => {
+                if let Some(half) = &self.half {
+                    half.shut();
+                }
+                None
+            }
             HandAsk::Sent => {
                 let mut due = lock(&self.shared.due);
                 let replies = lock(&self.shared.message).take().map_or(0, |(_, replies)| replies);
@@ -164,6 +192,14 @@ impl<T: Fn(Happened)> Work<Hand<Smtp>> for Talking<T> {
 
     fn crossed(&mut self, direction: Direction, secure: bool, bytes: &[u8]) {
         self.tape.crossed(direction, secure, bytes);
+        if direction == Direction::Sent {
+            let mut unsent = lock(&self.shared.unsent);
+            let was_full = *unsent > UNSENT;
+            *unsent = unsent.saturating_sub(bytes.len());
+            if was_full && *unsent <= UNSENT {
+                (self.tell)(Happened::Room);
+            }
+        }
     }
 
     fn secured(&mut self, facts: &Facts) {

@@ -1,8 +1,8 @@
 //! smtp-listen: speaks SMTP or LMTP to clients and stores what it accepts.
 
 mod args;
-mod session;
-mod settings;
+pub mod session;
+pub mod settings;
 mod sinks;
 mod start;
 

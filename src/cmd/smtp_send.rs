@@ -81,6 +81,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
         return match sendmail::run(words)? {
             Order::Nothing(status) => Ok(status),
             Order::Carry(args, given) => carry(*args, given.map(|given| *given)),
+            Order::Speak(speak) => speak.run(carry),
         };
     }
     refuse_passwords(&words)?;

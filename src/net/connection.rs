@@ -6,7 +6,8 @@ use super::wire::{Directions, Ready, Wire};
 use crate::protocol::proxy::Introduction;
 use socket2::SockRef;
 use std::io::{self, Read, Write};
-use std::os::fd::BorrowedFd;
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// The most bytes a server reads and forgets after its last reply.
@@ -20,6 +21,17 @@ pub struct Connection {
     introduction: Option<Introduction>,
     /// Ends after the wire did: what the connection was made to.
     _keeper: Option<Box<dyn Send>>,
+}
+
+/// Our half of a connection.
+#[derive(Debug)]
+pub struct Half(OwnedFd);
+
+impl Half {
+    /// Nothing more is sent; what is read is not touched. A peer that was faster is no fault.
+    pub fn shut(&self) {
+        let _ = SockRef::from(&self.0).shutdown(Shutdown::Write);
+    }
 }
 
 enum Layer {
@@ -58,6 +70,23 @@ impl Connection {
             SockRef::from(&wire.input()).set_tcp_nodelay(true)?;
         }
         Ok(Connection::new(wire, peer))
+    }
+
+    /// Over fd 0 and 1, as inetd gives them; a socket is one connection, a pipe or terminal one a direction.
+    pub fn standard() -> io::Result<Connection> {
+        let (stdin, stdout) = (io::stdin(), io::stdout());
+        match Peer::of(stdin.as_fd())? {
+            Peer::Ip(_) | Peer::Unix { .. } => Connection::over(stdin.as_fd().try_clone_to_owned()?),
+            peer @ (Peer::Pipe | Peer::Terminal) => Ok(Connection::new(Wire::copies(&stdin, &stdout)?, peer)),
+        }
+    }
+
+    /// What ends our half of a connection in clear, at any time and beside its driver.
+    pub fn half(&self) -> io::Result<Half> {
+        match &self.layer {
+            Layer::Clear(wire) => wire.output().ok_or(io::ErrorKind::BrokenPipe)?.try_clone_to_owned().map(Half),
+            Layer::Secure(_) | Layer::Lost => Err(io::ErrorKind::NotConnected.into()),
+        }
     }
 
     pub fn peer(&self) -> Peer {

@@ -89,6 +89,11 @@ impl Wire {
         self.input.fd.as_fd()
     }
 
+    /// None: it was shut.
+    pub fn output(&self) -> Option<BorrowedFd<'_>> {
+        self.output.as_ref().map(|end| end.fd.as_fd())
+    }
+
     /// What stood in the way since this was last asked.
     pub fn take_blocked(&mut self) -> Directions {
         std::mem::take(&mut self.blocked)

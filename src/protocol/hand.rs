@@ -27,6 +27,8 @@ pub enum HandAsk<H> {
     Secured,
     /// The message that [`HandTell::Message`] announced went out, its final dot included.
     Sent,
+    /// What [`HandTell::HalfClose`] waited for went out.
+    HalfClosed,
 }
 
 /// What is done next.
@@ -38,6 +40,8 @@ pub enum HandTell {
     Message,
     /// TLS starts now.
     Secure,
+    /// Nothing more is sent once all this went out; reading goes on.
+    HalfClose,
     /// The connection is closed.
     Close,
 }
@@ -46,6 +50,7 @@ pub enum HandTell {
 enum State {
     Open,
     Message,
+    HalfClosing,
     Secure,
     Secured,
     Over,
@@ -88,7 +93,10 @@ impl<D: Dialect> Engine for Hand<D> {
 
     fn receive(&mut self, bytes: &[u8]) -> usize {
         let mut used = 0;
-        while used < bytes.len() && self.asks.is_empty() && matches!(self.state, State::Open | State::Message) {
+        while used < bytes.len()
+            && self.asks.is_empty()
+            && matches!(self.state, State::Open | State::Message | State::HalfClosing)
+        {
             let (taken, heard) = self.dialect.take(&bytes[used..]);
             used += taken;
             if let Some(heard) = heard {
@@ -127,6 +135,7 @@ impl<D: Dialect> Engine for Hand<D> {
             HandTell::Send(bytes) => self.out.extend_from_slice(&bytes),
             HandTell::Message => self.state = State::Message,
             HandTell::Secure => self.state = State::Secure,
+            HandTell::HalfClose => self.state = State::HalfClosing,
             HandTell::Close => self.state = State::Over,
         }
     }
@@ -154,7 +163,11 @@ impl<D: Dialect> Engine for Hand<D> {
                 return Step::Ask(HandAsk::Secured);
             }
             State::Message if self.out.len() < OUTGOING_LIMIT / 2 => return Step::NeedBody { room: room(&self.out) },
-            State::Open | State::Message => {}
+            State::HalfClosing if self.out.is_empty() => {
+                self.state = State::Open;
+                return Step::Ask(HandAsk::HalfClosed);
+            }
+            State::Open | State::Message | State::HalfClosing => {}
         }
         Step::Io { read: true, within: self.within, unit: self.unit }
     }

@@ -1,5 +1,6 @@
 //! A message's body: opened as often as it has to be read, and made fit for the server at hand where that does not take 8-bit content.
 
+use crate::mail::mime::beyond_ascii::PartHeaders;
 use crate::mail::mime::rewrite::Rewriter;
 use crate::mail::mime::survey::{Goal, Plan, Survey, Unfit};
 use crate::mail::outcome::{Diagnostic, Outcome};
@@ -72,6 +73,17 @@ pub fn survey(mut body: impl Read, goal: Goal) -> io::Result<Result<Plan, Unfit>
                     return Ok(Err(unfit));
                 }
             }
+        }
+    }
+}
+
+/// Reads a whole message for UTF-8 in the headers of its parts.
+pub fn has_utf8_in_parts(mut body: impl Read) -> io::Result<bool> {
+    let (mut headers, mut buf) = (PartHeaders::default(), vec![0; BUFFER]);
+    loop {
+        match body.read(&mut buf)? {
+            0 => return Ok(headers.finish()),
+            n => headers.push(&buf[..n]),
         }
     }
 }

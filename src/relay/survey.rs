@@ -211,7 +211,7 @@ impl Work<Hand<Smtp>> for Looking<'_> {
                 let hello = self.hello.clone();
                 Some(self.say(&hello, Awaited::HelloInside))
             }
-            HandAsk::Sent => None,
+            HandAsk::Sent | HandAsk::HalfClosed => None,
         }
     }
 

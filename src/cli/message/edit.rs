@@ -4,11 +4,11 @@ use super::{Message, header_text};
 use crate::bytes::overlong::Overlong;
 use crate::bytes::transfer::MAX_LINE;
 use crate::cli::exit::{Failure, OrStatus, Status};
-use crate::mail::header::fields;
+use crate::mail::header::{field, fields};
 use crate::mail::mime::survey::Goal;
 use crate::mail::submitted;
 use crate::protocol::smtp::client::words::HeaderText;
-use crate::relay::body::{Rewriting, measure, survey};
+use crate::relay::body::{Rewriting, has_utf8_in_parts, measure, survey};
 use anyhow::Context;
 use std::io::Read;
 use std::sync::Arc;
@@ -23,6 +23,10 @@ pub enum LongLines {
     Fix,
     /// What cannot be fixed goes as it is.
     FixOrKeep,
+}
+
+fn is_multipart(content_type: &[u8]) -> bool {
+    content_type.trim_ascii_start().get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/"))
 }
 
 impl Message {
@@ -56,12 +60,26 @@ impl Message {
         }
     }
 
+    /// Notes whether the headers of its parts need SMTPUTF8 where it is offered (RFC 6532 section 3). Only a message with octets over 127
+    /// behind its header, and with parts, is read for it.
+    pub fn with_part_headers(mut self) -> Result<Message, Failure> {
+        let has_parts = || field(&self.header, "Content-Type").is_some_and(|field| is_multipart(&field.value()));
+        if self.text == HeaderText::Ascii
+            && self.rest_is_eight_bit
+            && has_parts()
+            && has_utf8_in_parts(self.body()).context(UNREADABLE).or_status(Status::Io)?
+        {
+            self.text = HeaderText::Utf8InTransit;
+        }
+        Ok(self)
+    }
+
     /// As programs hand it over that know nothing of the servers to come: what can be made fit is, and the rest goes as it is.
     pub fn as_submitted(mut self) -> Result<Message, Failure> {
         if self.text == HeaderText::Utf8 {
             self.text = HeaderText::Utf8InTransit;
         }
-        self.with_short_lines(LongLines::FixOrKeep)
+        self.with_short_lines(LongLines::FixOrKeep)?.with_part_headers()
     }
 
     /// Without lines that are too long: status 65 where there are any that must or can not be changed. What was changed stands in

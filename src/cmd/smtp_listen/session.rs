@@ -1,7 +1,7 @@
 //! One session of smtp-listen: the engine, the work behind it and the connection brought together.
 
 use super::settings::{Settings, Store};
-use super::sinks::{IntoCommand, IntoStdout};
+use super::sinks::{ByHand, IntoCommand, IntoStdout};
 use crate::cli::stdio::say;
 use crate::cli::transcript::{Level, Side, Transcript};
 use crate::net::connection::Connection;
@@ -82,6 +82,7 @@ impl Host<'_> {
             Store::Command(argv) => Box::new(Held::new(IntoCommand { argv })),
             Store::Stdout => Box::new(Held::new(IntoStdout { crlf: self.settings.crlf })),
             Store::Discard => Box::new(Discard::default()),
+            Store::HandedOn(hand_on) => Box::new(Held::new(ByHand(hand_on))),
         }
     }
 }

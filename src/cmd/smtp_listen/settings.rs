@@ -7,12 +7,14 @@ use crate::cli::config::system_hostname;
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::disk::maildir::Maildir;
 use crate::disk::real::Real;
+use crate::disk::scratch::Scratch;
 use crate::disk::spool::layout::Spool;
 use crate::mail::address::{Domain, ForwardPath, ReversePath};
 use crate::mail::network::Network;
 use crate::mail::reply::{EnhancedStatus, Reply};
 use crate::protocol::smtp::server::config::ServerConfig;
 use crate::relay::policy::{HostPolicy, Policy, TakeAll};
+use crate::relay::receive::Arriving;
 use crate::relay::route::{Follow, NextHop, Router, argv};
 use std::net::IpAddr;
 
@@ -23,7 +25,12 @@ pub enum Store {
     Command(Vec<String>),
     Stdout,
     Discard,
+    /// To whoever runs the session within its own process.
+    HandedOn(Box<HandOn>),
 }
+
+/// Takes a message for good, or says why not.
+pub type HandOn = dyn Fn(&Arriving, &mut Scratch) -> Result<(), Reply> + Send + Sync;
 
 /// Everything that sessions need to know.
 pub struct Settings {

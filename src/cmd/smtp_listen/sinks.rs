@@ -1,5 +1,6 @@
 //! Sinks that belong to this tool alone: a command's stdin, and stdout.
 
+use super::settings::HandOn;
 use crate::bytes::from_quote::FromQuote;
 use crate::bytes::newline::ToLf;
 use crate::cli::stdio::{Stdout, say};
@@ -17,6 +18,15 @@ use std::time::Duration;
 
 /// How long a command may take for one message.
 const COMMAND_LIMIT: Duration = Duration::from_secs(600);
+
+/// Hands each message on within the process.
+pub struct ByHand<'a>(pub &'a HandOn);
+
+impl Give for ByHand<'_> {
+    fn give(&mut self, arriving: &Arriving, message: &mut Scratch) -> Result<(), Reply> {
+        (self.0)(arriving, message)
+    }
+}
 
 /// Runs a command for each message: no shell, a clean environment, the message with LF on stdin. Status 0 takes it, 75 and its kin defer
 /// it, any other refuses it.

@@ -12,14 +12,11 @@ use crate::net::connection::Connection;
 use crate::net::inherited;
 use crate::net::listen::{self, Handed, Listener};
 use crate::net::mailbox::mailbox;
-use crate::net::peer::Peer;
 use crate::net::tls::server::Server;
-use crate::net::wire::Wire;
 use crate::protocol::smtp::server::ServerTell;
 use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::io::Write;
 use std::time::Duration;
 
 /// How long sessions may finish their transaction when we are told to stop.
@@ -84,7 +81,7 @@ fn announce(address: &str, to_stdout: bool) -> Result<(), Failure> {
 
 fn start(args: &Args) -> Result<Start, Failure> {
     if args.inetd {
-        return standard_streams().map(Start::Client);
+        return Connection::standard().context("cannot speak on stdin").or_status(Status::Os).map(Start::Client);
     }
     if !args.listen.is_empty() {
         let bind = |place: &Place| match place {
@@ -113,19 +110,6 @@ fn start(args: &Args) -> Result<Start, Failure> {
 fn handed_count() -> Option<u32> {
     let number = |name| std::env::var(name).ok()?.parse::<u32>().ok();
     (number("LISTEN_PID")? == std::process::id()).then(|| number("LISTEN_FDS")).flatten().filter(|count| *count > 0)
-}
-
-/// fd 0 and 1, as inetd gives them; a socket is one connection, a pipe or terminal one a direction.
-fn standard_streams() -> Result<Connection, Failure> {
-    let (stdin, stdout) = (io::stdin(), io::stdout());
-    let connection = || -> io::Result<Connection> {
-        let peer = Peer::of(stdin.as_fd())?;
-        match peer {
-            Peer::Ip(_) | Peer::Unix { .. } => Connection::over(stdin.as_fd().try_clone_to_owned()?),
-            Peer::Pipe | Peer::Terminal => Ok(Connection::new(Wire::copies(&stdin, &stdout)?, peer)),
-        }
-    };
-    connection().context("cannot speak on stdin").or_status(Status::Os)
 }
 
 /// Under inetd fd 2 is the client's socket, too: nothing of ours may be written there.

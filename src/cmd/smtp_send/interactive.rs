@@ -125,7 +125,7 @@ impl Session<'_> {
     fn run(&mut self) -> Result<Status, Failure> {
         let mut patient = true;
         loop {
-            let settled = self.due == 0 && !self.securing;
+            let settled = self.due == 0 && !self.securing && !self.talk.is_full();
             if !self.prompted && !self.leaving && (settled || (self.by_hand && !patient && !self.securing)) {
                 self.prompt();
             }
@@ -251,7 +251,7 @@ impl Session<'_> {
                 (self.securing, self.secure) = (false, true);
                 self.say("=== what was offered in clear counts no more: say EHLO again");
             }
-            Happened::Over(_) => {}
+            Happened::Room | Happened::Over(_) => {}
         }
     }
 

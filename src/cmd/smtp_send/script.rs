@@ -32,6 +32,8 @@ enum Step {
     /// Nothing comes for so long, or a reply that begins so.
     Silence(Duration, Option<String>),
     Close,
+    /// We say nothing more, and listen.
+    HalfClose,
     /// The server closes.
     Closed,
 }
@@ -79,6 +81,7 @@ fn step(line: &str) -> Result<Step, String> {
     match (word, rest.trim()) {
         ("tls", "") => Ok(Step::Tls),
         ("close", "") => Ok(Step::Close),
+        ("half-close", "") => Ok(Step::HalfClose),
         ("closed", "") => Ok(Step::Closed),
         ("wait", time) => seconds(time).map(Step::Wait),
         ("silence", rest) => {
@@ -140,8 +143,13 @@ pub fn run(script: &Script, stage: Stage<'_>) -> Result<Status, Failure> {
     let within = stage.lead.within;
     // Pauses of the script are no silence of the server's.
     let lead = Lead { within: within + Duration::from_secs_f64(MAX_PAUSE), ..stage.lead };
-    let talk =
-        Conversation::start(stage.connection, lead, Box::new(roll), move |what| drop(tell.send(what))).or_status(Status::Os)?;
+    // A script is in memory anyway: nobody waits for room.
+    let told = move |what| {
+        if !matches!(what, Happened::Room) {
+            let _ = tell.send(what);
+        }
+    };
+    let talk = Conversation::start(stage.connection, lead, Box::new(roll), told).or_status(Status::Os)?;
     let mut playing = Playing { talk, heard, within, over: None, garbage: false };
     let (mut rows, mut summary) = (Rows::new(stage.json), Summary { expectations: 0, met: 0 });
     for (line, step) in &script.0 {
@@ -191,6 +199,10 @@ impl Playing {
             }
             Step::Close => {
                 self.talk.close();
+                None
+            }
+            Step::HalfClose => {
+                self.talk.half_close();
                 None
             }
             Step::Expect(wanted) => Some((wanted.clone(), self.expect(wanted))),
@@ -263,6 +275,7 @@ impl Playing {
                 bad.to_string()
             }
             Happened::Secured(_) => "TLS".to_owned(),
+            Happened::Room => "room to send".to_owned(),
             Happened::Over(result) => {
                 let why = result.as_ref().err().map_or_else(|| "closed".to_owned(), ToString::to_string);
                 self.over = Some(visible(why.as_bytes()));
@@ -282,7 +295,7 @@ mod tests {
 
     #[test]
     fn every_line_is_a_step() {
-        let text = "# a comment\n\nS: 220\nC: EHLO x\nC> A\\nB\nS: 250 2.0.0…\ntls\nwait 0.5\nsilence 1s 5\nclosed\nclose\nC:\n";
+        let text = "# a comment\n\nS: 220\nC: EHLO x\nC> A\\nB\nS: 250 2.0.0…\ntls\nwait 0.5\nsilence 1s 5\nclosed\nhalf-close\nclose\nC:\n";
         let steps: Vec<Step> = Script::parse(text).unwrap().0.into_iter().map(|(_, step)| step).collect();
         let half = Duration::from_millis(500);
         let wanted = [
@@ -294,6 +307,7 @@ mod tests {
             Step::Wait(half),
             Step::Silence(half * 2, Some("5".into())),
             Step::Closed,
+            Step::HalfClose,
             Step::Close,
             Step::Send(b"\r\n".to_vec()),
         ];

@@ -1,6 +1,7 @@
-//! smtp-send under the name of sendmail(8): the message on stdin goes to this host's submission socket, into the spool where that is ours,
-//! or to the account that the config names.
+//! smtp-send under the name of sendmail(8): the message on stdin, or those that a program gives in SMTP, go to this host's submission
+//! socket, into the spool where that is ours, or to the account that the config names.
 
+mod speak;
 mod switches;
 
 use super::args::Args;
@@ -19,8 +20,10 @@ use crate::mail::complete::{Defaults, text_in_header};
 use crate::mail::envelope::Envelope;
 use crate::mail::queue_id::QueueId;
 use crate::mail::{date, header, submitted};
+use crate::net::connection::Connection;
 use crate::net::through;
 use crate::relay::clock::{Chance, Clock};
+use anyhow::Context;
 use nix::unistd::{User, geteuid, getuid};
 use std::ffi::OsString;
 use std::fs::File;
@@ -53,6 +56,32 @@ pub enum Order {
     Nothing(Status),
     /// What this command line says, with the message if there is one.
     Carry(Box<Args>, Option<Box<Given>>),
+    /// To speak SMTP with a program.
+    Speak(Box<Speak>),
+}
+
+/// A program that gives messages in SMTP, and where they go.
+pub struct Speak {
+    connection: Connection,
+    switches: Switches,
+    config: Config,
+    way: Way,
+    home: Domain,
+}
+
+impl Speak {
+    /// Until the program has no more; `carry` takes each message on its way.
+    pub fn run(self, carry: fn(Args, Option<Given>) -> Result<Status, Failure>) -> Result<Status, Failure> {
+        let Speak { connection, switches, config, way, home } = self;
+        let hostname = home.to_string();
+        speak::serve(&hostname, connection, move |arriving, message| {
+            let envelope = arriving.envelope.clone();
+            let args = arguments(&switches, &config, &way, &envelope.reverse_path, &[])?;
+            let message = complete(message, &switches, &envelope.reverse_path, &home)?;
+            carry(args, Some(Given { message, envelope }))
+        })?;
+        Ok(Status::Done)
+    }
 }
 
 /// Where the message goes.
@@ -83,7 +112,7 @@ pub fn run(words: Vec<OsString>) -> Result<Order, Failure> {
     let config = config::load(Reader::Client, switches.config.as_deref().map(Path::new))?;
     let way = way(&switches, &config);
     if switches.mode == Mode::Smtp {
-        return pass_through(&way, &config).map(|()| Order::Nothing(Status::Done));
+        return by_smtp(switches, config, way);
     }
     let account = match &way {
         Way::Account(name) => config.accounts.get(name),
@@ -270,19 +299,27 @@ fn full_name() -> Option<String> {
     Some(name.replace('&', &login))
 }
 
-/// `-bs`: what speaks SMTP to us speaks to the submission socket.
-fn pass_through(way: &Way, config: &Config) -> Result<(), Failure> {
+/// `-bs`: what speaks SMTP to us speaks to the submission socket; where mail goes another way, to us.
+fn by_smtp(switches: Switches, config: Config, way: Way) -> Result<Order, Failure> {
+    let name = config.hostname.as_ref().map_or_else(system_hostname, ToString::to_string);
+    // RFC 5321 section 3.8: who speaks SMTP hears of it in SMTP.
+    let refuse = |_: &Failure| drop(Stdout::new().write_all(format!("421 4.3.2 {name} takes no mail now\r\n").as_bytes()));
+    let connection = Connection::standard().context("cannot speak on stdin").or_status(Status::Os)?;
+    speak::is_ours(connection.peer()).inspect_err(refuse)?;
     let path = match way {
-        Way::Socket(path) => path.clone(),
-        Way::Spool(_) => SOCKET.into(),
-        Way::Account(_) => return Err(Failure::text(Status::Usage, "-bs needs the submission socket, and an account is set")),
+        Way::Socket(path) => path,
+        Way::Account(ref account) if !config.accounts.contains_key(account) => {
+            let failure = Failure::text(Status::Config, format_args!("account {account}: not in the config"));
+            return Err(failure).inspect_err(refuse);
+        }
+        Way::Account(_) | Way::Spool(_) => {
+            let home = home(&config).inspect_err(refuse)?;
+            return Ok(Order::Speak(Box::new(Speak { connection, switches, config, way, home })));
+        }
     };
     let ours = |stream: BorrowedFd<'_>| stream.try_clone_to_owned().map(File::from).or_status(Status::Os);
     let (stdin, stdout) = (ours(std::io::stdin().as_fd())?, ours(std::io::stdout().as_fd())?);
-    through::socket(&path, stdin, stdout).map_err(|error| {
-        let name = config.hostname.as_ref().map_or_else(system_hostname, ToString::to_string);
-        // RFC 5321 section 3.8: who speaks SMTP hears of it in SMTP.
-        let _ = Stdout::new().write_all(format!("421 4.3.2 {name} takes no mail now\r\n").as_bytes());
-        Failure::text(Status::TryAgain, format_args!("cannot speak to {}: {error}", path.display()))
-    })
+    let passed = through::socket(&path, stdin, stdout);
+    let passed = passed.with_context(|| format!("cannot speak to {}", path.display())).or_status(Status::TryAgain);
+    passed.inspect_err(refuse).map(|()| Order::Nothing(Status::Done))
 }

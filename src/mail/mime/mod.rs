@@ -1,5 +1,6 @@
 //! MIME (RFC 2045 to 2049, 2183, 2231): parameters, part headers, the streaming scanner, the builder. No I/O.
 
+pub mod beyond_ascii;
 pub mod build;
 pub mod head;
 pub mod param;

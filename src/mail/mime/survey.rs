@@ -355,14 +355,14 @@ impl Leaf {
 
 /// Whether a stream is UTF-8.
 #[derive(Debug, Default)]
-struct Utf8 {
+pub(super) struct Utf8 {
     broken: bool,
     /// The start of a character; at most three octets.
     held: Vec<u8>,
 }
 
 impl Utf8 {
-    fn push(&mut self, bytes: &[u8]) {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
         if self.broken || (self.held.is_empty() && bytes.is_ascii()) {
             return;
         }
@@ -377,7 +377,7 @@ impl Utf8 {
         self.held.drain(..whole);
     }
 
-    fn is_valid(&self) -> bool {
+    pub(super) fn is_valid(&self) -> bool {
         !self.broken && self.held.is_empty()
     }
 }
