@@ -344,7 +344,7 @@ fn garbage_and_silence_in_the_handshake_are_told() {
             theirs
         });
         let (said, _) = ask(connection, &target, &["STARTTLS", "NOOP"]);
-        assert_eq!(refusal(&said), "TLS with mx.test: wrong version number");
+        assert_eq!(refusal(&said), "TLS with mx.test: the peer does not speak TLS there (wrong version number)");
         drop(garbler.join().unwrap());
 
         let (connection, mut theirs) = pair();
@@ -366,7 +366,10 @@ fn garbage_and_silence_in_the_handshake_are_told() {
     theirs.read_exact(&mut [0; 8]).unwrap();
     theirs.write_all(b"EHLO evil\r\n").unwrap();
     let refusal = refusal(&serving.join().unwrap());
-    assert_eq!(refusal, format!("TLS with uid {}: wrong version number", nix::unistd::getuid()));
+    assert_eq!(
+        refusal,
+        format!("TLS with uid {}: the peer does not speak TLS there (wrong version number)", nix::unistd::getuid())
+    );
 }
 
 /// A record that comes in drops never ends; the deadline does not move.

@@ -11,7 +11,7 @@ use crate::disk::scratch::Scratch;
 use crate::mail::mime::survey::Plan;
 use crate::mail::{complete, header, submitted};
 use crate::protocol::smtp::client::words::HeaderText;
-use anyhow::Context;
+use anyhow::{Context, Error};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::AsFd;
@@ -115,7 +115,7 @@ impl Message {
     /// Reads stdin. An mbox `From ` line is dropped, and with it `Bcc` unless `keep_bcc`. Nothing to read is status 66, a lone CR or
     /// an endless header 65.
     pub fn from_stdin(keep_bcc: bool) -> Result<Message, Failure> {
-        let (file, start) = seekable().context("cannot read the message from stdin").or_status(Status::Io)?;
+        let (file, start) = seekable()?;
         Message::read(Store::File(file), start, keep_bcc)?.ok_or_else(|| Failure::text(Status::NoInput, "no message on stdin"))
     }
 
@@ -123,7 +123,7 @@ impl Message {
     /// given.
     pub fn submitted(ignore_dots: bool) -> Result<Option<Message>, Failure> {
         if ignore_dots {
-            let (file, start) = seekable().context("cannot read the message from stdin").or_status(Status::Io)?;
+            let (file, start) = seekable()?;
             return Message::read(Store::File(file), start, false);
         }
         let (store, _) =
@@ -244,16 +244,29 @@ fn until_dot(from: &mut dyn Read) -> io::Result<(Store, u64)> {
     }
 }
 
-/// A seekable file and the place where the message begins.
-fn seekable() -> io::Result<(File, u64)> {
-    let mut stdin = File::from(io::stdin().as_fd().try_clone_to_owned()?);
-    if stdin.metadata()?.is_file() {
-        let start = stdin.stream_position()?;
+/// A seekable file and the place where the message begins: stdin, or what it was copied to.
+fn seekable() -> Result<(File, u64), Failure> {
+    let unreadable = |error: io::Error| Failure::new(Status::Io, Error::new(error).context("cannot read the message from stdin"));
+    let unkept = |error: io::Error| {
+        let place = std::env::temp_dir();
+        let told = format!("cannot keep the message in a temporary file in {}", place.display());
+        Failure::new(Status::Io, Error::new(error).context(told))
+    };
+    let mut stdin = File::from(io::stdin().as_fd().try_clone_to_owned().map_err(unreadable)?);
+    if stdin.metadata().map_err(unreadable)?.is_file() {
+        let start = stdin.stream_position().map_err(unreadable)?;
         return Ok((stdin, start));
     }
-    let mut scratch = Scratch::new()?;
-    io::copy(&mut stdin, &mut scratch)?;
-    Ok((scratch.into_file()?, 0))
+    let mut scratch = Scratch::new().map_err(unkept)?;
+    let mut buf = vec![0; BUFFER];
+    loop {
+        match stdin.read(&mut buf) {
+            Ok(0) => return Ok((scratch.into_file().map_err(unkept)?, 0)),
+            Ok(n) => scratch.write_all(&buf[..n]).map_err(unkept)?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(unreadable(error)),
+        }
+    }
 }
 
 /// The first reading.

@@ -78,6 +78,60 @@ fn under_systemd_for_all_clients() {
     under_systemd(None);
 }
 
+/// The units as they are installed, with the binaries where `make install` would put them.
+fn units(dir: &Path) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/systemd");
+    let bin = Path::new(LISTEN).parent().unwrap().display().to_string();
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let is_unit = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "service" || kind == "socket" || kind == "timer");
+    let installed = paths.filter(is_unit).map(|path| {
+        let text = std::fs::read_to_string(&path).unwrap().replace("@BINDIR@", &bin);
+        assert!(!text.contains('@') || path.to_string_lossy().contains('@'), "{}: {text}", path.display());
+        let installed = dir.join(path.file_name().unwrap());
+        std::fs::write(&installed, text).unwrap();
+        installed
+    });
+    installed.collect()
+}
+
+#[test]
+fn systemd_finds_nothing_to_complain_of_in_the_units() {
+    let dir = tempfile::tempdir().unwrap();
+    let units = units(dir.path());
+    assert!(units.len() >= 8, "{units:?}");
+    let mut verify = program("/usr/bin/systemd-analyze", "systemd");
+    // Pages that are not installed yet are no fault of a unit.
+    verify.args(["verify", "--man=no"]).args(&units).env("SYSTEMD_UNIT_PATH", format!("{}:", dir.path().display()));
+    let output = verify.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let ours: Vec<&str> =
+        said.lines().filter(|line| line.contains(&*dir.path().to_string_lossy()) || line.contains("postroad")).collect();
+    assert!(output.status.success() && ours.is_empty(), "{said}");
+}
+
+/// postroad-submit.socket with its service's command line, as systemd starts it for each client.
+#[test]
+fn users_submit_by_the_socket_of_the_unit() {
+    let dir = tempfile::tempdir().unwrap();
+    let service = units(dir.path()).into_iter().find(|unit| unit.ends_with("postroad-submit@.service")).unwrap();
+    let service = std::fs::read_to_string(service).unwrap();
+    let command = service.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+    assert!(service.contains("\nStandardInput=socket\nStandardOutput=socket\n"), "{service}");
+    let socket = dir.path().join("submit");
+    let mut systemd = program("/usr/bin/systemd-socket-activate", "systemd");
+    systemd.arg("-l").arg(&socket).args(["--accept", "--inetd"]).args(command.split(' ')).args(arguments(dir.path()));
+    let running = Running::start(&mut systemd, dir.path());
+    wait_for("systemd-socket-activate", Duration::from_secs(20), || running.said().contains("Listening on"));
+    let me = nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().unwrap().name;
+    let mut sendmail = crate::support::process::tool("smtp-send");
+    sendmail.args(["--sendmail", "-i", "-f", &format!("{me}@mx.test"), "bob@else.test"]).env("POSTROAD_SUBMIT", &socket);
+    let ran = crate::support::process::run(&mut sendmail, b"Subject: x\n\nhi\n");
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{}", running.said());
+    let stored = in_spool(&spool(dir.path()));
+    assert_eq!(stored.len(), 1);
+    assert!(String::from_utf8_lossy(&stored[0]).contains("\r\nSubject: x\r\n"), "{stored:?}");
+}
+
 #[test]
 fn by_itself_with_many_clients_at_once() {
     let dir = tempfile::tempdir().unwrap();

@@ -55,6 +55,15 @@ struct Question<'a> {
 
 impl Dns {
     pub fn serve(zone: &str) -> Dns {
+        Dns::on(sockets(), zone)
+    }
+
+    /// On the port where everybody asks, which is free in a network of one's own.
+    pub fn serve_at(address: SocketAddr, zone: &str) -> Dns {
+        Dns::on((UdpSocket::bind(address).unwrap(), TcpListener::bind(address).unwrap()), zone)
+    }
+
+    fn on((udp, tcp): (UdpSocket, TcpListener), zone: &str) -> Dns {
         let line = |line: &str| -> [String; 3] {
             let mut words = line.split_whitespace();
             let mut word = || words.next().unwrap_or_else(|| panic!("zone line: {line}")).to_owned();
@@ -63,7 +72,6 @@ impl Dns {
         };
         let lines = zone.lines().filter(|text| !text.trim().is_empty()).map(line).collect();
         let zone = Arc::new(Zone { lines, asked: Mutex::default() });
-        let (udp, tcp) = sockets();
         let address = udp.local_addr().unwrap();
         let (for_udp, for_tcp) = (zone.clone(), zone.clone());
         thread::spawn(move || serve_udp(&udp, &for_udp));

@@ -71,7 +71,11 @@ pub(super) fn failed(peer: &str, why: impl Into<String>) -> TlsError {
 /// The plain words of OpenSSL's innermost complaint.
 pub(super) fn stack(stack: &ErrorStack) -> String {
     let first = stack.errors().first().and_then(|error| error.reason());
-    first.unwrap_or("OpenSSL gives no reason").to_owned()
+    match first.unwrap_or("OpenSSL gives no reason") {
+        // What it says of text where a record's header was due; another version of TLS has other words.
+        "wrong version number" => "the peer does not speak TLS there (wrong version number)".to_owned(),
+        why => why.to_owned(),
+    }
 }
 
 /// A read or write inside TLS that failed: a broken record is told from a broken connection. (A connection cut without

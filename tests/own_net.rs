@@ -1,0 +1,132 @@
+//! smtp-send in a network of its own: a host without a full name, a DNS that names MX hosts, port 25, a system log. This program runs again
+//! in namespaces of its own.
+
+mod support;
+
+use nix::unistd::geteuid;
+use serde_json::Value;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+use support::dns::Dns;
+use support::process::{Listener, Ran, run, tool};
+
+/// Names a directory for the network's files.
+const PLACE: &str = "POSTROAD_TEST_NET";
+
+/// A network with a loopback alone, a host called `shorty`, a DNS at the usual place, a /dev with nothing but what every program needs.
+const NET: &str = r#"
+ip link set lo up && hostname shorty &&
+echo nameserver 127.0.0.1 > "$1/resolv.conf" && mount --bind "$1/resolv.conf" /etc/resolv.conf &&
+mkdir "$1/dev" && mount --rbind /dev "$1/dev" && mount -t tmpfs postroad-test /dev &&
+for name in null zero random urandom; do touch "/dev/$name" && mount --bind "$1/dev/$name" "/dev/$name" || exit; done &&
+ln -s /proc/self/fd /dev/fd && shift && exec "$@""#;
+
+const ZONE: &str = "
+crepes.test MX 10 mx.crepes.test
+mx.crepes.test A 127.0.0.1
+hamburger.test MX 10 mx.hamburger.test
+mx.hamburger.test A 127.0.0.2
+";
+
+#[test]
+fn mail_goes_by_mx_from_a_host_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--net", "--uts"]).args((!geteuid().is_root()).then_some("--map-root-user"));
+    command.args(["sh", "-c", NET, "sh"]).arg(dir.path()).arg(std::env::current_exe().unwrap());
+    command.args(["--exact", "in_the_network", "--nocapture"]).env(PLACE, dir.path());
+    let output = command.output().expect("unshare(1) of util-linux");
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("running 1 test"), "no network of one's own, which takes root or user namespaces, and ip(8):\n{text}");
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+/// Not a test of its own: what goes on within the network.
+#[test]
+fn in_the_network() {
+    let Some(place) = std::env::var_os(PLACE).map(PathBuf::from) else { return };
+    let _dns = Dns::serve_at("127.0.0.1:53".parse().unwrap(), ZONE);
+    let log = place.join("listen.log");
+    let ports = ["--listen", "127.0.0.1:25", "--listen", "127.0.0.2:25", "--hostname", "mx.test", "--discard"];
+    let _listener = Listener::start(&ports, &log);
+    a_host_without_a_full_name_gives_an_address();
+    destinations_share_sessions_a_window_at_a_time(&log);
+    a_domain_s_hosts_are_looked_at();
+    the_system_log_gets_a_line_in_msmtp_s_keys();
+}
+
+fn send(words: &[&str], stdin: &[u8]) -> Ran {
+    run(tool("smtp-send").args(["--config", "/dev/null", "-f", "a@x.test"]).args(words), stdin)
+}
+
+/// RFC 5321 section 4.1.4.
+fn a_host_without_a_full_name_gives_an_address() {
+    let greeted = || {
+        let ran = send(&["--mx", "-v", "bob@crepes.test"], b"Subject: x\n\nhi\n");
+        assert_eq!(ran.status, 0, "{ran:?}");
+        assert!(ran.err.contains("=== connected to mx.crepes.test (127.0.0.1:25)\n"), "{}", ran.err);
+        ran.err.lines().find_map(|line| line.strip_prefix(" -> EHLO ")).unwrap().to_owned()
+    };
+    assert_eq!(greeted(), "[127.0.0.1]");
+    assert!(Command::new("hostname").arg("host.crepes.test").status().unwrap().success());
+    assert_eq!(greeted(), "host.crepes.test");
+    assert!(Command::new("hostname").arg("shorty").status().unwrap().success());
+}
+
+/// 250 letters, every other one elsewhere: of 200 in the first window each destination gets its half over one session, then the rest.
+fn destinations_share_sessions_a_window_at_a_time(log: &Path) {
+    const LETTERS: usize = 250;
+    let domain = |n: usize| if n.is_multiple_of(2) { "crepes.test" } else { "hamburger.test" };
+    let letter = |n| format!("From x\nTo: u{n}@{}\nSubject: {n}\n\nhi\n\n", domain(n));
+    let mbox: String = (0..LETTERS).map(letter).collect();
+    let sessions = || std::fs::read_to_string(log).unwrap().matches("event=session").count();
+    let before = sessions();
+    let ran = send(&["--mx", "--batch", "-t", "--json"], mbox.as_bytes());
+    assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
+    let rows: Vec<Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (n, row) in rows.iter().enumerate() {
+        assert_eq!(row["recipient"], format!("u{n}@{}", domain(n)), "in the order of the mbox");
+        assert_eq!((&row["outcome"], &row["host"]), (&"accepted".into(), &format!("mx.{}", domain(n)).into()));
+    }
+    assert_eq!(rows.len(), LETTERS);
+    // A session is logged when it is over, which its client does not wait for.
+    let began = Instant::now();
+    while sessions() < before + 4 && began.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(sessions() - before, 4, "two windows, two destinations");
+}
+
+fn a_domain_s_hosts_are_looked_at() {
+    let look = |words: &[&str]| {
+        let ran = send(&[words, &["--serverinfo", "--json"]].concat(), b"");
+        assert_eq!(ran.status, 0, "{words:?}: {ran:?}");
+        ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+    };
+    let of = |told: &Value| (told["host"].clone(), told["address"].clone(), told["banner"].clone());
+    let banner = Value::from("220 mx.test ESMTP Postroad");
+    let crepes = ("mx.crepes.test".into(), "127.0.0.1:25".into(), banner.clone());
+    let hamburger = ("mx.hamburger.test".into(), "127.0.0.2:25".into(), banner);
+    assert_eq!(look(&["-s", "mx:crepes.test"]).iter().map(of).collect::<Vec<_>>(), [crepes.clone()]);
+    let both = look(&["--mx", "x@crepes.test", "y@hamburger.test"]);
+    assert_eq!(both.iter().map(of).collect::<Vec<_>>(), [crepes, hamburger]);
+    let nowhere = send(&["-s", "mx:nowhere.test", "--serverinfo"], b"");
+    assert_eq!(nowhere.status, 68, "{nowhere:?}");
+}
+
+fn the_system_log_gets_a_line_in_msmtp_s_keys() {
+    let socket = UnixDatagram::bind("/dev/log").unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let ran = send(&["--mx", "--log", "syslog", "bob@crepes.test", "eve@nowhere.test"], b"Subject: x\n\nhi\n");
+    assert_eq!(ran.status, 1, "{ran:?}");
+    let mut line = [0; 4096];
+    let length = socket.recv(&mut line).unwrap();
+    let line = String::from_utf8_lossy(&line[..length]).into_owned();
+    assert!(line.starts_with("<22>") && line.contains(" smtp-send["), "{line}");
+    let told = "tls=off auth=off from=a@x.test recipients=bob@crepes.test,eve@nowhere.test mailsize=";
+    assert!(line.contains(told) && line.contains(" errormsg='") && line.contains(" exitcode=1"), "{line}");
+    socket.set_nonblocking(true).unwrap();
+    assert!(socket.recv(&mut [0; 16]).is_err(), "one line a message");
+}
