@@ -109,7 +109,8 @@ fn a_domain_s_hosts_are_looked_at() {
     let banner = Value::from("220 mx.test ESMTP Postroad");
     let crepes = ("mx.crepes.test".into(), "127.0.0.1:25".into(), banner.clone());
     let hamburger = ("mx.hamburger.test".into(), "127.0.0.2:25".into(), banner);
-    assert_eq!(look(&["-s", "mx:crepes.test"]).iter().map(of).collect::<Vec<_>>(), [crepes.clone()]);
+    let one = look(&["-s", "mx:crepes.test"]);
+    assert_eq!((one.len(), of(&one[0])), (1, crepes.clone()));
     let both = look(&["--mx", "x@crepes.test", "y@hamburger.test"]);
     assert_eq!(both.iter().map(of).collect::<Vec<_>>(), [crepes, hamburger]);
     let nowhere = send(&["-s", "mx:nowhere.test", "--serverinfo"], b"");

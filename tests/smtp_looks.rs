@@ -3,8 +3,11 @@
 mod support;
 
 use serde_json::Value;
-use std::net::SocketAddr;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use support::dialogue::{Does, Site, hears, says, serve};
 use support::process::{Ran, run, tool};
 
@@ -36,6 +39,63 @@ fn with_tls() -> Vec<Does> {
 fn json(ran: &Ran) -> Value {
     assert_eq!(ran.out.lines().count(), 1, "{}", ran.out);
     serde_json::from_str(&ran.out).unwrap()
+}
+
+/// A server that takes its time over a message; what stands on the terminal that is stderr, all of it.
+fn shown_while_sending(words: &[&str], pause: Duration) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let serving = std::thread::spawn(move || {
+        let mut client = BufReader::new(listener.accept().unwrap().0);
+        client.get_mut().write_all(b"220 mx.test\r\n").unwrap();
+        let (mut line, mut octets) = (Vec::new(), 0);
+        while client.read_until(b'\n', &mut line).unwrap() > 0 {
+            let reply: &[u8] = match &line[..] {
+                b"DATA\r\n" => b"354 go\r\n",
+                b"QUIT\r\n" => b"221 bye\r\n",
+                b".\r\n" => b"250 ok\r\n",
+                line if line.starts_with(b"x") || line.starts_with(b"Subject") || line == b"\r\n" => b"",
+                _ => b"250 ok\r\n",
+            };
+            if octets == 0 && line.starts_with(b"x") {
+                std::thread::sleep(pause);
+            }
+            octets += if line.starts_with(b"x") { line.len() } else { 0 };
+            client.get_mut().write_all(reply).unwrap();
+            line.clear();
+        }
+        octets
+    });
+    let size = nix::pty::Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    let terminal = nix::pty::openpty(&size, None).unwrap();
+    let mut message = tempfile::tempfile().unwrap();
+    let line = format!("{}\n", "x".repeat(99));
+    message.write_all(format!("Subject: long\n\n{}", line.repeat(300_000)).as_bytes()).unwrap();
+    message.rewind().unwrap();
+    let mut command = tool("smtp-send");
+    command
+        .args(["-s", &address, "--ehlo", "client.test", "-f", "a@x.test", "b@y.test"])
+        .args(words)
+        .stdin(message)
+        .env("TERM", "xterm");
+    let mut child = command.stderr(terminal.slave).spawn().unwrap();
+    drop(command);
+    let mut shown = Vec::new();
+    // The last end of the terminal is closed: an error on Linux, the end elsewhere.
+    let _ = File::from(terminal.master).read_to_end(&mut shown);
+    let status = child.wait().unwrap();
+    assert!(status.success(), "{status}: {}", String::from_utf8_lossy(&shown));
+    assert!(serving.join().unwrap() > 30_000_000);
+    String::from_utf8_lossy(&shown).into_owned()
+}
+
+#[test]
+fn a_bar_stands_on_a_terminal_for_what_takes_over_a_second() {
+    let shown = shown_while_sending(&[], Duration::from_millis(1500));
+    assert!(shown.contains(" MiB/28.90 MiB "), "{shown:?}");
+    assert!(!shown.contains("GiB/s"), "a start that the buffers took is no speed: {shown:?}");
+    assert!(!shown.contains('\n'), "it is gone at the end: {shown:?}");
+    assert_eq!(shown_while_sending(&["-q"], Duration::from_millis(1500)), "");
 }
 
 #[test]

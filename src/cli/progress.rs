@@ -22,14 +22,16 @@ struct Inside {
     done: u64,
     /// What of it is behind us for good.
     passed: u64,
+    /// Hidden while it is `early`, so that it knows by then how fast it goes.
     bar: Option<ProgressBar>,
+    early: bool,
 }
 
 impl Progress {
     /// Nothing is ever drawn if `quiet` or where stderr is no terminal.
     pub fn new(quiet: bool) -> Progress {
         let shown = !quiet && io::stderr().is_terminal();
-        let inside = Inside { started: Instant::now(), total: None, done: 0, passed: 0, bar: None };
+        let inside = Inside { started: Instant::now(), total: None, done: 0, passed: 0, bar: None, early: true };
         Progress { inside: shown.then(|| Arc::new(Mutex::new(inside))) }
     }
 
@@ -42,6 +44,9 @@ impl Progress {
     pub fn expect(&self, total: u64) {
         if let Some(mut inside) = self.lock() {
             inside.total = Some(total);
+            if let Some(bar) = &inside.bar {
+                bar.set_length(total);
+            }
         }
     }
 
@@ -61,8 +66,11 @@ impl Progress {
 
     /// Takes the bar away.
     pub fn finish(&self) {
-        if let Some(bar) = self.lock().and_then(|mut inside| inside.bar.take()) {
+        if let Some(mut inside) = self.lock()
+            && let Some(bar) = inside.bar.take()
+        {
             bar.finish_and_clear();
+            inside.early = true;
         }
     }
 
@@ -80,17 +88,17 @@ impl Progress {
 
 impl Inside {
     fn draw(&mut self) {
-        if self.bar.is_none() && self.started.elapsed() > PATIENCE {
-            self.bar = Some(bar(self.total));
-        }
-        if let Some(bar) = &self.bar {
-            bar.set_position(self.total.map_or(self.done, |total| self.done.min(total)));
+        let bar = self.bar.get_or_insert_with(|| bar(self.total));
+        bar.set_position(self.total.map_or(self.done, |total| self.done.min(total)));
+        if self.early && self.started.elapsed() > PATIENCE {
+            self.early = false;
+            bar.set_draw_target(ProgressDrawTarget::stderr());
         }
     }
 }
 
 fn bar(total: Option<u64>) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
     let shape = match total {
         Some(_) => "{bytes}/{total_bytes} {wide_bar} {bytes_per_sec} {eta}",
         None => "{bytes} {spinner} {bytes_per_sec}",
