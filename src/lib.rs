@@ -71,6 +71,14 @@
 //!   protocol/smtp/server/data.rs    reading a message's data
 //!   protocol/smtp/server/session.rs what the server remembers between commands
 //!   protocol/smtp/server.rs         the SMTP and LMTP server engine
+//!   protocol/pop3/response.rs       responses on the wire, and the codes in them
+//!   protocol/pop3/capabilities.rs   what CAPA offers
+//!   protocol/pop3/words.rs          what the client engine is told and says
+//!   protocol/pop3/auth.rs           ways to log in, and one exchange of AUTH in lines
+//!   protocol/pop3/authorization.rs  the authorization state: greeting, CAPA, STLS, logging in
+//!   protocol/pop3/listing.rs        the rows of LIST and UIDL
+//!   protocol/pop3/window.rs         commands under way in the transaction state, and their answers
+//!   protocol/pop3/client.rs         the POP3 client engine
 //! net     3   the only place with sockets and TLS
 //!   net/peer.rs            who is at the other end of a descriptor
 //!   net/wire.rs            descriptors read and written without blocking or flags
@@ -162,6 +170,10 @@
 //!   fetch/filter.rs        a program that judges by the header
 //!   fetch/settle.rs        what an earlier run left unfinished
 //!   fetch/keeper.rs        policy, journal and target behind one face
+//!   fetch/session.rs       one POP3 session, logged in, watched, and spent on a job
+//!   fetch/listing.rs       what a mailbox holds
+//!   fetch/reading.rs       single messages, or their tops, written out
+//!   fetch/fetching.rs      a mailbox brought home, as the keeper has it
 //! cli     5   the only floor that prints, reads the environment, or picks a status
 //!   cli/stdio.rs           stdout and stderr, which never panic; a closed stdout told apart
 //!   cli/exit.rs            the one table of exit statuses, and every tool's main
@@ -169,10 +181,15 @@
 //!   cli/args.rs            command lines parsed, with our statuses
 //!   cli/report.rs          result rows, for people and as JSON
 //!   cli/log.rs             the log: stderr, file or syslog
+//!   cli/veil/words.rs      what is spoken, and what stands for what is hidden
+//!   cli/veil/pop3.rs       what of a POP3 session may be shown
 //!   cli/veil.rs            what of a session may be shown: no messages of AUTH
 //!   cli/transcript.rs      the session on stderr, with the marks of swaks
 //!   cli/explain/extensions.rs  what a server offers, in plain words
 //!   cli/explain/smtp.rs    an exchange of SMTP in plain words
+//!   cli/explain/pop3.rs    an exchange of POP3 in plain words, and what a server offers
+//!   cli/follow/event.rs    what is told of a session that is followed
+//!   cli/follow/pop3.rs     a POP3 session followed
 //!   cli/follow.rs          a session followed: commands, messages, and what a reply answers
 //!   cli/trace.rs           the dialogue for machines
 //!   cli/certificate.rs     what TLS came to, in words
@@ -225,6 +242,13 @@
 //!   cmd/mime_pack.rs       MIME messages made and taken apart
 //!   cmd/mx_lookup/report.rs what mx-lookup finds out about one domain
 //!   cmd/mx_lookup.rs       where a domain's mail goes
+//!   cmd/pop3_fetch/target.rs    options: where messages go, and what becomes of them on the server
+//!   cmd/pop3_fetch/args.rs      pop3-fetch's command line
+//!   cmd/pop3_fetch/way.rs       the way to one mailbox: server, TLS, login
+//!   cmd/pop3_fetch/rows.rs      what is told of a mailbox and its messages
+//!   cmd/pop3_fetch/signals.rs   signals that end the session
+//!   cmd/pop3_fetch/mailbox.rs   one mailbox, in one session
+//!   cmd/pop3_fetch.rs      a POP3 mailbox listed, read, or brought home
 //!   cmd/smtp_listen/args.rs     smtp-listen's command line
 //!   cmd/smtp_listen/settings.rs what command line and config come to
 //!   cmd/smtp_listen/sinks.rs    sinks of this tool alone: a command, stdout

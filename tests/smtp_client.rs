@@ -136,7 +136,7 @@ fn run(transcript: &Transcript, cut_turn: usize, at: usize) {
                     String::from_utf8_lossy(&said)
                 );
             }
-            Line::Close => bare.end(End::Eof),
+            Line::Close | Line::Lost => bare.end(End::Eof),
             Line::Tls(_) | Line::Connect => panic!("{place}: not for a bare engine"),
         }
     }

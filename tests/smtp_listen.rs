@@ -47,7 +47,7 @@ fn play(transcript: &Transcript, talk: Speaker) {
                 let rest = talk.rest().unwrap_or_else(|error| panic!("{place}: {error}"));
                 assert!(rest.is_empty(), "{place}: said {} too much", String::from_utf8_lossy(&rest));
             }
-            Line::Tls(_) | Line::Connect => panic!("{place}: not for a server"),
+            Line::Tls(_) | Line::Connect | Line::Lost => panic!("{place}: not for a server"),
         }
         server_spoke = matches!(turn[0], Line::Server(_));
     }

@@ -1,9 +1,14 @@
-//! Follows a client's SMTP session as it crosses the wire: which lines are commands, where the message goes over, which command a reply
+//! Follows a client's session as it crosses the wire: which lines are commands, where the message goes over, which command a reply
 //! answers. Secrets are hidden. Shows nothing itself.
 
-use super::veil::{HIDDEN, Veil};
+pub mod event;
+mod pop3;
+
+use self::event::Event;
+use super::veil::Veil;
+use super::veil::words::{HIDDEN, Speech};
 use crate::mail::reply::Reply;
-use crate::protocol::smtp::reply::{BadReply, ReplyReader};
+use crate::protocol::smtp::reply::ReplyReader;
 use std::collections::VecDeque;
 
 /// Longest command line that is looked at, in octets.
@@ -11,17 +16,42 @@ const MAX_LINE: usize = 4096;
 /// Most commands that wait for their replies; a client that sends more is not followed any further.
 const MAX_WAITING: usize = 100_000;
 
-/// What happened.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A command was sent, or an answer within AUTH.
-    Sent { verb: String, line: Vec<u8> },
-    /// The whole message, or one chunk of it, went over: so many octets, dots and the final one counted.
-    Message { octets: u64 },
-    /// A whole reply, and what it answers: the verb, `.` for the message, nothing for the greeting; None: nobody asked.
-    Reply { answers: Option<String>, reply: Reply },
-    /// What is no reply.
-    Garbage(BadReply),
+/// One session, seen from its client, in its protocol.
+#[derive(Debug)]
+pub enum Following {
+    Smtp(Follow),
+    Pop3(pop3::Follow),
+}
+
+impl Following {
+    pub fn new(speech: Speech, show_secrets: bool) -> Following {
+        match speech {
+            Speech::Smtp => Following::Smtp(Follow::new(show_secrets)),
+            Speech::Pop3 => Following::Pop3(pop3::Follow::new(show_secrets)),
+        }
+    }
+
+    /// TLS runs: what was held of a reply is forgotten.
+    pub fn secured(&mut self) {
+        match self {
+            Following::Smtp(follow) => follow.secured(),
+            Following::Pop3(follow) => follow.secured(),
+        }
+    }
+
+    pub fn sent(&mut self, bytes: &[u8], tell: &mut dyn FnMut(Event)) {
+        match self {
+            Following::Smtp(follow) => follow.sent(bytes, tell),
+            Following::Pop3(follow) => follow.sent(bytes, tell),
+        }
+    }
+
+    pub fn received(&mut self, bytes: &[u8], tell: &mut dyn FnMut(Event)) {
+        match self {
+            Following::Smtp(follow) => follow.received(bytes, tell),
+            Following::Pop3(follow) => follow.received(bytes, tell),
+        }
+    }
 }
 
 /// One session, seen from its client.
@@ -46,7 +76,7 @@ pub struct Follow {
 impl Follow {
     pub fn new(show_secrets: bool) -> Follow {
         Follow {
-            veil: (!show_secrets).then(Veil::default),
+            veil: (!show_secrets).then(|| Veil::of(Speech::Smtp)),
             reader: ReplyReader::default(),
             waiting: VecDeque::from([String::new()]),
             sent: Vec::new(),
@@ -151,7 +181,7 @@ impl Follow {
                 Some(Ok(reply)) => self.reply(reply, tell),
                 Some(Err(bad)) => {
                     self.reader = ReplyReader::default();
-                    tell(Event::Garbage(bad));
+                    tell(Event::Garbage(bad.to_string()));
                 }
                 None => {}
             }
@@ -203,7 +233,8 @@ mod tests {
             Event::Sent { verb, line } => format!("{verb}|{}", String::from_utf8_lossy(&line)),
             Event::Message { octets } => format!("message {octets}"),
             Event::Reply { answers, reply } => format!("{}<{}", answers.as_deref().unwrap_or("?"), reply.code),
-            Event::Garbage(bad) => bad.to_string(),
+            Event::Garbage(bad) => bad,
+            other => format!("{other:?}"),
         };
         events.into_iter().map(shown).collect()
     }

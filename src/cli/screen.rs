@@ -2,11 +2,13 @@
 //! machines where that was asked for.
 
 use super::certificate;
-use super::explain::smtp::exchange;
-use super::follow::{Event, Follow};
+use super::explain::{pop3, smtp};
+use super::follow::Following;
+use super::follow::event::Event;
 use super::stdio::say;
 use super::trace::{Session, TraceFile};
 use super::transcript::{Level, Side, Sink, Transcript};
+use super::veil::words::Speech;
 use crate::net::drive::work::Direction;
 use crate::net::tls::layer::{Certificate, Facts};
 use crate::protocol::proxy::{Introduction, Version};
@@ -18,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug)]
 pub struct Screen {
     level: Level,
+    speech: Speech,
     secrets: bool,
     hex: bool,
     explain: Arc<AtomicBool>,
@@ -27,7 +30,20 @@ pub struct Screen {
 
 impl Screen {
     pub fn new(level: Level) -> Screen {
-        Screen { level, secrets: false, hex: false, explain: Arc::default(), trace: None, last: Arc::default() }
+        Screen {
+            level,
+            speech: Speech::Smtp,
+            secrets: false,
+            hex: false,
+            explain: Arc::default(),
+            trace: None,
+            last: Arc::default(),
+        }
+    }
+
+    /// In place of SMTP.
+    pub fn speaking(self, speech: Speech) -> Screen {
+        Screen { speech, ..self }
     }
 
     /// As asked for by `--show-secrets`.
@@ -62,13 +78,15 @@ impl Screen {
     /// The transcript of a session that begins.
     pub fn roll(&self, via: &Via) -> Roll {
         let followed = self.trace.is_some() || self.explain.load(Ordering::Relaxed);
-        let transcript = Transcript::new(self.level, Side::Client).showing_secrets(self.secrets).with_hex(self.hex);
+        let transcript = Transcript::new(self.level, Side::Client).speaking(self.speech);
+        let transcript = transcript.showing_secrets(self.secrets).with_hex(self.hex);
         Roll {
             transcript,
             copy: None,
             to: place(via),
+            speech: self.speech,
             secrets: self.secrets,
-            follow: followed.then(|| Follow::new(self.secrets)),
+            follow: followed.then(|| Following::new(self.speech, self.secrets)),
             explain: Arc::clone(&self.explain),
             trace: self.trace.as_ref().map(|file| (Arc::clone(file), file.session(via))),
             typed: Arc::default(),
@@ -98,9 +116,10 @@ pub struct Roll {
     copy: Option<Transcript>,
     /// `mx.test[192.0.2.1]:25`
     to: String,
+    speech: Speech,
     secrets: bool,
     /// Only where somebody wants to know: it looks at every line of every message.
-    follow: Option<Follow>,
+    follow: Option<Following>,
     explain: Arc<AtomicBool>,
     trace: Option<(Arc<TraceFile>, Session)>,
     /// Octets that are on the screen already, since somebody typed them there.
@@ -128,7 +147,7 @@ impl Roll {
 
     /// Shows every line there, whatever the level was, and can explain it from now on.
     pub fn showing(mut self, sink: Sink) -> Roll {
-        self.follow.get_or_insert_with(|| Follow::new(self.secrets));
+        self.follow.get_or_insert_with(|| Following::new(self.speech, self.secrets));
         self.transcript.show_at(sink);
         self
     }
@@ -184,9 +203,12 @@ impl Roll {
             if let Some((file, session)) = &mut self.trace {
                 session.event(file, secure, &event);
             }
-            let Event::Reply { answers, reply } = event else { continue };
+            let told = match event {
+                Event::Reply { answers, reply } => smtp::exchange(answers.as_deref(), &reply),
+                Event::Response { answers, good, text } => pop3::exchange(answers.as_deref(), good, &text),
+                Event::Sent { .. } | Event::Message { .. } | Event::Listing { .. } | Event::Garbage(_) => continue,
+            };
             if self.explain.load(Ordering::Relaxed) {
-                let told = exchange(answers.as_deref(), &reply);
                 for transcript in std::iter::once(&mut self.transcript).chain(&mut self.copy) {
                     transcript.explain(&told);
                 }

@@ -1,7 +1,7 @@
 //! The dialogue for machines: one JSON object a line, for each command, reply and message, with secrets hidden. What they are is
 //! [`Follow`](super::follow)'s.
 
-use super::follow::Event;
+use super::follow::event::Event;
 use super::report::json_line;
 use super::stdio::say;
 use crate::bytes::escape::visible;
@@ -105,6 +105,9 @@ struct Line<'a> {
     line: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     octets: Option<u64>,
+    /// Of POP3: +OK, or -ERR.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ok: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -179,9 +182,19 @@ impl Session {
                     },
                 );
             }
+            Event::Response { answers, good, text } => {
+                let stage = answers.as_deref().map_or_else(|| "unasked".to_owned(), stage);
+                let verb = answers.as_deref().filter(|verb| !verb.is_empty()).map(|verb| visible(verb.as_bytes()));
+                let line = Line { direction: "received", secure, stage: &stage, verb: verb.as_deref(), ..Line::default() };
+                file.write(self, Line { ok: Some(*good), text: Some(text), ..line });
+            }
+            Event::Listing { verb, octets } => {
+                let (stage, verb) = (stage(verb), visible(verb.as_bytes()));
+                let line = Line { direction: "received", secure, stage: &stage, verb: Some(&verb), ..Line::default() };
+                file.write(self, Line { octets: Some(*octets), ..line });
+            }
             Event::Garbage(bad) => {
-                let text = bad.to_string();
-                let line = Line { direction: "received", secure, event: Some("garbage"), text: Some(&text), ..Line::default() };
+                let line = Line { direction: "received", secure, event: Some("garbage"), text: Some(bad), ..Line::default() };
                 file.write(self, Line { stage: &self.stage, ..line });
             }
         }
@@ -194,7 +207,7 @@ fn stage(verb: &str) -> String {
         "" => "connect",
         "." | "BDAT" => "dot",
         "HELO" | "LHLO" => "ehlo",
-        "STARTTLS" => "tls",
+        "STARTTLS" | "STLS" => "tls",
         other => return visible(other.to_ascii_lowercase().as_bytes()),
     }
     .to_owned()

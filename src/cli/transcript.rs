@@ -3,6 +3,7 @@
 
 use super::stdio::say;
 use super::veil::Veil;
+use super::veil::words::Speech;
 use crate::bytes::escape::visible;
 use crate::protocol::proxy::Introduction;
 use std::borrow::Cow;
@@ -70,6 +71,7 @@ pub enum Side {
 pub struct Transcript {
     level: Level,
     side: Side,
+    speech: Speech,
     /// None: secrets are shown.
     veil: Option<Veil>,
     /// The bytes of each line stand below it.
@@ -84,6 +86,8 @@ pub struct Transcript {
     /// The last exchange with a refusal in it.
     refusal: VecDeque<String>,
     refused: bool,
+    /// The last line of ours asks what a server may well not have.
+    probing: bool,
     /// The last line was the peer's.
     answered: bool,
     secure: bool,
@@ -94,7 +98,8 @@ impl Transcript {
         Transcript {
             level,
             side,
-            veil: Some(Veil::default()),
+            speech: Speech::Smtp,
+            veil: Some(Veil::of(Speech::Smtp)),
             hex: false,
             sink: None,
             started: Instant::now(),
@@ -103,14 +108,21 @@ impl Transcript {
             last: VecDeque::new(),
             refusal: VecDeque::new(),
             refused: false,
+            probing: false,
             answered: false,
             secure: false,
         }
     }
 
+    /// In place of SMTP.
+    pub fn speaking(self, speech: Speech) -> Transcript {
+        let veil = self.veil.map(|_| Veil::of(speech));
+        Transcript { speech, veil, ..self }
+    }
+
     /// As asked for by `--show-secrets`; by default what AUTH sends is hidden.
     pub fn showing_secrets(mut self, shown: bool) -> Transcript {
-        self.veil = if shown { None } else { Some(Veil::default()) };
+        self.veil = if shown { None } else { Some(Veil::of(self.speech)) };
         self
     }
 
@@ -127,7 +139,7 @@ impl Transcript {
 
     /// A new one that shows the same.
     pub fn twin(&self) -> Transcript {
-        Transcript::new(self.level, self.side).showing_secrets(self.veil.is_none()).with_hex(self.hex)
+        Transcript::new(self.level, self.side).speaking(self.speech).showing_secrets(self.veil.is_none()).with_hex(self.hex)
     }
 
     /// Shows what is held of a line that did not end.
@@ -205,7 +217,10 @@ impl Transcript {
             Some(veil) if of_client => veil.client(line),
             Some(veil) => veil.server(line),
         };
-        let refusal = self.side == Side::Client && matches!(line, [b'4' | b'5', b'0'..=b'9', b'0'..=b'9', ..]);
+        if ours {
+            self.probing = self.speech.is_probe(line);
+        }
+        let refusal = self.side == Side::Client && !self.probing && self.speech.is_refusal(line);
         let mark = match (ours, secure) {
             (false, _) if refusal => "<**",
             (true, false) => " ->",

@@ -1,16 +1,47 @@
-//! What of an SMTP session may be shown: messages of AUTH are not, in either direction. Follows the lines of one session as they cross
+//! What of a session may be shown: messages of AUTH are not, in either direction. Follows the lines of one session as they cross
 //! the wire; shows nothing itself.
 
+mod pop3;
+pub mod words;
+
+use self::words::{HIDDEN, MAX_NAME, Speech};
 use std::borrow::Cow;
 
-/// Stands in the place of what is not shown.
-pub const HIDDEN: &str = "<hidden>";
-/// Longest name of a mechanism (RFC 4422 section 3.1).
-const MAX_NAME: usize = 20;
-
 /// The lines of one session, without their line ends, in the order in which they crossed the wire.
+#[derive(Debug)]
+pub enum Veil {
+    Smtp(Smtp),
+    Pop3(pop3::Veil),
+}
+
+impl Veil {
+    pub fn of(speech: Speech) -> Veil {
+        match speech {
+            Speech::Smtp => Veil::Smtp(Smtp::default()),
+            Speech::Pop3 => Veil::Pop3(pop3::Veil::default()),
+        }
+    }
+
+    /// What may be shown of a line of the client's.
+    pub fn client<'a>(&mut self, line: &'a [u8]) -> Cow<'a, [u8]> {
+        match self {
+            Veil::Smtp(veil) => veil.client(line),
+            Veil::Pop3(veil) => veil.client(line),
+        }
+    }
+
+    /// What may be shown of a line of the server's.
+    pub fn server<'a>(&mut self, line: &'a [u8]) -> Cow<'a, [u8]> {
+        match self {
+            Veil::Smtp(veil) => veil.server(line),
+            Veil::Pop3(veil) => veil.server(line),
+        }
+    }
+}
+
+/// Those of SMTP and LMTP.
 #[derive(Debug, Default)]
-pub struct Veil {
+pub struct Smtp {
     /// AUTH was sent, and its last reply did not come yet.
     exchange: bool,
     /// Challenges that were not answered yet: what answers them is hidden, whatever the server says in between.
@@ -21,7 +52,7 @@ pub struct Veil {
     data: bool,
 }
 
-impl Veil {
+impl Smtp {
     /// What may be shown of a line of the client's.
     pub fn client<'a>(&mut self, line: &'a [u8]) -> Cow<'a, [u8]> {
         if self.data {
@@ -74,7 +105,7 @@ mod tests {
 
     /// `C: …` and `S: …` as they are shown.
     fn shown(session: &[&str]) -> Vec<String> {
-        let mut veil = Veil::default();
+        let mut veil = Veil::of(Speech::Smtp);
         let show = |line: &&str| {
             let (who, line) = line.split_once(' ').unwrap();
             let line = if who == "C:" { veil.client(line.as_bytes()) } else { veil.server(line.as_bytes()) };

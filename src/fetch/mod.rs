@@ -1,9 +1,13 @@
 //! Floor 4: a POP3 mailbox brought home; clock, target and journal are passed in.
 
+pub mod fetching;
 pub mod filter;
 pub mod keeper;
+pub mod listing;
 pub mod name;
 pub mod policy;
+pub mod reading;
+pub mod session;
 pub mod settle;
 pub mod target;
 pub mod words;

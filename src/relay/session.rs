@@ -11,10 +11,10 @@ use crate::net::drive::fault::Fault as Cut;
 use crate::net::drive::work::{Direction, Options, Work};
 use crate::net::tls::layer::{Certificate, Facts, Handshake, TlsError};
 use crate::protocol::proxy::Introduction;
-use crate::protocol::sasl::words::{self as sasl, Mechanism};
+use crate::protocol::sasl::words::{self as sasl, Authentication, Mechanism};
 use crate::protocol::smtp::client::Client;
 use crate::protocol::smtp::client::stage::Stage;
-use crate::protocol::smtp::client::words::{Authentication, ClientAsk, ClientConfig, ClientTell, Failure, Fault, Transaction};
+use crate::protocol::smtp::client::words::{ClientAsk, ClientConfig, ClientTell, Failure, Fault, Transaction};
 use crate::protocol::smtp::extensions::Extensions;
 use std::io::{self, Read};
 

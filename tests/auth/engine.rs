@@ -5,11 +5,9 @@ use crate::support::login;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use postroad::bytes::secret::Secret;
-use postroad::protocol::sasl::words::{Login, Mechanism};
+use postroad::protocol::sasl::words::{Authentication, InClear, Login, Mechanism};
 use postroad::protocol::smtp::client::Client;
-use postroad::protocol::smtp::client::words::{
-    Authentication, ClientAsk, ClientConfig, ClientTell, Fault, InClear, StartTls, Timeouts,
-};
+use postroad::protocol::smtp::client::words::{ClientAsk, ClientConfig, ClientTell, Fault, StartTls, Timeouts};
 use proptest::prelude::*;
 
 /// Logs in as this, and leaves.

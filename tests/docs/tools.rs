@@ -10,6 +10,7 @@ pub const TOOLS: &[Tool] = &[
     ("mailq-run", cmd::mailq_run::command),
     ("mime-pack", cmd::mime_pack::command),
     ("mx-lookup", cmd::mx_lookup::command),
+    ("pop3-fetch", cmd::pop3_fetch::command),
     ("smtp-listen", cmd::smtp_listen::command),
     ("smtp-send", cmd::smtp_send::command),
 ];

@@ -4,8 +4,7 @@
 
 use super::transcript::Transcript;
 use postroad::bytes::secret::Secret;
-use postroad::protocol::sasl::words::{Login, Mechanism};
-use postroad::protocol::smtp::client::words::{Authentication, InClear};
+use postroad::protocol::sasl::words::{Authentication, InClear, Login, Mechanism};
 
 /// The password behind `$PASSWORD`, for every user.
 pub const PASSWORD: &str = "s3cret";

@@ -10,6 +10,7 @@ pub mod drive;
 pub mod engines;
 pub mod faulty;
 pub mod login;
+pub mod played;
 pub mod process;
 pub mod script;
 pub mod speaker;

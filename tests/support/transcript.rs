@@ -10,6 +10,7 @@
 //! tls                                                          TLS starts; `tls refused`: the client breaks the handshake off,
 //!                                                              `tls broken`: the server does
 //! close                                                        one side closes
+//! lost                                                         the server closes in the middle of what it says
 //! connect                                                      a client connects again
 //! > text of the stored message or of stdout
 //! outcome: refused c@z 550 5.1.1 no such user                  a row of stdout, blanks for its tabs; `…` as above
@@ -27,6 +28,8 @@ pub enum Line {
     Tls(Handshake),
     /// The server closes here, or the client does.
     Close,
+    /// The server closes in the middle of what it says.
+    Lost,
     /// A client connects again.
     Connect,
 }
@@ -94,6 +97,7 @@ fn take(transcript: &mut Transcript, line: &str) -> Option<()> {
     }
     let event = match line {
         "close" => Some(Line::Close),
+        "lost" => Some(Line::Lost),
         "connect" => Some(Line::Connect),
         "tls" => Some(Line::Tls(Handshake::Made)),
         "tls refused" => Some(Line::Tls(Handshake::Refused)),

@@ -1,4 +1,5 @@
 //! The protocols in plain words: one file a table. Nothing here is printed or decided.
 
 pub mod extensions;
+pub mod pop3;
 pub mod smtp;

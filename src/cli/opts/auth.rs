@@ -12,8 +12,7 @@ use crate::cli::secret::{SOURCES, Source, Vault};
 use crate::cli::stdio::say;
 use crate::mail::server::Place;
 use crate::net::inherited;
-use crate::protocol::sasl::words::{self as sasl, Mechanism};
-use crate::protocol::smtp::client::words::{Authentication, InClear};
+use crate::protocol::sasl::words::{self as sasl, Authentication, InClear, Mechanism};
 use crate::relay::route::argv;
 use crate::relay::session::Login;
 use anyhow::anyhow;
@@ -169,6 +168,11 @@ impl AuthOptions {
             server,
             vault: Vault::new(source),
         }))
+    }
+
+    /// The mechanisms that were named.
+    pub fn mechanisms(&self) -> &[Mechanism] {
+        &self.auth
     }
 
     /// A password on the command line is not used, whatever it stands in. The errors don't repeat it.

@@ -52,18 +52,27 @@ impl ServerOptions {
             return Ok(Some(Chosen { server: Server::command(scheme, argv), account: None, name: None }));
         }
         if let Some(text) = &self.server {
-            let server = Server::parse(text, default);
-            let server = server.map_err(|error| Failure::text(Status::Usage, unreadable(text, &error)))?;
-            return Ok(Some(Chosen { server, account: None, name: None }));
+            return named(text, default).map(Some);
         }
-        let Some(name) = &self.account else { return Ok(None) };
-        match config.accounts.get(name) {
-            Some(account) => {
-                let (server, account) = (account.server.clone(), Some(account.clone()));
-                Ok(Some(Chosen { server, account, name: Some(name.clone()) }))
-            }
-            None => Err(Failure::text(Status::Config, unknown_account(name, config))),
+        self.account.as_ref().map(|name| account(name, config)).transpose()
+    }
+}
+
+/// The server that is named by URL or host. One that cannot be read is status 64.
+pub fn named(text: &str, default: Scheme) -> Result<Chosen, Failure> {
+    let server = Server::parse(text, default);
+    let server = server.map_err(|error| Failure::text(Status::Usage, unreadable(text, &error)))?;
+    Ok(Chosen { server, account: None, name: None })
+}
+
+/// The server of an account; status 78 where there is no such account.
+pub fn account(name: &str, config: &Config) -> Result<Chosen, Failure> {
+    match config.accounts.get(name) {
+        Some(account) => {
+            let (server, account) = (account.server.clone(), Some(account.clone()));
+            Ok(Chosen { server, account, name: Some(name.to_owned()) })
         }
+        None => Err(Failure::text(Status::Config, unknown_account(name, config))),
     }
 }
 

@@ -173,6 +173,9 @@ fn by_server(server: &Server, implicit: bool, secrets: bool) -> TlsMode {
     match &server.place {
         Place::Host { .. } | Place::Mx(_) if secrets => TlsMode::Require,
         Place::Host { port: SUBMISSION_PORT, .. } => TlsMode::Require,
+        Place::Socket(_) | Place::Command(_) if !implicit && matches!(server.scheme, Scheme::Pop3 | Scheme::Imap) => {
+            TlsMode::Opportunistic
+        }
         _ if implicit || matches!(server.scheme, Scheme::Submission | Scheme::Pop3 | Scheme::Imap) => TlsMode::Require,
         _ => TlsMode::Opportunistic,
     }

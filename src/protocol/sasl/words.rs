@@ -122,6 +122,33 @@ pub struct Login {
     pub server: Option<(String, u16)>,
 }
 
+/// How a client logs in. Who it is, is asked for once it matters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authentication {
+    /// What may be used, in the order of preference.
+    pub mechanisms: Vec<Mechanism>,
+    /// Go on without where the server offers none of them.
+    pub optional: bool,
+    pub in_clear: InClear,
+}
+
+impl Authentication {
+    /// Without TLS none of the mechanisms may be used: whatever else the server offers, the session is over.
+    pub fn needs_tls(&self) -> bool {
+        self.in_clear == InClear::Never && self.mechanisms.iter().all(|mechanism| mechanism.needs_secret())
+    }
+}
+
+/// Whether secrets, or responses that can be cracked, may go where no TLS is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InClear {
+    Never,
+    /// Somebody asked for it.
+    Allowed,
+    /// The connection does not leave this host and cannot be overheard: a socket, a pipe.
+    Local,
+}
+
 /// What the server offers beside the mechanism that was chosen, as far as that matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offered {

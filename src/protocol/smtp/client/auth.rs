@@ -1,11 +1,11 @@
 //! AUTH (RFC 4954) as a client: which mechanism, and one exchange of it in lines of base64. Whose secrets, the work above knows.
 
-use super::words::{Authentication, Failure, Fault, InClear};
+use super::words::{Failure, Fault};
 use crate::bytes::secret::Secret;
 use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::{EnhancedStatus, Reply};
 use crate::protocol::sasl::Exchange;
-use crate::protocol::sasl::words::{Login, Mechanism, Offered, SaslError};
+use crate::protocol::sasl::words::{Authentication, InClear, Login, Mechanism, Offered, SaslError};
 use crate::protocol::smtp::extensions::Extensions;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

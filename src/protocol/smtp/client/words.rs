@@ -3,7 +3,7 @@
 use super::stage::Stage;
 use crate::mail::envelope::Envelope;
 use crate::mail::outcome::Outcome;
-use crate::protocol::sasl::words::{Login, Mechanism};
+use crate::protocol::sasl::words::{Authentication, Login, Mechanism};
 use crate::protocol::smtp::extensions::Extensions;
 use std::time::Duration;
 
@@ -80,33 +80,6 @@ pub struct ClientConfig {
     pub discard: Vec<String>,
     /// Where the session ends, to try a server: nothing is delivered before [`Stage::Dot`]. None: it goes all the way.
     pub quit_after: Option<Stage>,
-}
-
-/// How a client logs in (RFC 4954). Who it is, [`ClientAsk::Login`] asks for once it matters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Authentication {
-    /// What may be used, in the order of preference.
-    pub mechanisms: Vec<Mechanism>,
-    /// Go on without where the server offers none of them.
-    pub optional: bool,
-    pub in_clear: InClear,
-}
-
-impl Authentication {
-    /// Without TLS none of the mechanisms may be used: whatever else the server offers, the session is over.
-    pub fn needs_tls(&self) -> bool {
-        self.in_clear == InClear::Never && self.mechanisms.iter().all(|mechanism| mechanism.needs_secret())
-    }
-}
-
-/// Whether secrets, or responses that can be cracked, may go where no TLS is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InClear {
-    Never,
-    /// Somebody asked for it.
-    Allowed,
-    /// The connection does not leave this host and cannot be overheard: a socket, a pipe.
-    Local,
 }
 
 /// UTF-8 in a message's header (RFC 6532), which needs SMTPUTF8 (RFC 6531).

@@ -1,0 +1,30 @@
+//! What is spoken in a session, and what stands for what is hidden of it.
+
+/// Stands in the place of what is not shown.
+pub const HIDDEN: &str = "<hidden>";
+/// Longest name of a mechanism (RFC 4422 section 3.1).
+pub const MAX_NAME: usize = 20;
+
+/// What is spoken in a session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Speech {
+    /// LMTP, too.
+    #[default]
+    Smtp,
+    Pop3,
+}
+
+impl Speech {
+    /// A line by which the server refuses.
+    pub fn is_refusal(self, line: &[u8]) -> bool {
+        match self {
+            Speech::Smtp => matches!(line, [b'4' | b'5', b'0'..=b'9', b'0'..=b'9', ..]),
+            Speech::Pop3 => line.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"-ERR")),
+        }
+    }
+
+    /// A command that only asks whether there is such a thing: to refuse it is no news.
+    pub fn is_probe(self, line: &[u8]) -> bool {
+        self == Speech::Pop3 && [&b"CAPA"[..], b"UTF8"].iter().any(|verb| line.eq_ignore_ascii_case(verb))
+    }
+}

@@ -1,0 +1,119 @@
+//! pop3-fetch: a POP3 mailbox listed, read, or brought home.
+
+mod args;
+mod mailbox;
+mod rows;
+mod signals;
+mod target;
+mod way;
+
+use crate::cli::args::{self as words, Parsed};
+use crate::cli::config::{self, Reader, system_hostname};
+use crate::cli::exit::{Failure, Status};
+use crate::cli::opts::auth::refuse_passwords;
+use crate::cli::screen::Screen;
+use crate::cli::stdio::say;
+use crate::cli::transcript::Level;
+use crate::cli::veil::words::Speech;
+use args::Args;
+use clap::CommandFactory;
+use mailbox::Mailbox;
+use signals::Signals;
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use way::Way;
+
+/// The command line's definition, for man page and completions.
+pub fn command() -> clap::Command {
+    Args::command()
+}
+
+/// Runs the tool; `args` with its own name first.
+pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
+    let words: Vec<OsString> = args.collect();
+    refuse_passwords(&words)?;
+    let Parsed::Run(args) = words::parse::<Args>(words)? else { return Ok(Status::Done) };
+    check(&args)?;
+    let config = config::load(Reader::Client, args.config.as_deref())?;
+    let chosen = way::chosen(&args, &config)?;
+    let several = chosen.len() > 1;
+    let ways: Vec<Way> = chosen.into_iter().map(|chosen| Way::new(&args, chosen, false)).collect::<Result<_, _>>()?;
+    let hostname = config.hostname.as_ref().map_or_else(system_hostname, ToString::to_string);
+    let screen = screen(&args)?;
+    let signals = Signals::watch()?;
+    let mut statuses = Vec::new();
+    for way in &ways {
+        let done = Mailbox { args: &args, way, screen: &screen, signals: &signals, hostname: &hostname, several }.run();
+        if !matches!(done, Ok(Status::Done | Status::NoInput)) {
+            screen.show_last();
+        }
+        let status = match done {
+            Ok(status) => status,
+            // A closed stdout ends everything.
+            Err(failure) if !several || failure.status == Status::Io => return Err(failure),
+            Err(failure) => {
+                say(&format!("pop3-fetch: {:#}", failure.error));
+                failure.status
+            }
+        };
+        statuses.push(status);
+        if signals.came() {
+            break;
+        }
+    }
+    Ok(together(&statuses, args.exit_empty))
+}
+
+/// What the parser cannot see: options that go together only in some cases.
+fn check(args: &Args) -> Result<(), Failure> {
+    if args.json && args.target.is_stdout() && !args.looking.is_any() {
+        return Err(Failure::text(Status::Usage, "--json: the messages themselves go to stdout; name another target"));
+    }
+    Ok(())
+}
+
+fn screen(args: &Args) -> Result<Screen, Failure> {
+    let level = Level::new(args.verbose, args.quiet, !std::io::stderr().is_terminal());
+    let screen = Screen::new(level).speaking(Speech::Pop3).showing_secrets(args.auth.show_secrets);
+    Ok(screen.in_detail(args.trace.hex, args.trace.explain).tracing(args.trace.file()?))
+}
+
+/// One status for all mailboxes. An empty one ([`Status::NoInput`]) counts as done beside others.
+fn together(statuses: &[Status], exit_empty: bool) -> Status {
+    let all = |wanted: Status| statuses.iter().all(|status| *status == wanted);
+    if all(Status::NoInput) {
+        return if exit_empty { Status::NoInput } else { Status::Done };
+    }
+    let bad: Vec<Status> = statuses.iter().copied().filter(|status| !matches!(status, Status::Done | Status::NoInput)).collect();
+    match bad.as_slice() {
+        [] => Status::Done,
+        // Cut off in mid-message: a retry is due whatever else was delivered.
+        bad if bad.contains(&Status::TryAgain) => Status::TryAgain,
+        [one] if statuses.len() == 1 => *one,
+        bad if bad.len() == statuses.len() && bad.windows(2).all(|pair| pair[0] == pair[1]) => bad[0],
+        _ => Status::Partly,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_mailboxes_have_one_status() {
+        use Status::{Done, NoInput, Partly, Permission, TryAgain};
+        for (statuses, empty, want) in [
+            (&[Done][..], false, Done),
+            (&[NoInput, NoInput], false, Done),
+            (&[NoInput, NoInput], true, NoInput),
+            (&[NoInput, Done], true, Done),
+            (&[Permission], false, Permission),
+            (&[Permission, Permission], false, Permission),
+            (&[Permission, Done], false, Partly),
+            (&[TryAgain, Done], false, TryAgain),
+            (&[NoInput, Permission], true, Partly),
+        ] {
+            assert_eq!(together(statuses, empty), want, "{statuses:?}");
+        }
+    }
+}

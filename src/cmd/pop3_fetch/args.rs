@@ -1,0 +1,129 @@
+//! pop3-fetch's command line.
+
+use super::target::TargetOptions;
+use crate::cli::opts::auth::AuthOptions;
+use crate::cli::opts::server::NetworkOptions;
+use crate::cli::opts::tls::ClientTlsOptions;
+use crate::cli::opts::trace::TraceOptions;
+use clap::{Parser, ValueEnum};
+use std::path::PathBuf;
+
+/// Fetch the messages of a POP3 mailbox
+///
+/// Messages go to stdout unless another target is named: one as it is, several as an mbox (mboxrd), with LF for line ends. A message
+/// that was cut off is never delivered. Without --delete all stays on the server.
+#[derive(Debug, Parser)]
+#[command(name = "pop3-fetch", version, max_term_width = 100)]
+pub struct Args {
+    #[command(flatten)]
+    pub mailbox: MailboxOptions,
+    #[command(flatten)]
+    pub looking: LookingOptions,
+    #[command(flatten)]
+    pub target: TargetOptions,
+    /// How many lines of the body --top gives
+    #[arg(long, value_name = "N", default_value_t = 10, hide_short_help = true)]
+    pub lines: u32,
+    /// Status 66 where there was nothing to fetch, in place of 0
+    #[arg(long)]
+    pub exit_empty: bool,
+    /// Log in by this alone: auth (SASL), apop or user (USER and PASS) [default: the strongest that is offered]
+    #[arg(
+        long,
+        value_name = "HOW",
+        value_enum,
+        hide_possible_values = true,
+        hide_short_help = true,
+        help_heading = "Login options"
+    )]
+    pub login: Option<By>,
+    /// Act as if the server did not offer these capabilities
+    #[arg(long, value_name = "NAME", value_delimiter = ',', hide_short_help = true, help_heading = "Debugging options")]
+    pub discard_capa: Vec<String>,
+    /// Config file [default: $POSTROAD_CONFIG, else ~/.config/postroad/config.toml over /etc/postroad/config.toml]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub config: Option<PathBuf>,
+    /// Results as one JSON object a line
+    #[arg(long)]
+    pub json: bool,
+    /// Show the session on stderr; twice: with times
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// No progress bar, and nothing on stderr but what ends the tool
+    #[arg(short, long)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub network: NetworkOptions,
+    #[command(flatten)]
+    pub auth: AuthOptions,
+    #[command(flatten)]
+    pub tls: ClientTlsOptions,
+    #[command(flatten)]
+    pub trace: TraceOptions,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// AUTH, by a SASL mechanism
+    Auth,
+    /// A digest of password and greeting
+    Apop,
+    /// USER and PASS
+    User,
+}
+
+/// Which mailboxes.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[group(id = "which")]
+pub struct MailboxOptions {
+    /// The server: [pop3://|pop3s://][user@]host[:port], or a socket as unix:/PATH
+    ///
+    /// pop3:// and a bare host start TLS by STLS or not at all, unless --tls says otherwise; pop3s:// starts with TLS.
+    #[arg(value_name = "SERVER")]
+    pub place: Option<String>,
+    /// The same as an option
+    #[arg(short, long, value_name = "SERVER", conflicts_with = "place", help_heading = "Server options")]
+    pub server: Option<String>,
+    /// Take server, user and password from [account.NAME] of the config; may be given more than once
+    #[arg(short, long, value_name = "NAME", conflicts_with_all = ["place", "server"], help_heading = "Server options")]
+    pub account: Vec<String>,
+    /// Every account of the config that is a POP3 mailbox
+    #[arg(long, conflicts_with_all = ["place", "server", "account"], help_heading = "Server options")]
+    pub all_accounts: bool,
+    /// Start this program and speak to its stdin and stdout, as to a server that inetd starts
+    ///
+    /// Words are parted at blanks, quotes keep them together; there is no shell.
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        conflicts_with_all = ["place", "server", "account", "all_accounts"],
+        hide_short_help = true,
+        help_heading = "Server options"
+    )]
+    pub pipe: Option<String>,
+}
+
+/// What is only looked at.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[group(id = "look", multiple = false)]
+pub struct LookingOptions {
+    /// List the messages: number, size, unique-id
+    #[arg(long)]
+    pub list: bool,
+    /// Say how many messages there are, and how many octets they have
+    #[arg(long)]
+    pub stat: bool,
+    /// Write message N's header and the first lines of its body to stdout; N as 3 or 1,4,7
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    pub top: Vec<u32>,
+    /// Write message N to stdout, whatever was fetched before; N as 3 or 1,4,7
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    pub retr: Vec<u32>,
+}
+
+impl LookingOptions {
+    /// Nothing is fetched into a target.
+    pub fn is_any(&self) -> bool {
+        self.list || self.stat || !self.top.is_empty() || !self.retr.is_empty()
+    }
+}

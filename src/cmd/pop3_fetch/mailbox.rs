@@ -1,0 +1,246 @@
+//! One mailbox: what was asked for is done in one session.
+
+use super::args::Args;
+use super::rows::{Counts, ListedRow, OutcomeRow};
+use super::signals::Signals;
+use super::target::stopped;
+use super::way::Way;
+use crate::cli::exit::{Failure, Status};
+use crate::cli::progress::Progress;
+use crate::cli::report::Rows;
+use crate::cli::screen::Screen;
+use crate::cli::stdio::{Stdout, StdoutError, say};
+use crate::fetch::fetching::{Fetching, Finished, Witness};
+use crate::fetch::keeper::Keeper;
+use crate::fetch::listing::Listing;
+use crate::fetch::reading::{Extent, Reading};
+use crate::fetch::session::{self, Around, Ended, Job};
+use crate::fetch::words::{Outcome, Row};
+use crate::protocol::pop3::words::{Failure as SessionFailure, Fault};
+use crate::relay::session::Login;
+
+pub struct Mailbox<'a> {
+    pub args: &'a Args,
+    pub way: &'a Way,
+    pub screen: &'a Screen,
+    pub signals: &'a Signals,
+    /// Ours, in names and trace fields.
+    pub hostname: &'a str,
+    /// There are others: rows say whose they are.
+    pub several: bool,
+}
+
+impl Mailbox<'_> {
+    /// [`Status::NoInput`]: there was nothing to fetch.
+    pub fn run(&self) -> Result<Status, Failure> {
+        let looking = &self.args.looking;
+        if looking.list {
+            self.list()
+        } else if looking.stat {
+            self.stat()
+        } else if !looking.top.is_empty() {
+            self.read(&looking.top, Extent::Top(self.args.lines))
+        } else if !looking.retr.is_empty() {
+            self.read(&looking.retr, Extent::Whole)
+        } else {
+            self.fetch()
+        }
+    }
+
+    fn session(&self, job: &mut dyn Job) -> Result<Ended, Failure> {
+        let titled = |failure: Failure| Failure { error: failure.error.context(self.way.title()), ..failure };
+        let (connection, via) = self.way.connect(&self.args.network.dialer()).map_err(titled)?;
+        let handshake = self.way.handshake();
+        let around = Around {
+            tls: Some(handshake.as_ref()),
+            login: self.way.login.as_ref().map(|login| login as &dyn Login),
+            watch: Some(self.screen),
+            stoppers: Some(&|stopper| self.signals.end(stopper)),
+        };
+        Ok(session::run(connection, self.way.config(), around, job, &via))
+    }
+
+    fn account(&self) -> Option<&str> {
+        self.way.name.as_deref().filter(|_| self.several)
+    }
+
+    fn failure(&self, failure: &SessionFailure) -> Failure {
+        Failure::text(status(failure.fault), format_args!("{}: {}", self.way.title(), failure.text))
+    }
+
+    fn warn(&self, problems: &[String]) {
+        if !self.args.quiet {
+            problems.iter().for_each(|problem| say(&format!("pop3-fetch: {}: {problem}", self.way.title())));
+        }
+    }
+
+    fn list(&self) -> Result<Status, Failure> {
+        let mut listing = Listing::new();
+        let ended = self.session(&mut listing)?;
+        if let Some(failure) = &ended.failure
+            && !listing.is_done()
+        {
+            return Err(self.failure(failure));
+        }
+        let mut rows = Rows::new(self.args.json);
+        for listed in listing.messages() {
+            rows.add(&ListedRow::new(&listed, self.account()))?;
+        }
+        rows.flush()?;
+        self.warn(listing.problems());
+        Ok(if listing.problems().is_empty() { Status::Done } else { Status::Partly })
+    }
+
+    fn stat(&self) -> Result<Status, Failure> {
+        let mut listing = Listing::counting();
+        let ended = self.session(&mut listing)?;
+        match (listing.counts(), &ended.failure) {
+            (Some((messages, size)), _) => {
+                Rows::new(self.args.json).put(&Counts { account: self.account(), messages, size })?;
+                Ok(if messages == 0 && self.args.exit_empty { Status::NoInput } else { Status::Done })
+            }
+            (None, Some(failure)) => Err(self.failure(failure)),
+            (None, None) => {
+                let why = listing.problems().first().map_or("no answer to STAT", String::as_str);
+                Err(Failure::text(Status::Protocol, format_args!("{}: {why}", self.way.title())))
+            }
+        }
+    }
+
+    fn read(&self, numbers: &[u32], extent: Extent) -> Result<Status, Failure> {
+        let mut out = Stdout::new();
+        let mut reading = Reading::new(numbers.to_vec(), extent, self.args.target.crlf, &mut out);
+        let ended = self.session(&mut reading)?;
+        if let Some(error) = reading.failed.take() {
+            return Err(StdoutError::from(error).into());
+        }
+        if let Some(failure) = &ended.failure {
+            let cut = reading.current().map(|number| format!(", in message {number}")).unwrap_or_default();
+            let text = format!("{}{cut}", failure.text);
+            return Err(self.failure(&SessionFailure { text, ..failure.clone() }));
+        }
+        for (number, refusal) in &reading.refused {
+            say(&format!("pop3-fetch: {}: message {number}: {refusal}", self.way.title()));
+        }
+        Ok(match (reading.refused.is_empty(), reading.read) {
+            (true, _) => Status::Done,
+            (false, 0) => Status::Refused,
+            (false, _) => Status::Partly,
+        })
+    }
+
+    fn fetch(&self) -> Result<Status, Failure> {
+        let progress = Progress::new(self.args.quiet);
+        let mut tell = |line: &str| self.warn(&[line.to_owned()]);
+        let target = &self.args.target;
+        let done = target.with_keeper(&self.way.whose(self.hostname), &mut tell, |keeper| {
+            let mut teller = Teller {
+                mailbox: self,
+                progress: &progress,
+                rows: (!target.is_stdout()).then(|| Rows::new(self.args.json)),
+                handled: 0,
+                failed: 0,
+                broken: None,
+            };
+            let mut fetching = Fetching::new(keeper, &mut teller);
+            let ended = self.session(&mut fetching);
+            let finished = fetching.finish();
+            progress.finish();
+            let Teller { handled, failed, broken, .. } = teller;
+            match (ended, broken) {
+                (Err(failure), _) => Err(failure),
+                (_, Some(error)) => Err(error.into()),
+                (Ok(ended), None) => self.judge(keeper, &ended, &finished, handled, failed),
+            }
+        });
+        // What stops a target before it began is told with the mailbox's name, too.
+        done.map_err(|failure| Failure { error: failure.error.context(self.way.title()), ..failure })?
+    }
+
+    fn judge(
+        &self,
+        keeper: &Keeper<'_>,
+        ended: &Ended,
+        finished: &Finished,
+        handled: usize,
+        failed: usize,
+    ) -> Result<Status, Failure> {
+        self.warn(&finished.problems);
+        if let Some(stop) = keeper.stop() {
+            if let Some(error) = &stop.error
+                && StdoutError::within(error).is_some_and(StdoutError::is_closed_pipe)
+            {
+                return Ok(Status::Done);
+            }
+            let failure = stopped(stop);
+            return Err(Failure { error: failure.error.context(self.way.title()), ..failure });
+        }
+        if let Some(failure) = &ended.failure {
+            let cut = finished.cut.map(|number| format!(", in message {number}: nothing of it was delivered"));
+            let text = format!("{}{}", failure.text, cut.unwrap_or_default());
+            return Err(self.failure(&SessionFailure { text, ..failure.clone() }));
+        }
+        if let Some(refusal) = &finished.not_updated {
+            say(&format!("pop3-fetch: {}: the server did not delete all that it was to: {refusal}", self.way.title()));
+            return Ok(Status::Partly);
+        }
+        Ok(match (failed, finished.problems.is_empty()) {
+            (0, true) if handled == 0 => Status::NoInput,
+            (0, true) => Status::Done,
+            _ => Status::Partly,
+        })
+    }
+}
+
+/// What a session's failure ends the tool with.
+fn status(fault: Fault) -> Status {
+    match fault {
+        Fault::Busy | Fault::Lost | Fault::Tls | Fault::Cancelled => Status::TryAgain,
+        Fault::Refused => Status::Refused,
+        Fault::Login => Status::Permission,
+        Fault::Protocol => Status::Protocol,
+    }
+}
+
+/// Tells what comes of messages while it does.
+struct Teller<'a> {
+    mailbox: &'a Mailbox<'a>,
+    progress: &'a Progress,
+    /// None: messages go to stdout, and only failures are told, on stderr.
+    rows: Option<Rows>,
+    /// Messages that were fetched, or tried.
+    handled: usize,
+    failed: usize,
+    broken: Option<StdoutError>,
+}
+
+impl Witness for Teller<'_> {
+    fn expect(&mut self, octets: u64) {
+        self.progress.expect(octets);
+    }
+
+    fn passed(&mut self, octets: u64) {
+        self.progress.passed(octets);
+    }
+
+    fn rows(&mut self, all: Vec<Row>) {
+        for row in &all {
+            self.handled += usize::from(!matches!(row.outcome, Outcome::Kept | Outcome::Skipped));
+            self.failed += usize::from(row.outcome == Outcome::Failed);
+            match &mut self.rows {
+                Some(rows) => {
+                    let told = rows.add(&OutcomeRow::new(row, self.mailbox.account()));
+                    self.broken = self.broken.take().or(told.err());
+                }
+                None if row.outcome == Outcome::Failed => {
+                    say(&format!("pop3-fetch: {}: message {}: {}", self.mailbox.way.title(), row.number, row.text));
+                }
+                None => {}
+            }
+        }
+        if let Some(rows) = &mut self.rows {
+            let told = rows.flush();
+            self.broken = self.broken.take().or(told.err());
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The way to one mailbox: server, TLS, who logs in.
+
+use super::args::{Args, By};
+use super::target::Whose;
+use crate::cli::config::settings::{Config, TlsMode};
+use crate::cli::exit::{Failure, OrStatus, Status};
+use crate::cli::opts::auth::Auth;
+use crate::cli::opts::server::{Chosen, account, named};
+use crate::cli::opts::tls::ClientTls;
+use crate::mail::server::{Host, Place, Scheme, Server};
+use crate::net::connection::Connection;
+use crate::net::dial::{DialError, Dialer};
+use crate::net::tls::client::{Client, ClientConfig as TlsConfig, Verify};
+use crate::net::tls::layer::Handshake;
+use crate::protocol::pop3::words::{ClientConfig, LoginBy, Timeouts};
+use crate::protocol::smtp::client::words::StartTls;
+use crate::relay::route;
+use crate::relay::session::{Login, Via};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+pub struct Way {
+    /// The account's name.
+    pub name: Option<String>,
+    pub server: Server,
+    /// The host, path or program of it.
+    place: String,
+    pub tls: ClientTls,
+    client: Arc<Client>,
+    pub login: Option<Auth>,
+    by: LoginBy,
+    timeouts: Timeouts,
+    discard: Vec<String>,
+}
+
+/// The servers that were asked for; never none.
+pub fn chosen(args: &Args, config: &Config) -> Result<Vec<Chosen>, Failure> {
+    let options = &args.mailbox;
+    if let Some(command) = &options.pipe {
+        let argv = route::argv(command).map_err(|e| Failure::text(Status::Usage, format_args!("--pipe: {e}")))?;
+        return Ok(vec![Chosen { server: Server::command(Scheme::Pop3, argv), account: None, name: None }]);
+    }
+    if let Some(text) = options.place.as_ref().or(options.server.as_ref()) {
+        return Ok(vec![checked(named(text, Scheme::Pop3)?)?]);
+    }
+    if options.all_accounts {
+        let of_pop3 = config.accounts.iter().filter(|(_, account)| is_pop3(account.server.scheme));
+        let all: Vec<Chosen> = of_pop3.map(|(name, _)| account(name, config)).collect::<Result<_, _>>()?;
+        if all.is_empty() {
+            return Err(Failure::text(Status::Config, "the config has no account with a pop3:// or pop3s:// server"));
+        }
+        return Ok(all);
+    }
+    if options.account.is_empty() {
+        return Err(Failure::text(Status::Usage, "no server: name one, or an account with -a, or --all-accounts"));
+    }
+    options.account.iter().map(|name| checked(account(name, config)?)).collect()
+}
+
+fn is_pop3(scheme: Scheme) -> bool {
+    matches!(scheme, Scheme::Pop3 | Scheme::Pop3s)
+}
+
+fn checked(chosen: Chosen) -> Result<Chosen, Failure> {
+    let usage = |text: String| Err(Failure::text(if chosen.name.is_some() { Status::Config } else { Status::Usage }, text));
+    let server = &chosen.server;
+    if !is_pop3(server.scheme) {
+        return usage(format!("{}: no POP3 server; those are pop3:// and pop3s://", server.scheme.word()));
+    }
+    if matches!(server.place, Place::Mx(_)) {
+        return usage("a mailbox is at a host, not at a domain's MX hosts".to_owned());
+    }
+    if server.path.is_some() {
+        return usage("POP3 has one mailbox for each user, so nothing follows the host".to_owned());
+    }
+    Ok(chosen)
+}
+
+impl Way {
+    /// `only_to_look`: nobody logs in, and a certificate that would be refused is reported.
+    pub fn new(args: &Args, chosen: Chosen, only_to_look: bool) -> Result<Way, Failure> {
+        let login = if only_to_look { None } else { args.auth.resolve(Some(&chosen), "pop3-fetch", args.quiet)? };
+        if login.is_none() && !only_to_look {
+            return Err(Failure::text(Status::Usage, "nobody to log in as: say --user USER, or user@ in the server's URL"));
+        }
+        if login.as_ref().is_some_and(|login| login.authentication(false).optional) {
+            return Err(Failure::text(Status::Usage, "--auth-optional: a mailbox is only shown to who logs in"));
+        }
+        let secrets = login.as_ref().is_some_and(Auth::has_secrets);
+        let tls = args.tls.clone().resolve(&chosen.server, chosen.account.as_ref(), secrets)?;
+        let connector = tls.connector();
+        let connector = match only_to_look {
+            true => TlsConfig { verify: Verify::Report, report: true, ..connector },
+            false if args.verbose > 0 || args.trace.is_any() => connector.reporting(),
+            false => connector,
+        };
+        let client = Client::new(connector);
+        if tls.ca.is_some() || tls.cert.is_some() {
+            client.prepare().or_status(Status::Config)?;
+        }
+        let named = !args.auth.mechanisms().is_empty() || chosen.account.as_ref().is_some_and(|account| !account.auth.is_empty());
+        let by = match args.login {
+            Some(By::Auth) => LoginBy::Auth,
+            Some(By::Apop) => LoginBy::Apop,
+            Some(By::User) => LoginBy::User,
+            // Who names mechanisms wants no others.
+            None if named => LoginBy::Auth,
+            None => LoginBy::Any,
+        };
+        Ok(Way {
+            name: chosen.name,
+            place: match &chosen.server.place {
+                Place::Host { host, .. } => host.to_string(),
+                _ => chosen.server.to_string(),
+            },
+            server: chosen.server,
+            tls,
+            client,
+            login,
+            by,
+            timeouts: args.network.timeout().map_or_else(Timeouts::default, Timeouts::capped),
+            discard: args.discard_capa.iter().map(|name| name.to_ascii_uppercase()).collect(),
+        })
+    }
+
+    pub fn config(&self) -> ClientConfig {
+        let local = matches!(self.server.place, Place::Socket(_) | Place::Command(_));
+        ClientConfig {
+            tls: self.start(),
+            auth: self.login.as_ref().map(|login| login.authentication(local)),
+            by: self.by,
+            timeouts: self.timeouts.clone(),
+            discard: self.discard.clone(),
+        }
+    }
+
+    pub fn start(&self) -> StartTls {
+        match (self.tls.implicit, self.tls.mode) {
+            (true, _) => StartTls::Implicit,
+            (_, TlsMode::Require) => StartTls::Required,
+            (_, TlsMode::Opportunistic) => StartTls::IfOffered,
+            (_, TlsMode::Never) => StartTls::Never,
+        }
+    }
+
+    /// What starts TLS with the server.
+    pub fn handshake(&self) -> Box<dyn Handshake> {
+        let host = match &self.server.place {
+            Place::Host { host: Host::Name(name), .. } => name.clone(),
+            Place::Host { host: Host::Address(address), .. } => address.to_string(),
+            _ => "localhost".to_owned(),
+        };
+        Box::new(self.client.to(self.tls.name.as_deref().unwrap_or(&host)))
+    }
+
+    /// Whose mailbox it is, for what is remembered of it.
+    pub fn whose<'a>(&'a self, hostname: &'a str) -> Whose<'a> {
+        let user = self.login.as_ref().map_or("", Auth::user);
+        let port = if let Place::Host { port, .. } = &self.server.place { *port } else { 0 };
+        Whose { user, host: &self.place, port, hostname }
+    }
+
+    /// How it is called in messages.
+    pub fn title(&self) -> String {
+        match (&self.name, &self.server.place) {
+            (Some(name), _) => name.clone(),
+            (None, Place::Host { host, .. }) => host.to_string(),
+            (None, _) => self.server.to_string(),
+        }
+    }
+
+    /// Status 68 where there is no such host, 75 where nothing answers.
+    pub fn connect(&self, dialer: &Dialer) -> Result<(Connection, Via), Failure> {
+        let failed = |error: DialError| {
+            let status = if error.is_no_such_host() { Status::NoHost } else { Status::TryAgain };
+            Failure::new(status, error)
+        };
+        let local = |host: String, connection| (connection, Via { host, ..Via::default() });
+        match &self.server.place {
+            Place::Host { host, port } => {
+                let (name, addresses) = match host {
+                    Host::Name(name) => (name.clone(), dialer.lookup(name, *port).map_err(failed)?),
+                    Host::Address(address) => (address.to_string(), vec![SocketAddr::new(*address, *port)]),
+                };
+                let reached = dialer.addresses(&name, &addresses).map_err(failed)?;
+                Ok((reached.connection, Via { host: name, address: Some(reached.address.to_string()), tls: None }))
+            }
+            Place::Socket(path) => Ok(local(path.display().to_string(), dialer.unix(path).map_err(failed)?)),
+            Place::Command(argv) => Ok(local(argv.join(" "), dialer.command(argv).map_err(failed)?)),
+            Place::Mx(domain) => Err(Failure::text(Status::Usage, format_args!("{domain}: no host"))),
+        }
+    }
+}

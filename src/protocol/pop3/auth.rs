@@ -1,0 +1,257 @@
+//! Logging in: by which commands, in which order, and one exchange of AUTH (RFC 5034) in lines of base64. Whose secrets, the work above
+//! knows.
+
+use super::capabilities::Capabilities;
+use super::response::{Code, Refusal, Response};
+use super::words::{LoginBy, Method};
+use crate::bytes::secret::Secret;
+use crate::protocol::sasl::Exchange;
+use crate::protocol::sasl::words::{Authentication, InClear, Login, Mechanism, Offered, SaslError};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use md5::{Digest, Md5};
+use std::collections::VecDeque;
+
+/// Octets of a command line with its CRLF (RFC 2449 section 4), which holds for AUTH with an initial response, too (RFC 5034 section 4).
+const MAX_COMMAND: usize = 255;
+
+/// Why nobody can log in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoMethod {
+    #[error("the server offers no way to log in that can be used{}", offered(.0))]
+    NoneFits(Vec<String>),
+    /// RFC 8314 section 3.3.
+    #[error("no password is sent without TLS; with --allow-plaintext-auth it is")]
+    InClear,
+    /// What would have been [`NoMethod::InClear`].
+    #[error("the server does not offer STLS, and no password is sent without TLS; with --tls never --allow-plaintext-auth it is")]
+    NoTls,
+}
+
+fn offered(names: &[String]) -> String {
+    if names.is_empty() { String::new() } else { format!(": it has AUTH {}", names.join(" ")) }
+}
+
+/// The ways to try, the strongest first: AUTH's mechanisms in their order, APOP before those that reveal the password, USER last.
+pub fn candidates(
+    wanted: &Authentication,
+    by: LoginBy,
+    capabilities: &Capabilities,
+    timestamp: bool,
+    secure: bool,
+) -> Result<VecDeque<Method>, NoMethod> {
+    let known: Vec<Mechanism> = capabilities.sasl.iter().filter_map(|name| name.parse().ok()).collect();
+    let mut methods: VecDeque<Method> = VecDeque::new();
+    if matches!(by, LoginBy::Any | LoginBy::Auth) {
+        methods.extend(wanted.mechanisms.iter().copied().filter(|m| known.contains(m)).map(Method::Auth));
+    }
+    if timestamp && matches!(by, LoginBy::Any | LoginBy::Apop) {
+        let place = methods.iter().position(|method| method.mechanism().reveals_secret()).unwrap_or(methods.len());
+        methods.insert(place, Method::Apop);
+    }
+    let takes_user = capabilities.user || !capabilities.known || (methods.is_empty() && capabilities.sasl.is_empty());
+    if (by == LoginBy::Any && takes_user) || by == LoginBy::User {
+        methods.push_back(Method::User);
+    }
+    if methods.is_empty() {
+        return Err(NoMethod::NoneFits(capabilities.sasl.clone()));
+    }
+    let safe = |method: &Method| secure || wanted.in_clear != InClear::Never || !method.mechanism().needs_secret();
+    methods.retain(safe);
+    if methods.is_empty() { Err(NoMethod::InClear) } else { Ok(methods) }
+}
+
+/// Whether `next` may be tried after the server would not have the way before it: over a connection that can be overheard, whoever
+/// sends such a refusal must not get at the password by it.
+pub fn may_follow(next: Method, wanted: &Authentication, secure: bool) -> bool {
+    secure || wanted.in_clear == InClear::Local || !next.mechanism().reveals_secret()
+}
+
+/// `APOP name digest`: MD5 of the greeting's timestamp and the password, in lower-case hex (RFC 1939 section 7).
+pub fn apop(timestamp: &str, login: &Login) -> Result<Secret<String>, SaslError> {
+    let name = argument(&login.user, "APOP has no form for a blank or control character in a name")?;
+    if name.contains(' ') {
+        return Err(SaslError::Unfit("APOP has no form for a blank or control character in a name"));
+    }
+    let digest = Md5::new().chain_update(timestamp).chain_update(login.secret.reveal().as_bytes()).finalize();
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Secret::new(format!("APOP {name} {hex}")))
+}
+
+/// `USER name` and `PASS string`; what could end the line is refused, a blank is not.
+pub fn user_and_pass(login: &Login) -> Result<(String, Secret<String>), SaslError> {
+    let name = argument(&login.user, "USER has no form for a control character in a name")?;
+    let pass = argument(login.secret.reveal(), "PASS has no form for a control character in a password")?;
+    Ok((format!("USER {name}"), Secret::new(format!("PASS {pass}"))))
+}
+
+fn argument<'a>(text: &'a str, why: &'static str) -> Result<&'a str, SaslError> {
+    let bad = text.is_empty() || text.bytes().any(|b| b.is_ascii_control()) || text.len() + 7 > MAX_COMMAND;
+    if bad { Err(SaslError::Unfit(why)) } else { Ok(text) }
+}
+
+/// What a SCRAM exchange has to know of the offer.
+pub fn bound_or_not(capabilities: &Capabilities) -> Offered {
+    let bound = capabilities.sasl.iter().any(|name| name.parse().is_ok_and(Mechanism::is_bound));
+    if bound { Offered::Bound } else { Offered::Unbound }
+}
+
+/// One exchange under way.
+#[derive(Debug)]
+pub struct Authenticating {
+    mechanism: Mechanism,
+    exchange: Exchange,
+    /// The initial response, where it did not fit the command line: for the first challenge, which has to be empty.
+    withheld: Option<Secret<Vec<u8>>>,
+    /// Something that comes of the password was sent.
+    exposed: bool,
+    /// We cancelled, for this reason.
+    cancelled: Option<SaslError>,
+}
+
+/// What the server's response means.
+#[derive(Debug)]
+pub enum Verdict {
+    /// More to say; without CRLF.
+    Say(Secret<String>),
+    /// We are who we say, and the server is who it should be.
+    Accepted,
+    /// The server would not have this mechanism; another one may do.
+    OtherMechanism(Refusal),
+    /// No, or not now.
+    Refused(Refusal),
+    /// The exchange failed on our side.
+    Failed(SaslError),
+}
+
+impl Authenticating {
+    /// The exchange, and the command that begins it.
+    pub fn begin(mechanism: Mechanism, login: &Login, offered: Offered) -> Result<(Authenticating, Secret<String>), SaslError> {
+        let exchange = Exchange::new(mechanism, login, offered)?;
+        let mut withheld = None;
+        let mut exposed = false;
+        let mut line = format!("AUTH {mechanism}");
+        if let Some(initial) = exchange.initial() {
+            let text = encode(&initial);
+            // RFC 5034 section 4: an empty initial response is a single `=`.
+            let text = if text.reveal().is_empty() { Secret::new("=".to_owned()) } else { text };
+            if line.len() + 1 + text.reveal().len() + 2 <= MAX_COMMAND {
+                line.reserve_exact(MAX_COMMAND);
+                line.push(' ');
+                line += text.reveal();
+                exposed = mechanism.reveals_secret();
+            } else {
+                withheld = Some(initial);
+            }
+        }
+        Ok((Authenticating { mechanism, exchange, withheld, exposed, cancelled: None }, Secret::new(line)))
+    }
+
+    pub fn response(&mut self, response: Response) -> Verdict {
+        if let Some(why) = self.cancelled.take() {
+            return Verdict::Failed(why);
+        }
+        match response {
+            Response::Challenge(text) => match self.challenge(&text) {
+                Ok(response) => Verdict::Say(encode(&response)),
+                Err(why) => {
+                    self.cancelled = Some(why);
+                    // RFC 5034 section 4: the client cancels with a single `*`.
+                    Verdict::Say(Secret::new("*".to_owned()))
+                }
+            },
+            Response::Ok(_) => match self.exchange.succeeded() {
+                Ok(()) if self.withheld.is_none() => Verdict::Accepted,
+                Ok(()) => Verdict::Failed(SaslError::Early(self.mechanism)),
+                Err(why) => Verdict::Failed(why),
+            },
+            // RFC 3206 section 4: only AUTH says that it is the name or password that is wrong. Without a code it may be the mechanism.
+            Response::Err(refusal) if refusal.code.is_none() && !self.exposed => Verdict::OtherMechanism(refusal),
+            Response::Err(refusal) => Verdict::Refused(refusal),
+        }
+    }
+
+    fn challenge(&mut self, text: &str) -> Result<Secret<Vec<u8>>, SaslError> {
+        let challenge = STANDARD.decode(text).map_err(|_| SaslError::NotBase64)?;
+        self.exposed = true;
+        match self.withheld.take() {
+            Some(initial) if challenge.is_empty() => Ok(initial),
+            Some(_) => Err(SaslError::Unexpected(self.mechanism)),
+            None => self.exchange.respond(&challenge),
+        }
+    }
+}
+
+/// A refusal that has nothing to do with who we are: a retry may help, with the same password.
+pub fn is_not_ours(refusal: &Refusal) -> bool {
+    refusal.code.is_some_and(Code::is_temporary)
+}
+
+fn encode(bytes: &Secret<Vec<u8>>) -> Secret<String> {
+    Secret::new(STANDARD.encode(bytes.reveal()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn login(user: &str, secret: &str) -> Login {
+        Login {
+            user: user.to_owned(),
+            authzid: None,
+            secret: Secret::new(secret.to_owned()),
+            nonce: "n".to_owned(),
+            binding: None,
+            server: None,
+        }
+    }
+
+    fn ways(sasl: &str, user: bool, known: bool, by: LoginBy, timestamp: bool, secure: bool) -> Result<String, NoMethod> {
+        let mut capabilities = Capabilities { known, user, ..Capabilities::default() };
+        capabilities.line(format!("SASL {sasl}").as_bytes());
+        let wanted = Authentication {
+            mechanisms: Mechanism::FOR_PASSWORDS.to_vec(),
+            optional: false,
+            in_clear: if secure { InClear::Never } else { InClear::Allowed },
+        };
+        let found = candidates(&wanted, by, &capabilities, timestamp, secure)?;
+        Ok(found.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn the_strongest_comes_first() {
+        let any = LoginBy::Any;
+        let of = |sasl, user, known, by, stamp| ways(sasl, user, known, by, stamp, true).unwrap();
+        assert_eq!(of("PLAIN CRAM-MD5 SCRAM-SHA-1", true, true, any, true), "SCRAM-SHA-1 CRAM-MD5 APOP PLAIN USER");
+        assert_eq!(of("", false, false, any, false), "USER", "a server without CAPA");
+        assert_eq!(of("", false, true, any, true), "APOP");
+        assert_eq!(of("PLAIN", true, true, LoginBy::User, true), "USER");
+        assert_eq!(of("PLAIN", true, true, LoginBy::Auth, true), "PLAIN");
+        assert_eq!(ways("NTLM", false, true, any, false, true), Err(NoMethod::NoneFits(vec!["NTLM".into()])));
+        assert_eq!(ways("PLAIN", true, true, LoginBy::Apop, false, true), Err(NoMethod::NoneFits(vec!["PLAIN".into()])));
+    }
+
+    #[test]
+    fn without_tls_no_way_is_safe() {
+        let wanted = Authentication { mechanisms: Mechanism::FOR_PASSWORDS.to_vec(), optional: false, in_clear: InClear::Never };
+        let found = candidates(&wanted, LoginBy::Any, &Capabilities::default(), true, false);
+        assert_eq!(found, Err(NoMethod::InClear), "an answer to APOP can be cracked, too");
+        assert!(!may_follow(Method::User, &wanted, false) && may_follow(Method::Apop, &wanted, false));
+    }
+
+    /// The example of RFC 1939 section 7.
+    #[test]
+    fn apop_is_that_of_the_rfc() {
+        let line = apop("<1896.697170952@dbc.mtview.ca.us>", &login("mrose", "tanstaaf")).unwrap();
+        assert_eq!(line.reveal(), "APOP mrose c4c9334bac560ecc979e58001b3e22fb");
+    }
+
+    #[test]
+    fn no_name_and_no_password_ends_the_line() {
+        for (user, secret) in [("a\r\nDELE 1", "x"), ("a", "x\r\nDELE 1"), ("a", "x\0"), ("", "x"), ("a", "")] {
+            assert!(user_and_pass(&login(user, secret)).is_err(), "{user:?} {secret:?}");
+        }
+        assert!(apop("<1@b>", &login("a b", "x")).is_err() && apop("<1@b>", &login("a\nb", "x")).is_err());
+        assert_eq!(user_and_pass(&login("a", "two words")).unwrap().1.reveal(), "PASS two words");
+    }
+}

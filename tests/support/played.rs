@@ -1,0 +1,65 @@
+//! The server's part of a transcript, played over a socket.
+
+use super::speaker::Speaker;
+use super::transcript::{self, Handshake, Line, Transcript};
+use postroad::net::tls::files::IdentityFiles;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+/// Speaks the server's part, with a certificate for mx.test; an error where the client says anything but what it should.
+pub fn serve(transcript: &Transcript, listener: &TcpListener, files: &IdentityFiles) -> Result<(), String> {
+    let connect = || Speaker::accept(listener).map_err(|error| format!("no client: {error}"));
+    let mut talk = Some(connect()?);
+    let mut server_spoke = false;
+    for turn in transcript.turns() {
+        if turn[0] == Line::Connect {
+            talk = Some(connect()?);
+            continue;
+        }
+        let current = talk.as_mut().ok_or("the connection is over")?;
+        match &turn[0] {
+            Line::Server(_) => current.write_all(&transcript::server_bytes(turn)).map_err(|error| error.to_string())?,
+            Line::Client(_) => {
+                let wanted = transcript::client_bytes(turn);
+                let mut said = vec![0; wanted.len()];
+                let complete = current.read_exact(&mut said);
+                if complete.is_err() || said != wanted {
+                    let (wanted, said) = (String::from_utf8_lossy(&wanted), String::from_utf8_lossy(&said));
+                    return Err(format!("wanted\n{wanted}said {complete:?}\n{said}"));
+                }
+            }
+            Line::Tls(handshake) => talk = handshaken(talk.take().ok_or("the connection is over")?, *handshake, files)?,
+            Line::Close | Line::Lost => {
+                // Who spoke last closes.
+                if !server_spoke || turn[0] == Line::Lost {
+                    current.hang_up().map_err(|error| error.to_string())?;
+                }
+                let rest = current.rest().map_err(|error| error.to_string())?;
+                if !rest.is_empty() {
+                    return Err(format!("said {} too much", String::from_utf8_lossy(&rest)));
+                }
+            }
+            Line::Connect => {}
+        }
+        server_spoke = matches!(turn[0], Line::Server(_));
+    }
+    Ok(())
+}
+
+/// The conversation after the handshake, if it goes on.
+fn handshaken(talk: Speaker, handshake: Handshake, files: &IdentityFiles) -> Result<Option<Speaker>, String> {
+    let mut talk = talk;
+    match handshake {
+        Handshake::Made => talk.secure_as_server(files).map(Some),
+        Handshake::Refused => match talk.secure_as_server(files) {
+            Ok(_) => Err("the client took the certificate".to_owned()),
+            Err(_) => Ok(None),
+        },
+        Handshake::Broken => {
+            let mut hello = [0; 3];
+            talk.read_exact(&mut hello).map_err(|error| error.to_string())?;
+            // RFC 8446 section 5.1: a handshake record.
+            if hello[..2] == [22, 3] { Ok(None) } else { Err(format!("no ClientHello: {hello:?}")) }
+        }
+    }
+}
