@@ -22,7 +22,7 @@ fn every_named_test_is_there() {
             let text = std::fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
             let is_there = match file.strip_suffix(".rs") {
                 Some(_) => !test.is_empty() && text.contains(&format!("fn {test}(")),
-                None => test.is_empty() && text.contains("\n$ smtp-send "),
+                None => test.is_empty() && (text.contains("\n$ smtp-send ") || text.contains("\n$ pop3-fetch ")),
             };
             assert!(is_there, "{reference} is not there");
         }
