@@ -246,6 +246,7 @@
 //!   cmd/pop3_fetch/args.rs      pop3-fetch's command line
 //!   cmd/pop3_fetch/way.rs       the way to one mailbox: server, TLS, login
 //!   cmd/pop3_fetch/rows.rs      what is told of a mailbox and its messages
+//!   cmd/pop3_fetch/serverinfo.rs  what a POP3 server says of itself
 //!   cmd/pop3_fetch/signals.rs   signals that end the session
 //!   cmd/pop3_fetch/mailbox.rs   one mailbox, in one session
 //!   cmd/pop3_fetch.rs      a POP3 mailbox listed, read, or brought home

@@ -3,6 +3,7 @@
 mod args;
 mod mailbox;
 mod rows;
+mod serverinfo;
 mod signals;
 mod target;
 mod way;
@@ -37,20 +38,44 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     let config = config::load(Reader::Client, args.config.as_deref())?;
     let chosen = way::chosen(&args, &config)?;
     let several = chosen.len() > 1;
-    let ways: Vec<Way> = chosen.into_iter().map(|chosen| Way::new(&args, chosen, false)).collect::<Result<_, _>>()?;
+    let only_to_look = args.looking.serverinfo;
+    let ways: Vec<Way> = chosen.into_iter().map(|chosen| Way::new(&args, chosen, only_to_look)).collect::<Result<_, _>>()?;
     let hostname = config.hostname.as_ref().map_or_else(system_hostname, ToString::to_string);
     let screen = screen(&args)?;
     let signals = Signals::watch()?;
+    let mailbox = |way| Mailbox { args: &args, way, screen: &screen, signals: &signals, hostname: &hostname, several };
+    loop {
+        let status = round(ways.iter().map(mailbox), &screen, &signals, several, args.exit_empty)?;
+        match args.watch {
+            None => return Ok(status),
+            Some(_) if signals.came() => return Ok(Status::Done),
+            // What will not pass is no better next time, and servers lock out who tries again and again.
+            Some(_) if matches!(status, Status::Permission | Status::Protocol | Status::CannotCreate) => return Ok(status),
+            Some(time) if signals.wait(time) => return Ok(Status::Done),
+            Some(_) => {}
+        }
+    }
+}
+
+/// Each mailbox once.
+fn round<'a>(
+    mailboxes: impl Iterator<Item = Mailbox<'a>>,
+    screen: &Screen,
+    signals: &Signals,
+    several: bool,
+    exit_empty: bool,
+) -> Result<Status, Failure> {
     let mut statuses = Vec::new();
-    for way in &ways {
-        let done = Mailbox { args: &args, way, screen: &screen, signals: &signals, hostname: &hostname, several }.run();
+    for mailbox in mailboxes {
+        let watched = mailbox.args.watch.is_some();
+        let done = mailbox.run();
         if !matches!(done, Ok(Status::Done | Status::NoInput)) {
             screen.show_last();
         }
         let status = match done {
             Ok(status) => status,
             // A closed stdout ends everything.
-            Err(failure) if !several || failure.status == Status::Io => return Err(failure),
+            Err(failure) if !(several || watched) || failure.status == Status::Io => return Err(failure),
             Err(failure) => {
                 say(&format!("pop3-fetch: {:#}", failure.error));
                 failure.status
@@ -61,7 +86,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
             break;
         }
     }
-    Ok(together(&statuses, args.exit_empty))
+    Ok(together(&statuses, exit_empty))
 }
 
 /// What the parser cannot see: options that go together only in some cases.

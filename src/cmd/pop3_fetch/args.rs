@@ -2,11 +2,13 @@
 
 use super::target::TargetOptions;
 use crate::cli::opts::auth::AuthOptions;
+use crate::cli::opts::duration;
 use crate::cli::opts::server::NetworkOptions;
 use crate::cli::opts::tls::ClientTlsOptions;
 use crate::cli::opts::trace::TraceOptions;
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Fetch the messages of a POP3 mailbox
 ///
@@ -21,6 +23,9 @@ pub struct Args {
     pub looking: LookingOptions,
     #[command(flatten)]
     pub target: TargetOptions,
+    /// Look again every so many seconds (or 5m), until a signal comes
+    #[arg(long, value_name = "SECONDS", value_parser = duration::timeout, conflicts_with = "look")]
+    pub watch: Option<Duration>,
     /// How many lines of the body --top gives
     #[arg(long, value_name = "N", default_value_t = 10, hide_short_help = true)]
     pub lines: u32,
@@ -119,11 +124,14 @@ pub struct LookingOptions {
     /// Write message N to stdout, whatever was fetched before; N as 3 or 1,4,7
     #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
     pub retr: Vec<u32>,
+    /// Say what the server offers, and what its certificate says; nobody logs in
+    #[arg(long)]
+    pub serverinfo: bool,
 }
 
 impl LookingOptions {
     /// Nothing is fetched into a target.
     pub fn is_any(&self) -> bool {
-        self.list || self.stat || !self.top.is_empty() || !self.retr.is_empty()
+        self.list || self.stat || self.serverinfo || !self.top.is_empty() || !self.retr.is_empty()
     }
 }

@@ -2,6 +2,7 @@
 
 use super::args::Args;
 use super::rows::{Counts, ListedRow, OutcomeRow};
+use super::serverinfo::{Looking, Seen};
 use super::signals::Signals;
 use super::target::stopped;
 use super::way::Way;
@@ -17,7 +18,7 @@ use crate::fetch::reading::{Extent, Reading};
 use crate::fetch::session::{self, Around, Ended, Job};
 use crate::fetch::words::{Outcome, Row};
 use crate::protocol::pop3::words::{Failure as SessionFailure, Fault};
-use crate::relay::session::Login;
+use crate::relay::session::{Login, Via};
 
 pub struct Mailbox<'a> {
     pub args: &'a Args,
@@ -34,7 +35,9 @@ impl Mailbox<'_> {
     /// [`Status::NoInput`]: there was nothing to fetch.
     pub fn run(&self) -> Result<Status, Failure> {
         let looking = &self.args.looking;
-        if looking.list {
+        if looking.serverinfo {
+            self.look()
+        } else if looking.list {
             self.list()
         } else if looking.stat {
             self.stat()
@@ -47,7 +50,17 @@ impl Mailbox<'_> {
         }
     }
 
+    fn look(&self) -> Result<Status, Failure> {
+        let mut looking = Looking::default();
+        let (ended, via) = self.session_by(&mut looking)?;
+        Seen::new(self.way, &via, &looking, &ended).tell(self.args.json)
+    }
+
     fn session(&self, job: &mut dyn Job) -> Result<Ended, Failure> {
+        self.session_by(job).map(|(ended, _)| ended)
+    }
+
+    fn session_by(&self, job: &mut dyn Job) -> Result<(Ended, Via), Failure> {
         let titled = |failure: Failure| Failure { error: failure.error.context(self.way.title()), ..failure };
         let (connection, via) = self.way.connect(&self.args.network.dialer()).map_err(titled)?;
         let handshake = self.way.handshake();
@@ -57,7 +70,7 @@ impl Mailbox<'_> {
             watch: Some(self.screen),
             stoppers: Some(&|stopper| self.signals.end(stopper)),
         };
-        Ok(session::run(connection, self.way.config(), around, job, &via))
+        Ok((session::run(connection, self.way.config(), around, job, &via), via))
     }
 
     fn account(&self) -> Option<&str> {

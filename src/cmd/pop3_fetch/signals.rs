@@ -1,45 +1,67 @@
-//! Signals that end the session.
+//! Signals that end the session, and the wait between sessions.
 
 use crate::cli::exit::{Failure, Status};
 use crate::fetch::session::Stopper;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
+
+#[derive(Default)]
+struct Shared {
+    current: Mutex<Current>,
+    bell: Condvar,
+}
+
+#[derive(Default)]
+struct Current {
+    came: bool,
+    stopper: Option<Stopper>,
+}
 
 /// SIGINT and SIGTERM end the session that runs: what came whole is made safe.
-pub struct Signals {
-    current: Arc<Mutex<(bool, Option<Stopper>)>>,
-}
+pub struct Signals(Arc<Shared>);
 
 impl Signals {
     pub fn watch() -> Result<Signals, Failure> {
         use signal_hook::consts::{SIGINT, SIGTERM};
         let signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]);
         let mut signals = signals.map_err(|error| Failure::new(Status::Os, error))?;
-        let current: Arc<Mutex<(bool, Option<Stopper>)>> = Arc::default();
-        let shared = Arc::clone(&current);
+        let shared: Arc<Shared> = Arc::default();
+        let ours = Arc::clone(&shared);
         thread::spawn(move || {
             for _ in signals.forever() {
-                let mut current = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                current.0 = true;
-                if let Some(stopper) = &current.1 {
+                let mut current = lock(&ours.current);
+                current.came = true;
+                if let Some(stopper) = &current.stopper {
                     stopper.stop();
                 }
+                ours.bell.notify_all();
             }
         });
-        Ok(Signals { current })
+        Ok(Signals(shared))
     }
 
     /// A signal came.
     pub fn came(&self) -> bool {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).0
+        lock(&self.0.current).came
     }
 
     /// The session that is to end when one comes; one that came already counts.
     pub fn end(&self, stopper: Stopper) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.0 {
+        let mut current = lock(&self.0.current);
+        if current.came {
             stopper.stop();
         }
-        current.1 = Some(stopper);
+        current.stopper = Some(stopper);
     }
+
+    /// Waits so long; true: a signal came.
+    pub fn wait(&self, time: Duration) -> bool {
+        let waited = self.0.bell.wait_timeout_while(lock(&self.0.current), time, |current| !current.came);
+        waited.unwrap_or_else(PoisonError::into_inner).0.came
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,209 @@
+//! What a POP3 server says of itself: in words, or as JSON. Nobody logs in.
+
+use super::way::Way;
+use crate::bytes::escape::visible;
+use crate::cli::certificate;
+use crate::cli::config::settings::TlsMode;
+use crate::cli::exit::{Failure, Status};
+use crate::cli::explain::pop3::capability;
+use crate::cli::report::json_line;
+use crate::cli::stdio::{Stdout, StdoutError};
+use crate::fetch::session::{Ended, Job};
+use crate::net::tls::layer::{Certificate, Facts};
+use crate::protocol::pop3::capabilities::Capabilities;
+use crate::protocol::pop3::words::{Answer, ClientTell, Command, Fault, Offer};
+use crate::relay::session::Via;
+use serde::Serialize;
+use std::io::Write;
+
+/// Keeps what is offered.
+#[derive(Default)]
+pub struct Looking {
+    offer: Option<Offer>,
+}
+
+impl Job for Looking {
+    fn next(&mut self) -> ClientTell {
+        ClientTell::Quit
+    }
+
+    fn answer(&mut self, _: Command, _: Answer) {}
+
+    fn offered(&mut self, offer: Offer) {
+        self.offer = Some(offer);
+    }
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    host: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    banner: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capabilities: Option<&'a [String]>,
+    /// Where they differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capabilities_before_tls: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    apop: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<TlsJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+#[derive(Serialize)]
+struct TlsJson<'a> {
+    version: &'a str,
+    cipher: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    names: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_before: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_after: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fingerprint: Option<String>,
+    verified: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+}
+
+/// One look at a server.
+pub struct Seen<'a> {
+    way: &'a Way,
+    via: &'a Via,
+    offer: Option<&'a Offer>,
+    ended: &'a Ended,
+    /// None: there is no TLS. Else whether the server is who it should be, and why not.
+    verdict: Option<Result<(), String>>,
+}
+
+impl<'a> Seen<'a> {
+    pub fn new(way: &'a Way, via: &'a Via, looking: &'a Looking, ended: &'a Ended) -> Seen<'a> {
+        let verdict = ended.tls.as_ref().map(|facts| verdict(facts, way.tls.fingerprint));
+        Seen { way, via, offer: looking.offer.as_ref(), ended, verdict }
+    }
+
+    /// Writes it; the status says whether the server answered and TLS is as it was asked for.
+    pub fn tell(&self, json: bool) -> Result<Status, Failure> {
+        let text = if json { json_line(&self.json()) + "\n" } else { self.words() };
+        let mut out = Stdout::new();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(StdoutError::from)?;
+        Ok(self.status())
+    }
+
+    fn status(&self) -> Status {
+        let fault = self.ended.failure.as_ref().map(|failure| failure.fault);
+        match (fault, &self.verdict) {
+            (Some(Fault::Protocol), _) => Status::Protocol,
+            (Some(Fault::Refused), _) => Status::Refused,
+            (Some(_), _) => Status::TryAgain,
+            (None, Some(Err(_))) if self.way.tls.verify => Status::Permission,
+            (None, None) if self.way.tls.implicit || self.way.tls.mode == TlsMode::Require => Status::TryAgain,
+            _ => Status::Done,
+        }
+    }
+
+    fn error(&self) -> Option<String> {
+        self.ended.failure.as_ref().map(|failure| failure.text.clone())
+    }
+
+    /// What was offered in clear, where that is not what counts now.
+    fn before(&self) -> Option<&'a Capabilities> {
+        let offer = self.offer?;
+        offer.in_clear.as_ref().filter(|clear| clear.lines != offer.capabilities.lines)
+    }
+
+    fn json(&self) -> Json<'_> {
+        let offer = self.offer;
+        Json {
+            host: &self.via.host,
+            address: self.via.address.as_deref(),
+            banner: offer.map(|offer| offer.greeting.as_str()),
+            capabilities: offer.filter(|offer| offer.capabilities.known).map(|offer| &offer.capabilities.lines[..]),
+            capabilities_before_tls: self.before().map(|clear| &clear.lines[..]),
+            apop: offer.map(|offer| offer.apop),
+            tls: self.ended.tls.as_ref().map(|facts| self.tls_json(facts)),
+            error: self.error(),
+        }
+    }
+
+    fn tls_json<'b>(&'b self, facts: &'b Facts) -> TlsJson<'b> {
+        let shown: Option<&Certificate> = facts.certificate.as_ref();
+        TlsJson {
+            version: &facts.version,
+            cipher: &facts.cipher,
+            subject: shown.map(|shown| shown.subject.as_str()),
+            issuer: shown.map(|shown| shown.issuer.as_str()),
+            names: shown.map(|shown| &shown.names[..]),
+            not_before: shown.map(|shown| certificate::date(shown.not_before)),
+            not_after: shown.map(|shown| certificate::date(shown.not_after)),
+            key: shown.map(|shown| shown.key.as_str()),
+            fingerprint: shown.map(Certificate::fingerprint_hex),
+            verified: matches!(self.verdict, Some(Ok(()))),
+            error: self.verdict.as_ref().and_then(|verdict| verdict.as_ref().err()).map(String::as_str),
+        }
+    }
+
+    fn words(&self) -> String {
+        let mut text = String::new();
+        let mut line = |depth: usize, words: &str| {
+            text.push_str(&format!("{:indent$}{}\n", "", visible(words.as_bytes()), indent = 2 * depth));
+        };
+        let address = self.via.address.as_deref().map(|address| format!(" ({address})")).unwrap_or_default();
+        line(0, &format!("{}{address}", self.via.host));
+        let mut fact = |name: &str, fact: &str| line(1, &format!("{name:<12} {fact}"));
+        if let Some(offer) = self.offer {
+            fact("banner", &offer.greeting);
+        }
+        if let Some(facts) = &self.ended.tls {
+            fact("tls", &format!("{} with cipher {}", facts.version, facts.cipher));
+            let verified = match &self.verdict {
+                Some(Err(why)) => format!("no: {why}"),
+                _ => "yes".to_owned(),
+            };
+            fact("verified", &verified);
+            facts.certificate.iter().flat_map(certificate::facts).for_each(|(name, told)| fact(name, &told));
+        } else {
+            fact("tls", "none");
+        }
+        if let Some(error) = self.error() {
+            fact("error", &error);
+        }
+        if let Some(offer) = self.offer {
+            fact("apop", if offer.apop { "the greeting has a timestamp" } else { "none: no timestamp" });
+            line(1, if offer.capabilities.known { "offers" } else { "does not say what it offers (no CAPA)" });
+            for offered in &offer.capabilities.lines {
+                line(2, offered);
+                line(4, capability(offered));
+            }
+        }
+        if let (Some(clear), Some(offer)) = (self.before(), self.offer) {
+            line(1, "offers before TLS only");
+            for offered in clear.lines.iter().filter(|line| !offer.capabilities.lines.contains(line)) {
+                line(2, offered);
+                line(4, capability(offered));
+            }
+        }
+        text
+    }
+}
+
+/// By the pin that was asked for, else by name and chain.
+fn verdict(facts: &Facts, pin: Option<[u8; 32]>) -> Result<(), String> {
+    match (pin, &facts.certificate) {
+        (_, None) => Err("it shows no certificate".to_owned()),
+        (Some(pin), Some(shown)) if shown.fingerprint == pin => Ok(()),
+        (Some(_), Some(_)) => Err("its fingerprint is another".to_owned()),
+        (None, Some(_)) => certificate::why_not(&facts.verdict).map_or(Ok(()), |why| Err(why.to_owned())),
+    }
+}
