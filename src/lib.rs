@@ -22,7 +22,7 @@
 //! mail    1   parsed values; no I/O, no clock
 //!   mail/address.rs        local part, domain, mailbox, paths
 //!   mail/notify.rs         what a sender asks of delivery status notifications
-//!   mail/envelope.rs       reverse-path and recipients (never empty)
+//!   mail/envelope.rs       reverse-path, recipients (never empty), and what is asked for them
 //!   mail/reply.rs          reply code, enhanced status, reply
 //!   mail/outcome.rs        what became of one recipient
 //!   mail/queue_id.rs       the name of a queued message
@@ -42,7 +42,7 @@
 //!   mail/submitted.rs      the recipients that a submitted header names, and what must not leave
 //!   mail/server.rs         a server as people write it: scheme, user, host and port, or socket
 //!   mail/trace.rs          Received, Return-Path and Delivered-To fields
-//!   mail/dsn.rs            the report that a message was not, or not yet, delivered
+//!   mail/dsn.rs            the report that a message was delivered, was not, or not yet
 //!   mail/mx.rs             the hosts of a domain in order of trial; what delivery asks the DNS
 //! protocol 2  bytes in, steps out; no socket, file, clock, thread, log
 //!   protocol/engine.rs     the trait of every engine, and its steps
@@ -147,6 +147,7 @@
 //!   relay/body.rs          a message's body, as often as wanted, and made fit for the server at hand
 //!   relay/session.rs       one session as a client: transactions from an outbox
 //!   relay/deliver.rs       a destination's hosts in turn, until one serves
+//!   relay/demand.rs        what is to have verified TLS all the way, or is not to go
 //!   relay/plan.rs          where mail would go, without going there
 //!   relay/survey.rs        a look at a server: greeting, extensions, certificate
 //!   relay/child.rs         programs that take a message on stdin

@@ -432,10 +432,44 @@ fn a_child_is_let_go_only_when_its_parent_says_so() {
         drop(stage(&message, stale));
     }
     let child = stage(&message, &[0, 1, 2]);
-    let child = message.let_go(child, Mark::Expanded).unwrap();
+    assert!(message.let_go(child, Mark::Expanded).is_err(), "a report is no copy");
+    for stale in [&[0][..], &[1], &[2]] {
+        drop(stage(&message, stale));
+    }
+    let child = stage(&message, &[0, 1, 2]);
+    let child = message.let_go(child, Mark::Bounced).unwrap();
     assert!(message.is_settled());
     assert_eq!(spool.find(&child).unwrap().unwrap().place, Place::New);
     assert_eq!(files(&spool.root().join("staged")), [""; 0]);
+}
+
+#[test]
+fn the_word_of_an_alias_waits_for_its_copies() {
+    let (_dir, spool) = spool();
+    let stage = |message: &Message, sort| {
+        let mut draft = message.stage_child(&[0], id(), &envelope(&["erin@hamburger.test"]), &arrival(), sort)?;
+        draft.write(BODY)?;
+        draft.commit()
+    };
+    let id = accept(&spool, &["list@crepes.test"]).unwrap();
+    let mut message = claim(&spool, &id);
+    drop(stage(&message, Sort::Expansion).unwrap());
+    message.set_marks(&[(0, Mark::Spread)]).unwrap();
+    // Dead between the mark and the release, and somebody goes on by hand.
+    assert!(stage(&message, Sort::Dsn).is_err());
+    assert_eq!(files(&spool.root().join("staged")), [format!("{id}.0")], "the copies are not thrown away");
+    drop(message);
+    assert!(spool.settle_staged(at(0)).unwrap().pop().unwrap().unwrap().released.is_some());
+    // Dead before the word of it is spoken of: it is made again, once.
+    let message = claim(&spool, &id);
+    assert!(!message.is_settled());
+    drop(stage(&message, Sort::Dsn).unwrap());
+    drop(message);
+    assert_eq!(spool.settle_staged(at(0)).unwrap().pop().unwrap().unwrap().released, None);
+    let message = claim(&spool, &id);
+    let word = stage(&message, Sort::Dsn).unwrap();
+    let word = message.give_way(word).unwrap();
+    assert_eq!((spool.find(&id).unwrap(), spool.find(&word).unwrap().unwrap().place), (None, Place::New));
 }
 
 #[test]

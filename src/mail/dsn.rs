@@ -3,6 +3,7 @@
 
 use super::address::{ForwardPath, Mailbox};
 use super::date;
+use super::notify::{EnvelopeId, OriginalRecipient};
 use super::outcome::Diagnostic;
 use super::queue_id::QueueId;
 use super::reply::EnhancedStatus;
@@ -16,13 +17,31 @@ const TEXT_LIMIT: usize = 1000;
 /// Most octets of a header that is sent back without its body.
 const HEADER_LIMIT: usize = 256 * 1024;
 
-/// What the report says of its recipients.
+/// What the report says of a recipient (RFC 3464 section 2.3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// No further attempt is made.
     Failed,
     /// It is tried until then.
     Delayed { until: Timestamp },
+    /// It has arrived.
+    Delivered,
+    /// A host took it that makes no reports of success.
+    Relayed,
+    /// It went on to the several addresses that this one stands for.
+    Expanded,
+}
+
+impl Action {
+    fn word(self) -> &'static str {
+        match self {
+            Action::Failed => "failed",
+            Action::Delayed { .. } => "delayed",
+            Action::Delivered => "delivered",
+            Action::Relayed => "relayed",
+            Action::Expanded => "expanded",
+        }
+    }
 }
 
 /// How much of the message comes back.
@@ -35,7 +54,10 @@ pub enum Original {
 /// One recipient of the message, and why it is reported.
 #[derive(Debug, Clone)]
 pub struct Reported {
+    pub action: Action,
     pub address: ForwardPath,
+    /// The address as the sender knows it, where that was told.
+    pub original: Option<OriginalRecipient>,
     pub diagnostic: Diagnostic,
     /// The host that said so; none where the finding is our own.
     pub remote: Option<String>,
@@ -44,7 +66,6 @@ pub struct Reported {
 
 #[derive(Debug, Clone)]
 pub struct Report<'a> {
-    pub action: Action,
     /// The name of this host.
     pub host: &'a str,
     pub to: &'a Mailbox,
@@ -53,25 +74,45 @@ pub struct Report<'a> {
     /// The message that the report is about.
     pub about: &'a QueueId,
     pub arrival: Timestamp,
+    /// What the sender calls the message.
+    pub envid: Option<&'a EnvelopeId>,
     pub at: Timestamp,
+    /// At least one; what failed, what is late and what went well are not told together.
     pub recipients: &'a [Reported],
     pub original: Original,
     /// The message has octets above 127.
     pub eight_bit: bool,
+    /// The message's header is UTF-8 (RFC 6532).
+    pub utf8_header: bool,
 }
 
 impl Report<'_> {
-    /// Everything before the message's first octet. Printable ASCII, whatever servers said.
+    /// Everything before the message's first octet. Printable ASCII, whatever servers said, but for addresses that are not.
     pub fn head(&self) -> Vec<u8> {
         let mut out = self.header();
         out.push_str(&self.for_people());
         out.push_str(&self.for_machines());
-        let kind = match self.original {
-            Original::Whole => "message/rfc822",
-            Original::Header => "text/rfc822-headers",
+        let kind = match (self.original, self.utf8_header) {
+            (Original::Whole, false) => "message/rfc822",
+            (Original::Header, false) => "text/rfc822-headers",
+            (Original::Whole, true) => "message/global",
+            (Original::Header, true) => "message/global-headers",
         };
-        out.push_str(&format!("\r\n--{}\r\nContent-Type: {kind}\r\n{}\r\n", self.boundary(), self.encoding()));
+        let encoding = encoding(self.eight_bit);
+        out.push_str(&format!("\r\n--{}\r\nContent-Type: {kind}\r\n{encoding}\r\n", self.boundary()));
         out.into_bytes()
+    }
+
+    /// An address beyond ASCII is reported in UTF-8 (RFC 6533 section 4).
+    fn is_global(&self) -> bool {
+        let is_ascii = |recipient: &Reported| {
+            recipient.address.is_ascii() && recipient.original.as_ref().is_none_or(|original| original.decoded().1.is_ascii())
+        };
+        !self.to.is_ascii() || !self.recipients.iter().all(is_ascii)
+    }
+
+    fn action(&self) -> Action {
+        self.recipients.first().map_or(Action::Failed, |recipient| recipient.action)
     }
 
     /// Everything behind the message's last octet.
@@ -80,9 +121,10 @@ impl Report<'_> {
     }
 
     fn header(&self) -> String {
-        let subject = match self.action {
+        let subject = match self.action() {
             Action::Failed => "Your message could not be delivered",
             Action::Delayed { .. } => "Your message is delayed",
+            Action::Delivered | Action::Relayed | Action::Expanded => "Your message went on, as you asked to be told",
         };
         let (host, boundary) = (name(self.host), self.boundary());
         format!(
@@ -92,15 +134,20 @@ impl Report<'_> {
             self.to,
             date::rfc5322(self.at),
             self.id,
-            self.encoding(),
+            encoding(self.eight_bit || self.is_global()),
         )
     }
 
     fn for_people(&self) -> String {
-        let (opening, closing) = match self.action {
+        let (opening, closing) = match self.action() {
             Action::Failed => {
                 ("could not be\r\ndelivered to:", "No further attempt is made. To try again, send it again.".to_owned())
             }
+            Action::Delivered | Action::Relayed | Action::Expanded => (
+                "went on.\r\nYou asked to be told. To:",
+                "Relayed means: a host took it that makes no such reports, so that you will\r\nhear no more unless it fails."
+                    .to_owned(),
+            ),
             Action::Delayed { until } => (
                 "has not yet been\r\ndelivered to:",
                 format!(
@@ -114,8 +161,10 @@ impl Report<'_> {
             Original::Header => "The header of your message",
         };
         let mut out = format!(
-            "--{}\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\nThis is the mail system at {}. Your message of\r\n{} {opening}\r\n",
+            "--{}\r\nContent-Type: text/plain; charset={}\r\n{}\r\nThis is the mail system at {}. Your message of\r\n{} {opening}\r\n",
             self.boundary(),
+            if self.is_global() { "utf-8" } else { "us-ascii" },
+            encoding(self.is_global()),
             name(self.host),
             date::rfc5322(self.arrival),
         );
@@ -124,7 +173,16 @@ impl Report<'_> {
                 Some(host) => format!("{} said: {}", name(host), plain(&recipient.diagnostic.to_string())),
                 None => plain(&recipient.diagnostic.to_string()),
             };
-            out.push_str(&format!("\r\n    {}\r\n    {}\r\n", recipient.address, wrap(&said, "\r\n    ")));
+            let known = recipient.original.as_ref().map(|original| original.decoded().1);
+            let address = match known.filter(|known| *known != recipient.address.to_string()) {
+                Some(known) => format!("{known}\r\n    which stands for {}", recipient.address),
+                None => recipient.address.to_string(),
+            };
+            let how = match recipient.action {
+                action @ (Action::Delivered | Action::Relayed | Action::Expanded) => format!("    {}\r\n", action.word()),
+                Action::Failed | Action::Delayed { .. } => String::new(),
+            };
+            out.push_str(&format!("\r\n    {address}\r\n{how}    {}\r\n", wrap(&said, "\r\n    ")));
         }
         out.push_str(&format!("\r\n{closing}\r\n{sent} follows below.\r\n"));
         out
@@ -132,9 +190,12 @@ impl Report<'_> {
 
     /// `delivery-status-content = per-message-fields 1*( CRLF per-recipient-fields )` (RFC 3464 section 2.1)
     fn for_machines(&self) -> String {
+        let kind = if self.is_global() { "global-delivery-status" } else { "delivery-status" };
+        let envid = self.envid.map(|envid| format!("Original-Envelope-Id: {}\r\n", envid.as_str())).unwrap_or_default();
         let mut out = format!(
-            "\r\n--{}\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; {}\r\nX-Postroad-Queue-ID: {}\r\nArrival-Date: {}\r\n",
+            "\r\n--{}\r\nContent-Type: message/{kind}\r\n{}\r\n{envid}Reporting-MTA: dns; {}\r\nX-Postroad-Queue-ID: {}\r\nArrival-Date: {}\r\n",
             self.boundary(),
+            encoding(self.is_global()),
             name(self.host),
             self.about,
             date::rfc5322(self.arrival),
@@ -148,14 +209,14 @@ impl Report<'_> {
 
     /// `per-recipient-fields` (RFC 3464 section 2.3)
     fn per_recipient_fields(&self, recipient: &Reported) -> String {
-        let action = match self.action {
-            Action::Failed => "failed",
-            Action::Delayed { .. } => "delayed",
-        };
+        let original = recipient.original.as_ref().map(OriginalRecipient::decoded);
+        let original = original.map(|(kind, address)| format!("Original-Recipient: {kind}; {address}\r\n")).unwrap_or_default();
+        let kind = if recipient.address.is_ascii() { "rfc822" } else { "utf-8" };
         let mut out = format!(
-            "Final-Recipient: rfc822; {}\r\nAction: {action}\r\nStatus: {}\r\n",
+            "{original}Final-Recipient: {kind}; {}\r\nAction: {}\r\nStatus: {}\r\n",
             recipient.address,
-            self.status(&recipient.diagnostic)
+            recipient.action.word(),
+            status(recipient.action, &recipient.diagnostic)
         );
         if let Some(host) = &recipient.remote {
             out.push_str(&format!("Remote-MTA: dns; {}\r\n", name(host)));
@@ -163,28 +224,30 @@ impl Report<'_> {
         let kind = if recipient.diagnostic.code.is_some() { "smtp" } else { "x-postroad" };
         let said = format!("Diagnostic-Code: {kind}; {}", plain(&recipient.diagnostic.to_string()));
         out.push_str(&format!("{}\r\nLast-Attempt-Date: {}\r\n", wrap(&said, "\r\n "), date::rfc5322(recipient.last_attempt)));
-        if let Action::Delayed { until } = self.action {
+        if let Action::Delayed { until } = recipient.action {
             out.push_str(&format!("Will-Retry-Until: {}\r\n", date::rfc5322(until)));
         }
         out
     }
 
-    /// The enhanced status, or what can be told from the reply code or the action alone.
-    fn status(&self, diagnostic: &Diagnostic) -> EnhancedStatus {
-        let class = match (diagnostic.code.map(|code| code.value() / 100), self.action) {
-            (Some(4), _) | (None, Action::Delayed { .. }) => 4,
-            _ => 5,
-        };
-        diagnostic.enhanced.filter(|status| status.class != 2).unwrap_or(EnhancedStatus::new(class, 0, 0))
-    }
-
-    fn encoding(&self) -> &'static str {
-        if self.eight_bit { "Content-Transfer-Encoding: 8bit\r\n" } else { "" }
-    }
-
     fn boundary(&self) -> String {
         format!("report-{}", self.id)
     }
+}
+
+/// The enhanced status, or what can be told from the reply code or the action alone.
+fn status(action: Action, diagnostic: &Diagnostic) -> EnhancedStatus {
+    let code = diagnostic.code.map(|code| code.value() / 100);
+    let (class, fits): (u8, fn(u8) -> bool) = match (action, code) {
+        (Action::Delivered | Action::Relayed | Action::Expanded, _) => (2, |class| class == 2),
+        (_, Some(4)) | (Action::Delayed { .. }, None) => (4, |class| class != 2),
+        _ => (5, |class| class != 2),
+    };
+    diagnostic.enhanced.filter(|status| fits(status.class)).unwrap_or(EnhancedStatus::new(class, 0, 0))
+}
+
+fn encoding(eight_bit: bool) -> &'static str {
+    if eight_bit { "Content-Transfer-Encoding: 8bit\r\n" } else { "" }
 }
 
 /// Lets through the header of a message that is streamed, up to its empty line and within 256 KiB, whole lines only as far as a CR
@@ -275,150 +338,4 @@ fn wrap(text: &str, line_end: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::mail::reply::Reply;
-    use mail_parser::{MessageParser, MimeHeaders, PartType};
-    use proptest::prelude::*;
-
-    const ORIGINAL: &[u8] = b"From: <alice@crepes.test>\r\nSubject: Hi\r\n\r\nHello.\r\n";
-
-    fn reported(address: &str, reply: &Reply) -> Reported {
-        Reported {
-            address: address.parse().unwrap(),
-            diagnostic: reply.into(),
-            remote: Some("mx.hamburger.test".into()),
-            last_attempt: Timestamp::from_second(1_795_341_600).unwrap(),
-        }
-    }
-
-    fn write(recipients: &[Reported], original: Original, action: Action) -> Vec<u8> {
-        let alice = "alice@crepes.test".parse().unwrap();
-        let (id, about) = (QueueId::new(7, 8), QueueId::new(1, 2));
-        let at = Timestamp::from_second(1_795_341_600).unwrap();
-        let report = Report {
-            action,
-            host: "mx.crepes.test",
-            to: &alice,
-            id: &id,
-            about: &about,
-            arrival: at,
-            at,
-            recipients,
-            original,
-            eight_bit: false,
-        };
-        let mut out = report.head();
-        match original {
-            Original::Whole => out.extend_from_slice(ORIGINAL),
-            Original::Header => {
-                HeaderOnly::default().push(ORIGINAL, &mut out);
-            }
-        }
-        out.extend(report.tail());
-        out
-    }
-
-    /// The fields of each block of the status part.
-    fn status_blocks(raw: &[u8]) -> Vec<Vec<(String, String)>> {
-        let message = MessageParser::default().parse(raw).unwrap();
-        let part = message
-            .parts
-            .iter()
-            .find(|part| part.content_type().is_some_and(|t| t.subtype() == Some("delivery-status")))
-            .unwrap();
-        let text = String::from_utf8(part.contents().to_vec()).unwrap().replace("\r\n ", " ");
-        let field = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned())).unwrap();
-        text.trim_end().split("\r\n\r\n").map(|block| block.split("\r\n").map(field).collect()).collect()
-    }
-
-    #[test]
-    fn a_report_has_three_parts_that_a_parser_finds() {
-        let refused = reported("bob@hamburger.test", &Reply::enhanced(550, 1, 1, "no such user"));
-        let raw = write(&[refused], Original::Whole, Action::Failed);
-        let message = MessageParser::default().parse(&raw).unwrap();
-        assert_eq!(message.subject(), Some("Your message could not be delivered"));
-        assert_eq!(message.from().unwrap().first().unwrap().address(), Some("MAILER-DAEMON@mx.crepes.test"));
-        assert_eq!(message.to().unwrap().first().unwrap().address(), Some("alice@crepes.test"));
-        assert_eq!(message.header_raw("Auto-Submitted").map(str::trim), Some("auto-replied"));
-        assert_eq!(message.content_type().unwrap().attribute("report-type"), Some("delivery-status"));
-        let PartType::Message(original) = &message.parts.last().unwrap().body else { panic!("no message/rfc822") };
-        assert_eq!(original.raw_message(), &ORIGINAL[..ORIGINAL.len()]);
-        assert!(message.body_text(0).unwrap().contains("mx.hamburger.test said: 550 5.1.1 no such user"));
-        let blocks = status_blocks(&raw);
-        let want = [
-            ("Final-Recipient", "rfc822; bob@hamburger.test"),
-            ("Action", "failed"),
-            ("Status", "5.1.1"),
-            ("Remote-MTA", "dns; mx.hamburger.test"),
-            ("Diagnostic-Code", "smtp; 550 5.1.1 no such user"),
-            ("Last-Attempt-Date", "Sun, 22 Nov 2026 10:00:00 +0000"),
-        ];
-        assert_eq!(blocks[0][0], ("Reporting-MTA".to_owned(), "dns; mx.crepes.test".to_owned()));
-        assert_eq!(blocks[1], want.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        assert_eq!(blocks.len(), 2);
-    }
-
-    #[test]
-    fn a_delay_says_until_when() {
-        let until = Timestamp::from_second(1_795_773_600).unwrap();
-        let deferred = reported("bob@hamburger.test", &Reply::new(451, None, "later"));
-        let raw = write(&[deferred], Original::Header, Action::Delayed { until });
-        let block = &status_blocks(&raw)[1];
-        assert!(
-            block.contains(&("Action".into(), "delayed".into())) && block.contains(&("Status".into(), "4.0.0".into())),
-            "{block:?}"
-        );
-        assert!(block.contains(&("Will-Retry-Until".into(), "Fri, 27 Nov 2026 10:00:00 +0000".into())), "{block:?}");
-        let text = String::from_utf8(raw).unwrap();
-        assert!(text.contains("text/rfc822-headers\r\n\r\nFrom: <alice@crepes.test>\r\nSubject: Hi\r\n\r\n--report"), "{text}");
-    }
-
-    #[test]
-    fn our_own_findings_have_no_remote_and_no_smtp_code() {
-        let own = Reported {
-            remote: None,
-            diagnostic: Diagnostic::local(EnhancedStatus::new(5, 4, 6), "too many hops"),
-            ..reported("bob@hamburger.test", &Reply::new(250, None, ""))
-        };
-        let block = &status_blocks(&write(&[own], Original::Header, Action::Failed))[1];
-        assert!(block.contains(&("Diagnostic-Code".into(), "x-postroad; 5.4.6 too many hops".into())), "{block:?}");
-        assert!(!block.iter().any(|(name, _)| name == "Remote-MTA"));
-    }
-
-    #[test]
-    fn the_header_alone_is_cut_at_its_empty_line_however_it_is_split() {
-        for at in 0..ORIGINAL.len() {
-            let (mut cut, mut out) = (HeaderOnly::default(), Vec::new());
-            cut.push(&ORIGINAL[..at], &mut out);
-            cut.push(&ORIGINAL[at..], &mut out);
-            assert_eq!(out, b"From: <alice@crepes.test>\r\nSubject: Hi\r\n", "split at {at}");
-        }
-        let (mut cut, mut out) = (HeaderOnly::default(), Vec::new());
-        assert!(cut.push(b"\r\nno header\r\n", &mut out) && out.is_empty());
-        let (mut cut, mut out) = (HeaderOnly::default(), Vec::new());
-        assert!(cut.push(&b"x".repeat(HEADER_LIMIT + 9), &mut out));
-        assert_eq!(out.len(), HEADER_LIMIT);
-    }
-
-    proptest! {
-        /// Whatever a server says, its report has the same parts and fields as any other (no header injection).
-        #[test]
-        fn hostile_replies_stay_inert(said in "(\\PC|[\r\n\t\0-: ]|Subject: x|--report-){0,80}", host in "(\\PC|[\r\n; ]){0,20}") {
-            let mut refused = reported("bob@hamburger.test", &Reply::new(550, None, said));
-            refused.remote = Some(host);
-            let raw = write(&[refused.clone(), refused], Original::Header, Action::Failed);
-            prop_assert!(raw.is_ascii());
-            prop_assert!(raw.split(|&b| b == b'\n').all(|line| line.len() < 998));
-            let blocks = status_blocks(&raw);
-            prop_assert_eq!(blocks.len(), 3);
-            for block in &blocks[1..] {
-                let names: Vec<_> = block.iter().map(|(name, _)| name.as_str()).collect();
-                prop_assert_eq!(names, ["Final-Recipient", "Action", "Status", "Remote-MTA", "Diagnostic-Code", "Last-Attempt-Date"]);
-            }
-            let message = MessageParser::default().parse(&raw).unwrap();
-            prop_assert_eq!(message.parts.len(), 4);
-            prop_assert_eq!(message.headers().len(), 8);
-        }
-    }
-}
+mod tests;

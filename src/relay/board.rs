@@ -17,7 +17,12 @@ const MOST_DEAD: usize = 10_000;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Hop {
     Send(Destination),
-    Maildir { dir: PathBuf, user: String },
+    /// The same, inside TLS with a server that is known to be the right one, or not at all (RFC 8689).
+    SendSecurely(Destination),
+    Maildir {
+        dir: PathBuf,
+        user: String,
+    },
     Pipe(Vec<String>),
 }
 

@@ -138,7 +138,7 @@ impl<'a> Consignment<'a> {
         state.unreadable = unreadable.or(state.unreadable.take());
         if let Some(message) = &mut state.message {
             settle::tell(self.desk, message, results, via);
-            let marks = settle::marks(results);
+            let marks = settle::marks(message, results, via);
             if state.open_jobs == 1 && settle::would_finish(message, &marks) {
                 state.turn.last = marks;
             } else if let Err(error) = settle::write(self.desk, message, results, via) {

@@ -74,6 +74,7 @@ pub struct Unserved {
 }
 
 /// Takes outboxes to destinations.
+#[derive(Clone)]
 pub struct Courier<'a> {
     /// For EHLO, and by which we know ourselves among MX hosts.
     pub hostname: String,
@@ -436,7 +437,13 @@ fn tls_of(scheme: Scheme) -> StartTls {
 }
 
 pub(super) fn via(target: &Target, address: Option<SocketAddr>) -> Via {
-    Via { host: target.place.to_string(), address: address.map(|address| address.to_string()), tls: None }
+    // LMTP is spoken to what delivers (RFC 2033 section 1).
+    Via {
+        host: target.place.to_string(),
+        address: address.map(|address| address.to_string()),
+        is_final: target.lmtp,
+        ..Via::default()
+    }
 }
 
 /// What the DNS's answer means for mail to a domain or one of its hosts (RFC 5321 section 5.1, RFC 3463 section 3.2).

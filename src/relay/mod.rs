@@ -8,6 +8,7 @@ pub mod child;
 pub mod clock;
 pub mod consign;
 pub mod deliver;
+pub mod demand;
 pub mod desk;
 pub mod event;
 pub mod local;

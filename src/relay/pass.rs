@@ -3,9 +3,10 @@
 
 use super::board::{Board, Hop};
 use super::body::Source;
-use super::bounce::expand;
+use super::bounce::{Alias, expand};
 use super::consign::{Consignment, Gate, Job, pending};
 use super::deliver::{Courier, Destination, Unserved, settle_all};
+use super::demand::demanding_tls;
 use super::desk::Desk;
 use super::local::{Delivery, Local};
 use super::route::{Follow, NextHop, Router};
@@ -19,6 +20,7 @@ use crate::disk::spool::queue::{Claim, Which};
 use crate::mail::address::ForwardPath;
 use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::EnhancedStatus;
+use crate::mail::server::{self, Scheme, Server};
 use crate::mail::trace::TraceScan;
 use crate::protocol::smtp::client::words::{HeaderText, Transaction};
 use std::collections::HashMap;
@@ -68,11 +70,17 @@ pub struct Pass<'a> {
 pub trait Carrier: Sync {
     /// As [`Courier::serve`].
     fn serve<'a>(&self, to: &Destination, outbox: &dyn Outbox<Job<'a>>) -> Option<Unserved>;
+    /// As [`Courier::serve_securely`].
+    fn serve_securely<'a>(&self, to: &Destination, outbox: &dyn Outbox<Job<'a>>) -> Option<Unserved>;
 }
 
 impl Carrier for Courier<'_> {
     fn serve<'a>(&self, to: &Destination, outbox: &dyn Outbox<Job<'a>>) -> Option<Unserved> {
         Courier::serve(self, to, outbox)
+    }
+
+    fn serve_securely<'a>(&self, to: &Destination, outbox: &dyn Outbox<Job<'a>>) -> Option<Unserved> {
+        Courier::serve_securely(self, to, outbox)
     }
 }
 
@@ -139,15 +147,15 @@ impl<'a> Pass<'a> {
 
     fn serve(&self, board: &Board<'a>, hop: &Hop) {
         let lane = Lane { pass: self, board, hop };
-        match hop {
-            Hop::Send(destination) => {
-                if let Some(unserved) = board.dead(hop) {
-                    return settle_all(&lane, &unserved);
-                }
-                if let Some(why) = self.carrier.serve(destination, &lane) {
-                    board.set_dead(hop, why);
-                }
+        let note_dead = |unserved: Option<Unserved>| {
+            if let Some(why) = unserved {
+                board.set_dead(hop, why);
             }
+        };
+        match hop {
+            Hop::Send(_) | Hop::SendSecurely(_) if let Some(unserved) = board.dead(hop) => settle_all(&lane, &unserved),
+            Hop::Send(destination) => note_dead(self.carrier.serve(destination, &lane)),
+            Hop::SendSecurely(destination) => note_dead(self.carrier.serve_securely(destination, &lane)),
             Hop::Maildir { dir, user } => {
                 lane.deliver(&dir.display().to_string(), |delivery| self.local.maildir(dir, user, delivery))
             }
@@ -177,7 +185,7 @@ impl<'a> Lane<'_, 'a> {
 
     /// Delivers each recipient of each job on its own.
     fn deliver(&self, host: &str, deliver: impl Fn(Delivery<'_>) -> io::Result<Outcome>) {
-        let via = Via { host: host.to_owned(), ..Via::default() };
+        let via = Via { host: host.to_owned(), is_final: true, ..Via::default() };
         while let Some(job) = self.take() {
             let (mut outcomes, mut unreadable) = (Vec::new(), None);
             for &place in &job.places {
@@ -214,7 +222,9 @@ impl<'a> Outbox<Job<'a>> for Lane<'_, 'a> {
             let job = self.take()?;
             let consignment = &job.consignment;
             let envelope = consignment.envelope.part(job.places.iter().copied());
-            let (Some(body), Some(envelope)) = (consignment.body(), envelope) else { continue };
+            let (Some(body), Some(mut envelope)) = (consignment.body(), envelope) else { continue };
+            // What does not leave this host needs no TLS.
+            envelope.request.require_tls &= !matches!(self.hop, Hop::Send(to) if is_on_this_host(to));
             let transaction = Transaction {
                 size: Some(consignment.size),
                 eight_bit: consignment.eight_bit,
@@ -226,7 +236,11 @@ impl<'a> Outbox<Job<'a>> for Lane<'_, 'a> {
     }
 
     fn settle(&self, sent: Sent<Job<'a>>, via: &Via) {
-        sent.tag.settle(sent.outcomes, via, sent.unreadable);
+        let judge = |outcome| match self.hop {
+            Hop::SendSecurely(_) => demanding_tls(outcome, sent.fault),
+            _ => outcome,
+        };
+        sent.tag.settle(sent.outcomes.into_iter().map(judge).collect(), via, sent.unreadable);
     }
 }
 
@@ -257,8 +271,9 @@ struct Plan {
     /// Known without going anywhere.
     results: Vec<(usize, Outcome)>,
     discarded: Vec<(usize, Mark)>,
-    aliased: Vec<usize>,
-    targets: Vec<ForwardPath>,
+    aliased: Vec<Alias>,
+    /// What is sent needs verified TLS. A report goes on all the same (RFC 8689 section 5).
+    require_tls: bool,
     turn: Turn,
 }
 
@@ -366,7 +381,8 @@ impl<'a> Feeder<'_, 'a> {
 
     /// Where each recipient goes. The error is that of a body that can't be read.
     fn plan(&self, message: &Message) -> io::Result<Plan> {
-        let mut plan = Plan::default();
+        let require_tls = message.envelope().request.require_tls && message.reverse_path().mailbox().is_some();
+        let mut plan = Plan { require_tls, ..Plan::default() };
         plan.turn.order = self.pass.desk.spool.standing_order(message.id()).map_err(io::Error::other)?;
         if plan.turn.order.is_some() {
             return Ok(plan);
@@ -401,8 +417,7 @@ impl<'a> Feeder<'_, 'a> {
             message.set_marks(&plan.discarded)?;
         }
         if !plan.aliased.is_empty() {
-            let child = expand(desk, message, &plan.aliased, &plan.targets)?;
-            self.gate.add(child.into_iter().collect());
+            self.gate.add(expand(desk, message, &plan.aliased)?);
         }
         Ok(())
     }
@@ -415,8 +430,8 @@ impl<'a> Feeder<'_, 'a> {
 impl Plan {
     fn add(&mut self, place: usize, path: &ForwardPath, hop: NextHop, trace: &TraceScan) {
         let hop = match hop {
-            NextHop::Mx(domain) => Hop::Send(Destination::Mx(domain)),
-            NextHop::Server(server) => Hop::Send(Destination::Server(server)),
+            NextHop::Mx(domain) => self.send(Destination::Mx(domain)),
+            NextHop::Server(server) => self.send(Destination::Server(server)),
             NextHop::Maildir { .. } | NextHop::Pipe(_) if trace.was_delivered_to(path) => {
                 let why = Diagnostic::local(
                     EnhancedStatus::new(5, 4, 6),
@@ -437,10 +452,7 @@ impl Plan {
             NextHop::Defer(status, text) => {
                 return self.results.push((place, Outcome::Deferred(Diagnostic::local(status, text))));
             }
-            NextHop::Alias(targets) => {
-                self.aliased.push(place);
-                return self.targets.extend(targets);
-            }
+            NextHop::Alias(targets) => return self.aliased.push(Alias { place, targets }),
         };
         let next = self.hops.len();
         let at = *self.index.entry(hop.clone()).or_insert(next);
@@ -449,6 +461,18 @@ impl Plan {
             None => self.hops.push((hop, vec![place])),
         }
     }
+}
+
+impl Plan {
+    fn send(&self, to: Destination) -> Hop {
+        if self.require_tls && !is_on_this_host(&to) { Hop::SendSecurely(to) } else { Hop::Send(to) }
+    }
+}
+
+/// It delivers for good, and nobody can listen on the way there.
+fn is_on_this_host(to: &Destination) -> bool {
+    let Destination::Server(Server { scheme, place, .. }) = to else { return false };
+    *scheme == Scheme::Lmtp && matches!(place, server::Place::Socket(_) | server::Place::Command(_))
 }
 
 /// At most so many recipients as one transaction takes.

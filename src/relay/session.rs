@@ -61,6 +61,10 @@ pub struct Via {
     pub address: Option<String>,
     /// Version and cipher.
     pub tls: Option<String>,
+    /// The server offered DSN: it reports what it was asked to report.
+    pub reports: bool,
+    /// It ends here: in a mailbox, or with a program.
+    pub is_final: bool,
 }
 
 /// Sees sessions as they cross the wire, for a transcript.
@@ -204,6 +208,7 @@ impl<T> Sending<'_, T> {
     fn next(&mut self, offered: &Extensions) -> Option<Transaction> {
         loop {
             let mut parcel = self.outbox.next()?;
+            self.via.reports = offered.dsn;
             let fitted = fit(&mut parcel.transaction, parcel.body.as_ref(), offered);
             let (transaction, body) = (parcel.transaction.clone(), parcel.body.send());
             self.current = Some(parcel);

@@ -1,7 +1,7 @@
 //! What follows from outcomes: history and marks after each transaction, and at the end of a message's turn its report, its next
 //! try, or its removal.
 
-use super::bounce::{bounce, warn};
+use super::bounce::{bounce, confirm, warn};
 use super::desk::{Desk, Trouble};
 use super::retry::Next;
 use super::session::Via;
@@ -39,9 +39,15 @@ pub fn tell(desk: &Desk<'_>, message: &Message, results: &[(usize, Outcome)], vi
     }
 }
 
-/// The marks that outcomes come to; what may be tried again keeps its own.
-pub fn marks(results: &[(usize, Outcome)]) -> Vec<(usize, Mark)> {
+/// The marks that outcomes come to; what may be tried again keeps its own. Where the sender asked to hear of success and the next host will
+/// not tell, we do.
+pub fn marks(message: &Message, results: &[(usize, Outcome)], via: &Via) -> Vec<(usize, Mark)> {
+    let has_sender = message.reverse_path().mailbox().is_some();
+    let is_ours_to_tell = |place| has_sender && !via.reports && message.envelope().wish(place).wants_success();
     let mark = |(place, outcome): &(usize, Outcome)| match outcome {
+        Outcome::Accepted(_) if is_ours_to_tell(*place) => {
+            Some((*place, if via.is_final { Mark::Delivered } else { Mark::Relayed }))
+        }
         Outcome::Accepted(_) => Some((*place, Mark::Accepted)),
         Outcome::Refused(_) => Some((*place, Mark::Refused)),
         Outcome::Deferred(_) | Outcome::InDoubt(_) => None,
@@ -68,7 +74,7 @@ pub fn write(desk: &Desk<'_>, message: &mut Message, results: &[(usize, Outcome)
             desk.trouble(Some(message.id()), error);
         }
     }
-    let marks = marks(results);
+    let marks = marks(message, results, via);
     if marks.is_empty() { Ok(()) } else { message.set_marks(&marks) }
 }
 
@@ -97,6 +103,22 @@ pub fn close(desk: &Desk<'_>, mut message: Message, turn: Turn) -> Result<Vec<Qu
             Ok(child) => children.extend(child),
             Err(trouble) => return troubled(desk, message, &trouble),
         }
+    }
+    if message.lacks_only_word() {
+        return match confirm(desk, message) {
+            Ok(child) => {
+                children.push(child);
+                Ok(children)
+            }
+            Err(failed) => match *failed {
+                (Some(message), trouble) => troubled(desk, message, &trouble),
+                (None, Trouble::Spool(error)) => Err(error),
+                (None, trouble) => {
+                    desk.trouble(None, trouble);
+                    Ok(children)
+                }
+            },
+        };
     }
     if message.is_settled() {
         let failed = message.recipients().any(|recipient| recipient.mark == Mark::Failed);

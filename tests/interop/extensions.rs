@@ -119,3 +119,35 @@ fn postfix_reports_what_it_was_asked_to() {
         assert!(report.contains(field), "{field}: {report}");
     }
 }
+
+/// The report that Alice gets on a message to Bob which went by the spool, both of them in the Maildir of a Postfix with these settings.
+fn report_by_way_of_the_spool(settings: &str) -> String {
+    let postfix = Postfix::host(settings);
+    let dir = tempfile::tempdir().unwrap();
+    let spool = dir.path().join("spool");
+    std::fs::write(dir.path().join("letter"), "Subject: x\r\n\r\nbody\r\n").unwrap();
+    let mut command = tool("smtp-send");
+    command.stdin(std::fs::File::open(dir.path().join("letter")).unwrap());
+    let words = ["-f", "alice@hamburger.test", "--notify", "success", "--envid", "run 7+8", "bob+tag=1@hamburger.test"];
+    run(command.args(words).args(["--enqueue", "--spool"]).arg(&spool));
+    run(&mut mailq_run(&route_to(postfix.address, &spool, dir.path()), &[]));
+    assert!(in_spool(&spool).is_empty(), "{}", postfix.log());
+    wait_for_files(&postfix.maildir().join("new"), 2);
+    let both = in_maildir(&postfix.maildir());
+    let report = both.iter().map(|message| String::from_utf8_lossy(message).into_owned());
+    report.filter(|text| text.contains("message/delivery-status")).collect()
+}
+
+#[test]
+fn wishes_go_by_the_spool_and_one_of_two_reports() {
+    for (settings, by, action) in [
+        ("", "Original-Recipient: rfc822;bob+tag=1@hamburger.test", "Action: delivered"),
+        ("smtpd_discard_ehlo_keywords = dsn\n", "Original-Recipient: rfc822; bob+tag=1@hamburger.test", "Action: relayed"),
+    ] {
+        let report = report_by_way_of_the_spool(settings);
+        for field in ["Original-Envelope-Id: run 7+8", by, action] {
+            assert!(report.contains(field), "{field}: {report}");
+        }
+        assert_eq!(report.matches("Final-Recipient:").count(), 1, "one of the two tells: {report}");
+    }
+}

@@ -102,6 +102,8 @@ pub struct Sent {
     pub recipients: Vec<String>,
     /// A recipient who may be replaced by another.
     pub edit: Option<(String, String)>,
+    /// What is asked of reports on each recipient.
+    pub notify: Option<&'static str>,
 }
 
 /// All that was seen so far, over any number of crashes.
@@ -274,6 +276,9 @@ impl Seen {
                 refused if refused.starts_with("refused") && message.sender.is_empty() => {
                     tree.files().iter().any(|(path, _)| path.starts_with("/spool/failed/"))
                 }
+                refused if refused.starts_with("refused") && message.notify == Some("never") => {
+                    !self.reports.contains_key(&key(refused)) && nothing_left(tree)
+                }
                 refused if refused.starts_with("refused") => self.reports.contains_key(&key(refused)),
                 "list@crepes.test" => LIST.iter().all(|to| self.copies.contains_key(&key(to))),
                 other => match message.edit.as_ref().filter(|(old, _)| old == other) {
@@ -282,6 +287,10 @@ impl Seen {
                     None => self.copies.contains_key(&key(other)),
                 },
             };
+            let heard = message.notify != Some("success,failure") || self.reports.contains_key(&key(recipient));
+            if arrived && !heard {
+                wrong.push(format!("{marker} arrived for {recipient}, and its sender was not told"));
+            }
             let told = self.returned.contains(marker) && self.reports.contains_key(&key(recipient));
             if !arrived && !told {
                 wrong.push(format!("{marker} was acknowledged, and is lost for {recipient}"));
@@ -303,6 +312,12 @@ pub fn body(marker: &str) -> String {
 
 pub fn is_local(recipient: &str) -> bool {
     recipient.starts_with("dora")
+}
+
+/// No message is in the spool.
+fn nothing_left(tree: &Tree) -> bool {
+    let dirs = ["new", "due", "staged", "hold", "failed"].map(|dir| format!("/spool/{dir}/"));
+    !tree.files().iter().any(|(path, _)| dirs.iter().any(|dir| path.starts_with(dir)))
 }
 
 fn is_whole(copy: &[u8]) -> bool {

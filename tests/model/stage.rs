@@ -109,7 +109,7 @@ impl Stage {
     /// Names a message that is to be sent.
     pub fn send(&mut self, marker: &str, sender: &str, recipients: &[&str]) -> Sent {
         let recipients = recipients.iter().map(ToString::to_string).collect();
-        let sent = Sent { marker: marker.to_owned(), sender: sender.to_owned(), recipients, edit: None };
+        let sent = Sent { marker: marker.to_owned(), sender: sender.to_owned(), recipients, edit: None, notify: None };
         let id = QueueId::new(BEGIN as u64 * 1000, self.chance.fetch_add(1, Ordering::Relaxed));
         self.ids.push((marker.to_owned(), id));
         self.sent.push(sent.clone());
@@ -127,6 +127,15 @@ impl Stage {
         self.receive(&spool, &sent);
     }
 
+    /// As [`Stage::accept`], of a sender who asks for reports.
+    pub fn accept_asking(&mut self, marker: &str, sender: &str, recipients: &[&str], notify: &'static str) {
+        let mut sent = self.send(marker, sender, recipients);
+        sent.notify = Some(notify);
+        *self.sent.last_mut().unwrap() = sent.clone();
+        let Some(spool) = self.spool() else { return };
+        self.receive(&spool, &sent);
+    }
+
     /// The receiving side of a session.
     pub fn receive(&self, spool: &Spool, sent: &Sent) {
         let committed = self.tell(self.commit(spool, sent));
@@ -137,7 +146,10 @@ impl Stage {
 
     pub fn commit(&self, spool: &Spool, sent: &Sent) -> Result<Committed, SpoolError> {
         let recipients = sent.recipients.iter().map(|recipient| recipient.parse().unwrap());
-        let envelope = Envelope::new(sent.sender.parse().unwrap(), recipients).unwrap();
+        let mut envelope = Envelope::new(sent.sender.parse().unwrap(), recipients).unwrap();
+        if let Some(notify) = sent.notify {
+            envelope.ask_of_all(notify.parse().unwrap());
+        }
         let arrival = Arrival { at: self.disk.now(), ..Arrival::default() };
         let mut incoming = spool.begin(self.id(&sent.marker), &envelope, &arrival)?;
         let body = body(&sent.marker);

@@ -38,6 +38,10 @@ pub const ALL: &[Trace] = &[
     trace("bounce", bounce),
     trace("bounce two recipients and deliver to a third", bounce_some),
     trace("bounce to nobody", bounce_to_nobody),
+    trace("tell of success", tell_success),
+    trace("tell of success beside a refusal", tell_both),
+    trace("tell of an alias of several", tell_fan_out),
+    trace("refused, and the sender asked not to be told", tell_nothing),
     trace("alias fan-out", fan_out),
     trace("an alias whose targets have it anyway", fan_in),
     trace("discard", discard),
@@ -153,6 +157,31 @@ fn bounce_some(stage: &mut Stage) {
 
 fn bounce_to_nobody(stage: &mut Stage) {
     stage.accept("m1", "", &[REFUSED, BOB]);
+    stage.premise();
+    stage.pass();
+}
+
+/// One taken by a host that makes no reports, and one delivered here.
+fn tell_success(stage: &mut Stage) {
+    stage.accept_asking("m1", ALICE, &[BOB, DORA], "success,failure");
+    stage.premise();
+    stage.pass();
+}
+
+fn tell_both(stage: &mut Stage) {
+    stage.accept_asking("m1", ALICE, &[REFUSED, BOB], "success,failure");
+    stage.premise();
+    stage.pass();
+}
+
+fn tell_fan_out(stage: &mut Stage) {
+    stage.accept_asking("m1", ALICE, &["list@crepes.test"], "success,failure");
+    stage.premise();
+    stage.pass();
+}
+
+fn tell_nothing(stage: &mut Stage) {
+    stage.accept_asking("m1", ALICE, &[REFUSED], "never");
     stage.premise();
     stage.pass();
 }

@@ -104,6 +104,10 @@ impl World<'_> {
 }
 
 impl Carrier for World<'_> {
+    fn serve_securely<'a>(&self, to: &Destination, outbox: &dyn Outbox<Job<'a>>) -> Option<Unserved> {
+        self.serve(to, outbox)
+    }
+
     fn serve<'a>(&self, _to: &Destination, outbox: &dyn Outbox<Job<'a>>) -> Option<Unserved> {
         loop {
             self.disk.note(Note::Looking { process: self.process.number() });

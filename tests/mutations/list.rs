@@ -54,6 +54,7 @@ pub const ALL: &[Mutation] = &[
         "«message.set_marks(&marks)?;»\n        desk.tell(\"double-bounce\"",
         "",
     ),
+    replace("mark: not of what the sender wants to hear nothing of", BOUNCE, "«message.set_marks(&silenced)?;»", ""),
     replace("mark: not of an alias whose targets have it", BOUNCE, "«message.set_marks(&marks)?;»\n        return Ok(None);", ""),
     // Removing and moving.
     replace("pass: removals are not synced at the end", PASS, "«spool.sync_removals()?;»", ""),
@@ -131,8 +132,27 @@ pub const ALL: &[Mutation] = &[
     replace(
         "child: let go though no mark speaks of it",
         STAGED,
-        "message.mark(number).filter(|&mark| «speaks_of_child(mark)») else",
-        "true || speaks_of_child(mark)",
+        "message.mark(number).filter(|&mark| «speaks_of_child(mark, sort)») else",
+        "true || speaks_of_child(mark, sort)",
+    ),
+    replace(
+        "child: the copies of one that was spread pass for the word of it",
+        STAGED,
+        "Sort::Dsn => «mark == Mark::Bounced»,",
+        "matches!(mark, Mark::Bounced | Mark::Spread)",
+    ),
+    replace(
+        "child: a word takes a name that its copies may come back to",
+        STAGED,
+        "«self.spool.sync_names(&self.spool.dir(STAGED))?;»",
+        "",
+    ),
+    replace("child: an orphan goes before its parent's removal is durable", STAGED, "«self.sync_places()?;»", ""),
+    replace(
+        "child: a word goes before its message does",
+        STAGED,
+        "«self.delete()?;\n        spool.release_child(child.committed.path(), child.committed.id())?;»",
+        "spool.release_child(child.committed.path(), child.committed.id())?;\n self.delete()?;",
     ),
     replace("child: its staged name comes back", STAGED, "«self.sync_names(&self.dir(STAGED))»", "Ok(())"),
     replace(

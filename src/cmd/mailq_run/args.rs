@@ -15,14 +15,16 @@ OUTPUT
   is absent:
     list     a recipient: ID STATE ARRIVAL NEXT SIZE REVERSE-PATH ADDRESS OUTCOME ATTEMPTS LAST-REPLY, where STATE is
              due, deferred, held or failed, and OUTCOME is pending before the first attempt
-    show     a fact, then a recipient: recipient ADDRESS OUTCOME ATTEMPTS HOST LAST-REPLY
+    show     a fact, then a recipient: recipient ADDRESS OUTCOME ATTEMPTS HOST LAST-REPLY; then what its sender asked for it
+             (RFC 3461): dsn ADDRESS NOTIFY ORCPT
     route    ADDRESS HOW WHERE, and below an alias the same for each address that it comes to
     stats    STATE MESSAGES BYTES OLDEST
     check    FILE PROBLEM REPAIR, where REPAIR is what --repair would do or, with it, did; `-` where nothing needs to be done
 
   list --json, show --json: one object a message, absent facts left out.
     id, state, arrival, next, size, reverse_path    as above; the null reverse-path is empty
-    recipients                                      address, outcome, attempts, last_reply
+    recipients                                      address, outcome, attempts, last_reply, notify, orcpt
+    ret, envid, require_tls, smtputf8               what the sender asked for (RFC 3461, RFC 8689, RFC 6531)
   check --json: one object a finding.
     path, problem; repair or done                   as FILE, PROBLEM, REPAIR
 

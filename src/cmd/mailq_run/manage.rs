@@ -147,7 +147,7 @@ impl<'a> Hands<'a> {
                 let found = message.recipients().find(|r| r.path == old).map(|r| (r.place, r.mark));
                 match found {
                     None => Err(Why::Not("has no such recipient")),
-                    Some((_, mark)) if mark.is_settled() => Err(Why::Not("is settled for that recipient")),
+                    Some((_, mark)) if mark.is_settled() || mark.awaits_word() => Err(Why::Not("is settled for that recipient")),
                     Some(_) if message.recipients().any(|r| r.path == new) => Err(Why::Not("has the new recipient already")),
                     Some((place, _)) => Ok(message.readdress(place, new.clone(), System.now())?),
                 }

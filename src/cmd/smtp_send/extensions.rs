@@ -6,10 +6,10 @@ use crate::cli::message::Message;
 use crate::cli::opts::tls::ClientTls;
 use crate::mail::envelope::Envelope;
 use crate::mail::notify::{EnvelopeId, Notify, Request, Return};
-use crate::mail::outcome::{Diagnostic, Outcome};
-use crate::mail::reply::EnhancedStatus;
+use crate::mail::outcome::Outcome;
 use crate::mail::server::{Place, Server};
 use crate::protocol::smtp::client::words::{Fault, HeaderText};
+use crate::relay::demand::demanding_tls;
 use clap::Args;
 
 #[derive(Debug, Clone, Default, Args)]
@@ -55,13 +55,7 @@ impl ExtensionOptions {
 
     /// Without verified TLS nothing that is to have it goes (RFC 8689 section 4.2.1), and a retry is not for us to suggest.
     pub fn judge(&self, outcome: Outcome, fault: Option<Fault>) -> Outcome {
-        match outcome {
-            Outcome::Deferred(why) if self.require_tls && fault == Some(Fault::Tls) && why.code.is_none() => {
-                let text = format!("REQUIRETLS was asked for: {}", why.text);
-                Outcome::Refused(Diagnostic::local(EnhancedStatus::new(5, 7, 30), text))
-            }
-            outcome => outcome,
-        }
+        if self.require_tls { demanding_tls(outcome, fault) } else { outcome }
     }
 
     /// REQUIRETLS needs a server that is verified. Which MX hosts are the right ones cannot be known without DANE or MTA-STS (RFC 8689

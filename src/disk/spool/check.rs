@@ -1,12 +1,12 @@
 //! Every file of a spool looked at, for what the guarantee excludes: damage by a disk, a person or another program. What is found
 //! are values; a repair moves aside, and removes no byte of any message.
 
-use super::format::Defect;
+use super::format::{self, Defect, Parsed};
 use super::judge::{Problem, Remedy, Role, Verdict, cut};
 use super::layout::{CORRUPT, CTL, DIRS, DUE, Entry, FAILED, HOLD, NEW, Place, STAGED, STATE, Spool, SpoolError};
 use super::layout::{is_draft, parse_due_name, parse_seconds, parse_staged_name, slice_of};
-use super::mark::Mark;
 use super::queue::GARBAGE_AGE;
+use super::staged::speaks_of_child;
 use crate::disk::fs::{Access, At, DIR_MODE, FILE_MODE, File, Kind, Stat, parent};
 use crate::disk::lock::{Attempt, present};
 use crate::mail::queue_id::QueueId;
@@ -327,17 +327,17 @@ impl Checker<'_> {
 
     /// A whole child that nobody is at: the next pass settles it.
     fn child(&mut self, path: &Path, parent: &QueueId, number: usize) -> Result<(), SpoolError> {
-        let Ok(Attempt::Held(_lock, _)) = self.spool.lock(path)? else { return Ok(()) };
-        let mark = match self.spool.find(parent)? {
+        let Ok(Attempt::Held(file, stat)) = self.spool.lock(path)? else { return Ok(()) };
+        let Ok(Parsed { header, .. }) = format::read(file.as_ref(), stat.size) else { return Ok(()) };
+        let released = match self.spool.find(parent)? {
             Some(entry) => match self.spool.look(&entry) {
-                Ok(Some(facts)) => facts.mark(number),
+                Ok(Some(facts)) => facts.mark(number).is_none_or(|mark| speaks_of_child(mark, header.sort)),
                 // The parent has a line of its own.
                 Ok(None) | Err(SpoolError::Damaged { .. }) => return Ok(()),
                 Err(error) => return Err(error),
             },
-            None => None,
+            None => true,
         };
-        let released = matches!(mark, None | Some(Mark::Bounced | Mark::Expanded));
         let problem = if released { Problem::ToBeReleased } else { Problem::ToBeMadeAgain };
         self.found(path, problem, Remedy::Nothing, |_| Ok(None))
     }

@@ -135,6 +135,11 @@ impl Facts {
         self.parsed.marks.iter().all(|mark| mark.is_settled())
     }
 
+    /// Nothing is left to do but to tell the sender of success.
+    pub fn lacks_only_word(&self) -> bool {
+        !self.is_settled() && self.parsed.marks.iter().all(|mark| mark.is_settled() || mark.awaits_word())
+    }
+
     /// Whether [`Record::Note`] with that word stands in the history.
     pub fn has_note(&self, note: &str) -> bool {
         self.history.has_note(note)

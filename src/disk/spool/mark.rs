@@ -17,6 +17,15 @@ pub enum Mark {
     Failed,
     /// Dropped by a route or by hand.
     Discarded,
+    /// Taken by the next host, which makes no reports, and the sender asked to hear of it. The report takes the message's place once nothing else
+    /// is left to do: a mark that is written over may be torn, and the message would go out again.
+    Relayed,
+    /// Delivered here for good, and the sender asked to hear of it, as before.
+    Delivered,
+    /// Replaced by the several recipients of a child that stands on disk, and the sender asked to hear of it, as before.
+    Spread,
+    /// Refused for good, and the sender asked not to be told.
+    Unwanted,
 }
 
 impl Mark {
@@ -29,6 +38,10 @@ impl Mark {
             Mark::Expanded => b'X',
             Mark::Failed => b'F',
             Mark::Discarded => b'D',
+            Mark::Relayed => b'L',
+            Mark::Delivered => b'V',
+            Mark::Spread => b'S',
+            Mark::Unwanted => b'N',
         }
     }
 
@@ -41,13 +54,22 @@ impl Mark {
             b'X' => Mark::Expanded,
             b'F' => Mark::Failed,
             b'D' => Mark::Discarded,
+            b'L' => Mark::Relayed,
+            b'V' => Mark::Delivered,
+            b'S' => Mark::Spread,
+            b'N' => Mark::Unwanted,
             _ => Mark::Pending,
         }
     }
 
     /// Nothing is left to do for the recipient.
     pub fn is_settled(self) -> bool {
-        !matches!(self, Mark::Pending | Mark::Refused)
+        !matches!(self, Mark::Pending | Mark::Refused) && !self.awaits_word()
+    }
+
+    /// It went well, and the sender is to hear of it.
+    pub fn awaits_word(self) -> bool {
+        matches!(self, Mark::Relayed | Mark::Delivered | Mark::Spread)
     }
 
     /// As `mailq-run list` shows it.
@@ -60,6 +82,10 @@ impl Mark {
             Mark::Expanded => "expanded",
             Mark::Failed => "failed",
             Mark::Discarded => "discarded",
+            Mark::Relayed => "relayed",
+            Mark::Delivered => "delivered",
+            Mark::Spread => "spread",
+            Mark::Unwanted => "unwanted",
         }
     }
 }
@@ -74,8 +100,9 @@ mod tests {
             let mark = Mark::from_byte(byte);
             assert!(mark.byte() == byte || mark == Mark::Pending, "{byte}");
         }
-        for mark in [Mark::Accepted, Mark::Refused, Mark::Bounced, Mark::Expanded, Mark::Failed, Mark::Discarded] {
-            assert_eq!(Mark::from_byte(mark.byte()), mark);
-        }
+        let known: Vec<Mark> = (0..=255u8).map(Mark::from_byte).filter(|&mark| mark != Mark::Pending).collect();
+        assert_eq!(known.len(), 10, "as many as there are");
+        let open: Vec<&str> = known.iter().filter(|mark| !mark.is_settled()).map(|mark| mark.word()).collect();
+        assert_eq!(open, ["relayed", "refused", "spread", "delivered"]);
     }
 }

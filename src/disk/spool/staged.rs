@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 pub struct Draft {
     incoming: Incoming,
     parent: Parent,
+    sort: Sort,
 }
 
 /// A child that is durable in `staged/`, and locked. Dropped without [`Message::let_go`], it is removed by the next pass.
@@ -28,6 +29,7 @@ pub struct Draft {
 pub struct Child {
     committed: Committed,
     parent: Parent,
+    sort: Sort,
 }
 
 /// What became of a child that a dead process left in `staged/`.
@@ -54,6 +56,12 @@ impl Message {
         covers.sort_unstable();
         covers.dedup();
         let Some(&first) = covers.first() else { return Err(self.misuse("a child for no recipient")) };
+        self.refuse_with_child_on_its_way()?;
+        if covers.iter().any(|&place| self.mark(place) == Some(Mark::Spread)) {
+            // The copies had the name that the word of them is going to have. Whoever let them go may have been killed before that was
+            // durable, and a power cut that took it would leave the word alone.
+            self.spool.sync_names(&self.spool.dir(STAGED))?;
+        }
         for &recipient in &covers {
             match self.mark(recipient) {
                 Some(mark) if !mark.is_settled() => {}
@@ -63,17 +71,18 @@ impl Message {
             let stale = self.spool.staged_path(self.id(), recipient);
             present(self.spool.fs.unlink(&stale)).at("remove", &stale)?;
         }
-        self.refuse_with_child_on_its_way()?;
         let parent = Parent { id: self.id().clone(), covers };
         let target = self.spool.staged_path(self.id(), first);
         let incoming = self.spool.begin_child(target, id, envelope, arrival, sort, parent.clone())?;
-        Ok(Draft { incoming, parent })
+        Ok(Draft { incoming, parent, sort })
     }
 
     /// Where marking was broken off after the first of several places, the child that speaks of all of them still stands in `staged/`:
-    /// another one for those left would tell of them twice. A pass lets it go first.
+    /// another one for those left would tell of them twice. A pass lets it go first. What stands there for one that was spread may be its
+    /// copy or the word of it: a pass settles that, too.
     fn refuse_with_child_on_its_way(&self) -> Result<(), SpoolError> {
-        for recipient in self.recipients().filter(|recipient| speaks_of_child(recipient.mark)) {
+        let may_have_one = |mark| [Sort::Dsn, Sort::Expansion].into_iter().any(|sort| speaks_of_child(mark, sort));
+        for recipient in self.recipients().filter(|recipient| may_have_one(recipient.mark)) {
             let path = self.spool.staged_path(self.id(), recipient.place);
             if present(self.spool.fs.stat(&path)).at("look at", &path)?.is_some() {
                 return Err(self.misuse("a child of it is still to be let go, which the next pass does"));
@@ -82,13 +91,26 @@ impl Message {
         Ok(())
     }
 
-    /// Marks what the child covers and puts it into `new/`, all durably. `mark` is [`Mark::Bounced`] or [`Mark::Expanded`].
+    /// Marks what the child covers and puts it into `new/`, all durably. `mark` is [`Mark::Bounced`] for a DSN, and
+    /// [`Mark::Expanded`] or [`Mark::Spread`] for a copy.
     pub fn let_go(&mut self, child: Child, mark: Mark) -> Result<QueueId, SpoolError> {
-        if child.parent.id != *self.id() || !speaks_of_child(mark) {
+        if child.parent.id != *self.id() || !speaks_of_child(mark, child.sort) {
             return Err(self.misuse("no child of it, or no mark for one"));
         }
         self.mark_covered(&child.parent.covers, mark)?;
         self.spool.release_child(child.committed.path(), child.committed.id())?;
+        Ok(child.committed.id().clone())
+    }
+
+    /// Removes the message, of which only this word is left to be said, durably, and then puts the word into `new/`. It is never both: a
+    /// message that comes back would be told of again.
+    pub fn give_way(self, child: Child) -> Result<QueueId, SpoolError> {
+        if child.parent.id != *self.id() || child.sort != Sort::Dsn || !self.lacks_only_word() {
+            return Err(self.misuse("more is left of it than that word"));
+        }
+        let spool = self.spool.clone();
+        self.delete()?;
+        spool.release_child(child.committed.path(), child.committed.id())?;
         Ok(child.committed.id().clone())
     }
 
@@ -116,7 +138,7 @@ impl Draft {
 
     /// As [`Incoming::commit`], in `staged/`.
     pub fn commit(self) -> Result<Child, SpoolError> {
-        Ok(Child { committed: self.incoming.commit()?, parent: self.parent })
+        Ok(Child { committed: self.incoming.commit()?, parent: self.parent, sort: self.sort })
     }
 }
 
@@ -146,10 +168,10 @@ impl Spool {
             Err(why) => return self.set_aside(path, why),
         };
         let child = match read_child(file.as_ref(), stat.size, &parent, number) {
-            Ok((child, _)) if stat.links > 1 && self.is_same(path, &self.new_path(&child))? => {
+            Ok((child, ..)) if stat.links > 1 && self.is_same(path, &self.new_path(&child))? => {
                 return self.end_release(path, parent, number, child);
             }
-            Ok((child, covers)) => self.make_ours(path, &stat, &child, None)?.map(|()| (child, covers)),
+            Ok((child, covers, sort)) => self.make_ours(path, &stat, &child, None)?.map(|()| (child, covers, sort)),
             Err(Unreadable::Defect(why)) => self.make_ours(path, &stat, &parent, None)?.and(Err(why)),
             Err(Unreadable::Io(e)) => return Err(e).at("read", path).map_err(SpoolError::from),
         };
@@ -159,8 +181,8 @@ impl Spool {
             Claim::Busy | Claim::Unfinished | Claim::Corrupt { .. } => return Ok(None),
         };
         match (child, claimed) {
-            (Ok((child, covers)), Some(mut message)) => {
-                let Some(mark) = message.mark(number).filter(|&mark| speaks_of_child(mark)) else {
+            (Ok((child, covers, sort)), Some(mut message)) => {
+                let Some(mark) = message.mark(number).filter(|&mark| speaks_of_child(mark, sort)) else {
                     return self.remove_child(path, parent, number);
                 };
                 // Read from memory, perhaps: whoever wrote it may have been killed before it was durable, and a power cut that took it
@@ -170,11 +192,13 @@ impl Spool {
                 self.release_child(path, &child)?;
                 Ok(Some(Settled { parent, number, released: Some(child) }))
             }
-            (Ok((child, _)), None) => {
+            (Ok((child, ..)), None) => {
+                // Whoever removed the parent may have been killed before that was durable.
+                self.sync_places()?;
                 self.release_child(path, &child)?;
                 Ok(Some(Settled { parent, number, released: Some(child) }))
             }
-            (Err(why), Some(message)) if may_be_torn(why) && !message.mark(number).is_some_and(speaks_of_child) => {
+            (Err(why), Some(message)) if may_be_torn(why) && !message.mark(number).is_some_and(was_durable) => {
                 self.remove_child(path, parent, number)
             }
             (Err(why), _) => self.set_aside(path, why),
@@ -232,15 +256,25 @@ fn may_be_torn(why: Defect) -> bool {
     matches!(why, Defect::Unfinished | Defect::Preamble | Defect::Trailer | Defect::Checksum)
 }
 
-fn speaks_of_child(mark: Mark) -> bool {
+/// The child of the place was durable before it was marked so. Of one that was spread that was the copy, which has gone its way or is
+/// whole: what is torn is the word of it.
+fn was_durable(mark: Mark) -> bool {
     matches!(mark, Mark::Bounced | Mark::Expanded)
 }
 
-/// The id of a whole child, and the places that it covers.
-fn read_child(file: &dyn File, size: u64, parent: &QueueId, number: usize) -> Result<(QueueId, Vec<usize>), Unreadable> {
+/// With this mark a child of that sort stands on disk. No mark speaks of the word of success, which waits for the message to go.
+pub(super) fn speaks_of_child(mark: Mark, sort: Sort) -> bool {
+    match sort {
+        Sort::Dsn => mark == Mark::Bounced,
+        Sort::Expansion | Sort::Message | Sort::Other => matches!(mark, Mark::Expanded | Mark::Spread),
+    }
+}
+
+/// The id of a whole child, the places that it covers, and what it is.
+fn read_child(file: &dyn File, size: u64, parent: &QueueId, number: usize) -> Result<(QueueId, Vec<usize>, Sort), Unreadable> {
     let header = format::read(file, size)?.header;
     match header.parent {
-        Some(named) if named.id == *parent && named.covers.first() == Some(&number) => Ok((header.id, named.covers)),
+        Some(named) if named.id == *parent && named.covers.first() == Some(&number) => Ok((header.id, named.covers, header.sort)),
         _ => Err(Defect::Name.into()),
     }
 }

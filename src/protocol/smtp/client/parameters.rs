@@ -21,7 +21,7 @@ pub fn mail_line(transaction: &Transaction, offered: &Extensions) -> String {
     if offered.dsn {
         line += &transaction.envelope.request.mail_parameters();
     }
-    if transaction.envelope.request.require_tls {
+    if transaction.envelope.request.require_tls && offered.require_tls {
         line += " REQUIRETLS";
     }
     line
@@ -54,7 +54,8 @@ pub fn ruled_out(transaction: &Transaction, offered: &Extensions, trusted: bool)
     let refused = |(class, subject, detail), text: String| {
         Some(Outcome::Refused(Diagnostic::local(EnhancedStatus::new(class, subject, detail), text)))
     };
-    let require_tls = transaction.envelope.request.require_tls;
+    // A report goes on all the same (RFC 8689 section 5).
+    let require_tls = transaction.envelope.request.require_tls && transaction.envelope.reverse_path != ReversePath::Null;
     if require_tls && !trusted {
         return refused((5, 7, 30), "REQUIRETLS was asked for and the session is not inside verified TLS".to_owned());
     }
