@@ -157,6 +157,7 @@
 //!   relay/settle.rs        from outcomes to marks, the next try, or the end
 //!   relay/consign.rs       a message in its turn, its jobs on many threads
 //!   relay/board.rs         jobs by next hop
+//!   relay/patient.rs       a login that fails is no reason to give mail back
 //!   relay/pass.rs          one pass over the spool
 //! fetch   4   a POP3 mailbox brought home; clock, target and journal are passed in
 //!   fetch/words.rs         what a mailbox lists, and what came of each message
@@ -221,6 +222,7 @@
 //!   cli/opts/auth.rs       options: who logs in, how, and where the password is
 //!   cli/opts/spool.rs      options: which spool
 //!   cli/opts/tls.rs        options: TLS, of clients and of the server
+//!   cli/opts/session.rs    what those come to for a client's sessions
 //! cmd     5   one file per tool: arguments and run()
 //!   cmd/mime_pack/options.rs     what the command line says of a message to compose
 //!   cmd/mime_pack/unique.rs      names that nothing else has

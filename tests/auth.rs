@@ -10,6 +10,8 @@ mod engine;
 mod host;
 #[path = "auth/mechanisms.rs"]
 mod mechanisms;
+#[path = "auth/queued.rs"]
+mod queued;
 #[path = "auth/scram.rs"]
 mod scram;
 #[path = "auth/shown.rs"]

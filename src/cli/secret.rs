@@ -40,6 +40,10 @@ impl Vault {
         Vault { source, fetched: OnceLock::new() }
     }
 
+    pub fn asks_somebody(&self) -> bool {
+        matches!(self.source, Source::Terminal(_))
+    }
+
     /// The secret, or in one line why there is none. The second time it is what it was the first time.
     pub fn open(&self) -> Result<Secret<String>, String> {
         self.fetched.get_or_init(|| self.source.fetch().map_err(|error| format!("{error:#}"))).clone()

@@ -71,9 +71,9 @@ fn dispatch(args: Args) -> Result<Status, Failure> {
     }
     let spool = open(&args.spool.resolve(&config))?;
     let Some(command) = &args.command else {
-        let router = router::router(&config, hostname)?;
+        let (router, accounts) = (router::router(&config, hostname)?, runner::accounts(&config)?);
         identity::become_owner(&spool)?;
-        return runner::run(&args.pass, &spool, &router);
+        return runner::run(&args.pass, &spool, &router, &accounts);
     };
     identity::become_owner(&spool)?;
     match command {

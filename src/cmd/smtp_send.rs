@@ -31,6 +31,7 @@ use crate::cli::log::Target;
 use crate::cli::message::Message;
 use crate::cli::opts::auth::{Auth, refuse_passwords};
 use crate::cli::opts::server::Chosen;
+use crate::cli::opts::session::ToolTls;
 use crate::cli::opts::tls::ClientTls;
 use crate::cli::progress::Progress;
 use crate::cli::report::Rows;
@@ -46,7 +47,6 @@ use crate::protocol::smtp::client::stage::Stage;
 use crate::protocol::smtp::client::words::{StartTls, Timeouts};
 use crate::relay::deliver::{Courier, Destination};
 use crate::relay::plan::Reached;
-use crate::relay::session::Login;
 use args::Args;
 use clap::CommandFactory;
 use dry_run::DryRun;
@@ -57,7 +57,7 @@ use logline::Known;
 use mailbag::{Mailbag, envelope, reverse_path};
 use quit_after::Trial;
 use script::Script;
-use sending::{Sending, ToolTls};
+use sending::Sending;
 use sendmail::Order;
 use source::{Given, Source};
 use std::cell::RefCell;
@@ -109,9 +109,6 @@ fn carry(args: Args, given: Option<Given>) -> Result<Status, Failure> {
     }
     let log = args.log.open("smtp-send", Target::None)?;
     let tls = tls(&args, chosen.as_ref())?;
-    if args.spool.is_some() && tls.login.is_some() {
-        return Err(Failure::text(Status::Usage, "--spool and a login exclude each other: mailq-run would send without it"));
-    }
     if stage == Some(Stage::Auth) && tls.login.is_none() {
         return Err(Failure::text(
             Status::Usage,
@@ -256,7 +253,7 @@ fn courier<'a>(
         dial: dialer,
         dns: resolver,
         tls,
-        login: tls.login.as_ref().map(|login| login as &dyn Login),
+        login: tls.login(),
         timeouts: args.network.timeout().map_or_else(Timeouts::default, Timeouts::capped),
         discard_ehlo: args.extensions.discard.clone(),
         watch: Some(screen),

@@ -19,6 +19,8 @@ pub enum Hop {
     Send(Destination),
     /// The same, inside TLS with a server that is known to be the right one, or not at all (RFC 8689).
     SendSecurely(Destination),
+    /// To the server of an account, by its name; securely, too.
+    Account(String, bool),
     Maildir {
         dir: PathBuf,
         user: String,

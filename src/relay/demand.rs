@@ -4,7 +4,7 @@ use super::deliver::{Courier, Destination, Secure, Unserved, settle_all};
 use super::session::{Outbox, Via};
 use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::EnhancedStatus;
-use crate::mail::server::{Place, Server};
+use crate::mail::server::{Place, Scheme, Server};
 use crate::net::tls::layer::{Handshake, TlsError};
 use crate::protocol::smtp::client::words::{Fault, StartTls};
 
@@ -46,6 +46,12 @@ impl Secure for Verified<'_> {
     fn is_verified(&self, verified: bool) -> bool {
         self.0.is_verified(verified)
     }
+}
+
+/// It delivers for good, and nobody can listen on the way there.
+pub fn is_on_this_host(to: &Destination) -> bool {
+    let Destination::Server(Server { scheme, place, .. }) = to else { return false };
+    *scheme == Scheme::Lmtp && matches!(place, Place::Socket(_) | Place::Command(_))
 }
 
 /// What was to have verified TLS and could not have it does not go, and a retry is not for us to suggest (RFC 8689 section 4.2.1).

@@ -13,6 +13,7 @@ pub mod desk;
 pub mod event;
 pub mod local;
 pub mod pass;
+pub mod patient;
 pub mod plan;
 pub mod policy;
 pub mod receive;

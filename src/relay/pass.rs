@@ -6,9 +6,10 @@ use super::body::Source;
 use super::bounce::{Alias, expand};
 use super::consign::{Consignment, Gate, Job, pending};
 use super::deliver::{Courier, Destination, Unserved, settle_all};
-use super::demand::demanding_tls;
+use super::demand::{demanding_tls, is_on_this_host};
 use super::desk::Desk;
 use super::local::{Delivery, Local};
+use super::patient::Patient;
 use super::route::{Follow, NextHop, Router};
 use super::session::{Outbox, Parcel, Sent, Via};
 use super::settle::{self, Turn};
@@ -20,9 +21,8 @@ use crate::disk::spool::queue::{Claim, Which};
 use crate::mail::address::ForwardPath;
 use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::EnhancedStatus;
-use crate::mail::server::{self, Scheme, Server};
 use crate::mail::trace::TraceScan;
-use crate::protocol::smtp::client::words::{HeaderText, Transaction};
+use crate::protocol::smtp::client::words::{Fault, HeaderText, Transaction};
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -72,6 +72,14 @@ pub trait Carrier: Sync {
     fn serve<'a>(&self, to: &Destination, outbox: &dyn Outbox<Job<'a>>) -> Option<Unserved>;
     /// As [`Courier::serve_securely`].
     fn serve_securely<'a>(&self, to: &Destination, outbox: &dyn Outbox<Job<'a>>) -> Option<Unserved>;
+
+    /// Either of them at the server of an account, where somebody logs in.
+    fn serve_account<'a>(&self, name: &str, _securely: bool, outbox: &dyn Outbox<Job<'a>>) -> Option<Unserved> {
+        let why = Diagnostic::local(EnhancedStatus::new(4, 3, 5), format!("no account {name}"));
+        let unserved = Unserved { outcome: Outcome::Deferred(why), via: Via::default(), fault: Fault::Lost };
+        settle_all(outbox, &unserved);
+        Some(unserved)
+    }
 }
 
 impl Carrier for Courier<'_> {
@@ -154,8 +162,10 @@ impl<'a> Pass<'a> {
         };
         match hop {
             Hop::Send(_) | Hop::SendSecurely(_) if let Some(unserved) = board.dead(hop) => settle_all(&lane, &unserved),
+            Hop::Account(..) if let Some(unserved) = board.dead(hop) => settle_all(&Patient(&lane), &unserved),
             Hop::Send(destination) => note_dead(self.carrier.serve(destination, &lane)),
             Hop::SendSecurely(destination) => note_dead(self.carrier.serve_securely(destination, &lane)),
+            Hop::Account(name, securely) => note_dead(self.carrier.serve_account(name, *securely, &Patient(&lane))),
             Hop::Maildir { dir, user } => {
                 lane.deliver(&dir.display().to_string(), |delivery| self.local.maildir(dir, user, delivery))
             }
@@ -432,6 +442,7 @@ impl Plan {
         let hop = match hop {
             NextHop::Mx(domain) => self.send(Destination::Mx(domain)),
             NextHop::Server(server) => self.send(Destination::Server(server)),
+            NextHop::Account(name) => Hop::Account(name, self.require_tls),
             NextHop::Maildir { .. } | NextHop::Pipe(_) if trace.was_delivered_to(path) => {
                 let why = Diagnostic::local(
                     EnhancedStatus::new(5, 4, 6),
@@ -467,12 +478,6 @@ impl Plan {
     fn send(&self, to: Destination) -> Hop {
         if self.require_tls && !is_on_this_host(&to) { Hop::SendSecurely(to) } else { Hop::Send(to) }
     }
-}
-
-/// It delivers for good, and nobody can listen on the way there.
-fn is_on_this_host(to: &Destination) -> bool {
-    let Destination::Server(Server { scheme, place, .. }) = to else { return false };
-    *scheme == Scheme::Lmtp && matches!(place, server::Place::Socket(_) | server::Place::Command(_))
 }
 
 /// At most so many recipients as one transaction takes.

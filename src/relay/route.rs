@@ -16,6 +16,8 @@ pub enum NextHop {
     Mx(Domain),
     /// A named server, never MX-resolved.
     Server(Server),
+    /// The server of an account, where somebody logs in.
+    Account(String),
     Maildir {
         dir: PathBuf,
         user: String,
@@ -96,6 +98,8 @@ pub enum Target {
     /// `mx`: the recipient's own MX hosts.
     Mx,
     Server(Server),
+    /// `account:NAME`
+    Account(String),
     Maildir(Template),
     Pipe(Vec<String>),
     Hold,
@@ -107,13 +111,15 @@ pub enum Target {
 pub enum RouteError {
     #[error("{0}: neither a domain, .domain, user@domain nor *")]
     Pattern(String),
-    #[error("{0}: neither a server's URL, mx, mx:DOMAIN, lmtp:/PATH, maildir:DIR, pipe:CMD, hold, refuse:TEXT nor discard")]
+    #[error(
+        "{0}: neither a server's URL, mx, mx:DOMAIN, account:NAME, lmtp:/PATH, maildir:DIR, pipe:CMD, hold, refuse:TEXT nor discard"
+    )]
     Target(String),
     #[error("{0}: {1}")]
     Server(String, ServerError),
     #[error("{0}: mail goes by SMTP or LMTP")]
     Scheme(String),
-    #[error("{0}: a next hop is given without user and path")]
+    #[error("{0}: a next hop is given without user and path; where somebody logs in, it is account:NAME")]
     Login(String),
     #[error("{0}")]
     Template(#[from] TemplateError),
@@ -243,6 +249,7 @@ impl Target {
         match self {
             Target::Mx => NextHop::Mx(mailbox.domain.clone()),
             Target::Server(server) => NextHop::Server(server.clone()),
+            Target::Account(name) => NextHop::Account(name.clone()),
             Target::Maildir(template) => {
                 maildir(template, &without_tag(mailbox.local.as_str()).to_ascii_lowercase(), &mailbox.domain)
             }
@@ -264,6 +271,7 @@ impl FromStr for Target {
             ("hold", None) => Ok(Target::Hold),
             ("discard", None) => Ok(Target::Discard),
             ("refuse", Some(text)) if !text.trim().is_empty() => Ok(Target::Refuse(text.trim().to_owned())),
+            ("account", Some(name)) if !name.is_empty() => Ok(Target::Account(name.to_owned())),
             ("maildir", Some(dir)) => Ok(Target::Maildir(dir.parse()?)),
             ("pipe", Some(command)) => argv(command).map(Target::Pipe),
             // One bare word is more likely a slip than a host.

@@ -45,6 +45,11 @@ impl Host {
         Host { dir, address, listener, certificate }
     }
 
+    /// Of its certificate, in hex.
+    pub fn fingerprint(&self) -> String {
+        self.certificate.fingerprint().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

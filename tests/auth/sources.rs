@@ -170,8 +170,6 @@ fn what_cannot_be_is_told_before_anything_is_connected() {
         assert!(code == 64 && line.contains(text) && !line.contains("hunter2"), "{words:?}: {code} {line}");
     };
     nobody(&["-s", "smtp://alice:hunter2@127.0.0.1"], sources);
-    let (code, line) = refused(&mut world.command(Some("work"), &["--spool", "/nonexistent/spool"], &[]));
-    assert_eq!((code, line.as_str()), (64, "--spool and a login exclude each other: mailq-run would send without it"));
     nobody(&["--mx", "--user", "alice"], "needs a server");
     nobody(&["-s", "mx:y.test", "--user", "alice"], "nobody logs in at MX hosts");
     nobody(&["-s", "127.0.0.1:1", "--password-file", "/x"], "nobody to log in as");

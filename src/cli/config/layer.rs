@@ -5,13 +5,13 @@ use super::keys::{AccountKeys, Keys, ListenKeys, LocalKeys, OneOrMore, Quantity,
 use super::place::{ConfigError, Place, parse_error};
 use super::settings::{Account, CertFiles, Config, Listen, Local, Password, Sendmail, SpoolDir, TlsMode, UserList};
 use crate::bytes::secret::Secret;
-use crate::cli::log::{self, Target};
+use crate::cli::log;
 use crate::cli::opts::{duration, fingerprint, size};
 use crate::mail::address::{Domain, Mailbox};
 use crate::mail::network::Network;
 use crate::mail::server::{Scheme, Server};
 use crate::protocol::sasl::words::Mechanism;
-use crate::relay::route::{Route, argv};
+use crate::relay::route::{Route, Target, argv};
 use crate::relay::template::Template;
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -41,7 +41,8 @@ pub struct Layer {
     sendmail_account: Option<(String, Place)>,
     sendmail_socket: Option<PathBuf>,
     sendmail_log: Option<String>,
-    routes: Option<Vec<Route>>,
+    /// Each with the place of its `to`.
+    routes: Option<Vec<(Route, Place)>>,
     accounts: BTreeMap<String, Account>,
 }
 
@@ -91,6 +92,9 @@ impl Layer {
         if let Some((name, place)) = self.sendmail_account.as_ref().filter(|(name, _)| !self.accounts.contains_key(name)) {
             return Err(place.wrong(format_args!("account: no [account.{name}]")));
         }
+        for (route, place) in self.routes.iter().flatten() {
+            check_account(route, &self.accounts).map_err(|why| place.wrong(why))?;
+        }
         let listen = Listen::default();
         Ok(Config {
             hostname: self.hostname,
@@ -113,9 +117,19 @@ impl Layer {
                 socket: self.sendmail_socket,
                 log: self.sendmail_log,
             },
-            routes: self.routes.unwrap_or_default(),
+            routes: self.routes.unwrap_or_default().into_iter().map(|(route, _)| route).collect(),
             accounts: self.accounts,
         })
+    }
+}
+
+/// An account that a route names has to be there, and to take mail.
+fn check_account(route: &Route, accounts: &BTreeMap<String, Account>) -> Result<(), String> {
+    let Target::Account(name) = &route.target else { return Ok(()) };
+    match accounts.get(name) {
+        None => Err(format!("to: no [account.{name}]")),
+        Some(account) if !account.server.scheme.is_transport() => Err(format!("to: mail cannot be sent to {}", account.server)),
+        Some(_) => Ok(()),
     }
 }
 
@@ -215,14 +229,15 @@ impl File<'_> {
         let text = value.as_ref();
         let target = log::target(text).map_err(|e| self.wrong(value.span(), format_args!("log: \"{text}\": {e}")))?;
         Ok(match target {
-            Target::File(_) => self.file("log", value)?.display().to_string(),
-            Target::Stderr | Target::Syslog | Target::None => text.clone(),
+            log::Target::File(_) => self.file("log", value)?.display().to_string(),
+            log::Target::Stderr | log::Target::Syslog | log::Target::None => text.clone(),
         })
     }
 
-    fn route(&self, keys: Spanned<RouteKeys>) -> Result<Route, ConfigError> {
-        let route = keys.into_inner();
-        Ok(Route { pattern: self.said("match", &route.pattern)?, target: self.said("to", &route.to)? })
+    fn route(&self, keys: Spanned<RouteKeys>) -> Result<(Route, Place), ConfigError> {
+        let RouteKeys { pattern, to } = keys.into_inner();
+        let place = self.place(to.span());
+        Ok((Route { pattern: self.said("match", &pattern)?, target: self.said("to", &to)? }, place))
     }
 
     fn account(&self, keys: AccountKeys) -> Result<Account, ConfigError> {

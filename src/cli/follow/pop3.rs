@@ -177,7 +177,7 @@ mod tests {
             "LIST#8",
             "LIST<+1 3",
             "RETR<+",
-            "RETR#24",
+            "RETR#21",
         ];
         let told = told(&[&session[..], &rest[..]].concat());
         assert_eq!(told[..10], wanted);

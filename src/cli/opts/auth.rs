@@ -278,6 +278,11 @@ impl Auth {
         &self.user
     }
 
+    /// The password is to come from whoever sits at the terminal.
+    pub fn asks_somebody(&self) -> bool {
+        self.vault.asks_somebody()
+    }
+
     /// A secret is to be sent.
     pub fn has_secrets(&self) -> bool {
         self.mechanisms.iter().any(|mechanism| mechanism.needs_secret())

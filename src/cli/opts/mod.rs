@@ -5,6 +5,7 @@ pub mod duration;
 pub mod fingerprint;
 pub mod log;
 pub mod server;
+pub mod session;
 pub mod size;
 pub mod spool;
 pub mod tls;

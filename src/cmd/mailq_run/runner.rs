@@ -3,8 +3,10 @@
 use super::args::PassOptions;
 use super::identity::is_root;
 use crate::cli::clock::System;
+use crate::cli::config::settings::Config;
 use crate::cli::exit::{Failure, OrStatus, Status};
-use crate::cli::log::Target;
+use crate::cli::log;
+use crate::cli::opts::session::ToolTls;
 use crate::cli::screen::Screen;
 use crate::cli::transcript::Level;
 use crate::disk::real::Real;
@@ -16,17 +18,19 @@ use crate::net::tls::client::{Client, ClientConfig, Verify};
 use crate::net::tls::layer::{Handshake, TlsError};
 use crate::protocol::smtp::client::words::Timeouts;
 use crate::relay::clock::Clock;
-use crate::relay::deliver::{Courier, Secure};
+use crate::relay::consign::Job;
+use crate::relay::deliver::{Courier, Destination, Secure, Unserved};
 use crate::relay::desk::Desk;
 use crate::relay::event::Log;
 use crate::relay::local::{Known, Local};
-use crate::relay::pass::{Done, Limits, Pass};
+use crate::relay::pass::{Carrier, Done, Limits, Pass};
 use crate::relay::retry::Schedule;
-use crate::relay::route::Router;
-use crate::relay::session::Watch;
+use crate::relay::route::{Router, Target};
+use crate::relay::session::{Login, Outbox, Watch};
 use anyhow::Context;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,8 +43,24 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// The most time for a program or a Maildir.
 const LOCAL_WITHIN: Duration = Duration::from_secs(300);
 
-pub fn run(options: &PassOptions, spool: &Spool, router: &Router) -> Result<Status, Failure> {
-    let default = if options.verbose > 0 { Target::Stderr } else { Target::Syslog };
+/// Servers that mail is passed on by with a login, by the names of their accounts.
+pub type Accounts = HashMap<String, (Destination, ToolTls)>;
+
+/// Those that routes name. Files with passwords are read here: the spool's owner may not be able to.
+pub fn accounts(config: &Config) -> Result<Accounts, Failure> {
+    let names = config.routes.iter().filter_map(|route| match &route.target {
+        Target::Account(name) => Some(name.clone()),
+        _ => None,
+    });
+    let ready = |name: String| {
+        let (server, tls) = ToolTls::of_account(&name, config, "mailq-run")?;
+        Ok((name, (Destination::Server(server), tls)))
+    };
+    names.map(ready).collect()
+}
+
+pub fn run(options: &PassOptions, spool: &Spool, router: &Router, accounts: &Accounts) -> Result<Status, Failure> {
+    let default = if options.verbose > 0 { log::Target::Stderr } else { log::Target::Syslog };
     let log = options.log.open("mailq-run", default)?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT, SIGHUP] {
@@ -48,7 +68,7 @@ pub fn run(options: &PassOptions, spool: &Spool, router: &Router) -> Result<Stat
         flag::register_conditional_shutdown(signal, 128 + signal, stop.clone()).or_status(Status::Os)?;
         flag::register(signal, stop.clone()).or_status(Status::Os)?;
     }
-    let runner = Runner::new(options, spool, router, &log, &stop)?;
+    let runner = Runner::new(options, (spool, router, accounts), &log, &stop)?;
     if options.watch { runner.watch() } else { runner.once().map(|_| Status::Done) }
 }
 
@@ -56,6 +76,7 @@ pub fn run(options: &PassOptions, spool: &Spool, router: &Router) -> Result<Stat
 struct Runner<'a> {
     spool: &'a Spool,
     router: &'a Router,
+    accounts: &'a Accounts,
     log: &'a dyn Log,
     stop: &'a AtomicBool,
     hostname: String,
@@ -76,8 +97,7 @@ struct Connectors {
 impl<'a> Runner<'a> {
     fn new(
         options: &PassOptions,
-        spool: &'a Spool,
-        router: &'a Router,
+        (spool, router, accounts): (&'a Spool, &'a Router, &'a Accounts),
         log: &'a dyn Log,
         stop: &'a AtomicBool,
     ) -> Result<Runner<'a>, Failure> {
@@ -91,6 +111,7 @@ impl<'a> Runner<'a> {
         Ok(Runner {
             spool,
             router,
+            accounts,
             log,
             stop,
             resolver: Resolver::new(Options { family: dialer.family, ..Options::default() }),
@@ -112,21 +133,11 @@ impl<'a> Runner<'a> {
     /// One pass. The first thing that failed of the spool or the system is the error.
     fn once(&self) -> Result<Done, Failure> {
         let desk = Desk::new(self.spool, &System, &System, self.log, Schedule::default(), &self.hostname);
-        let courier = Courier {
-            hostname: self.hostname.clone(),
-            own_addresses: own_addresses(),
-            dial: &self.dialer,
-            dns: &self.resolver,
-            tls: &self.tls,
-            login: None,
-            timeouts: self.timeouts.clone(),
-            discard_ehlo: Vec::new(),
-            watch: self.screen.as_ref().map(|screen| screen as &dyn Watch),
-        };
+        let carriers = Carriers { plain: self.courier(&self.tls, None), runner: self };
         let pass = Pass {
             desk: &desk,
             router: self.router,
-            carrier: &courier,
+            carrier: &carriers,
             local: &self.local,
             limits: Limits::default(),
             stop: self.stop,
@@ -135,6 +146,20 @@ impl<'a> Runner<'a> {
         match desk.first_trouble() {
             Some(trouble) => Err(Failure::text(Status::Io, trouble)),
             None => Ok(done),
+        }
+    }
+
+    fn courier<'c>(&'c self, tls: &'c dyn Secure, login: Option<&'c dyn Login>) -> Courier<'c> {
+        Courier {
+            hostname: self.hostname.clone(),
+            own_addresses: own_addresses(),
+            dial: &self.dialer,
+            dns: &self.resolver,
+            tls,
+            login,
+            timeouts: self.timeouts.clone(),
+            discard_ehlo: Vec::new(),
+            watch: self.screen.as_ref().map(|screen| screen as &dyn Watch),
         }
     }
 
@@ -163,6 +188,30 @@ impl<'a> Runner<'a> {
             sleep(step);
             left -= step;
         }
+    }
+}
+
+/// Who takes mail to its hosts: one courier for all, and one for each account while it is at work.
+struct Carriers<'a> {
+    plain: Courier<'a>,
+    runner: &'a Runner<'a>,
+}
+
+impl Carrier for Carriers<'_> {
+    fn serve<'j>(&self, to: &Destination, outbox: &dyn Outbox<Job<'j>>) -> Option<Unserved> {
+        self.plain.serve(to, outbox)
+    }
+
+    fn serve_securely<'j>(&self, to: &Destination, outbox: &dyn Outbox<Job<'j>>) -> Option<Unserved> {
+        self.plain.serve_securely(to, outbox)
+    }
+
+    fn serve_account<'j>(&self, name: &str, securely: bool, outbox: &dyn Outbox<Job<'j>>) -> Option<Unserved> {
+        let Some((destination, tls)) = self.runner.accounts.get(name) else {
+            return self.plain.serve_account(name, securely, outbox);
+        };
+        let courier = self.runner.courier(tls, tls.login());
+        if securely { courier.serve_securely(destination, outbox) } else { courier.serve(destination, outbox) }
     }
 }
 

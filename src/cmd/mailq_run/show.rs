@@ -160,6 +160,7 @@ fn hop_line(address: &ForwardPath, hop: &NextHop) -> Line {
     let (how, to) = match hop {
         NextHop::Mx(domain) => ("mx", Some(domain.to_string())),
         NextHop::Server(server) => ("server", Some(server.to_string())),
+        NextHop::Account(name) => ("account", Some(name.clone())),
         NextHop::Maildir { dir, .. } => ("maildir", Some(dir.display().to_string())),
         NextHop::Pipe(argv) => ("pipe", Some(argv.join(" "))),
         NextHop::Hold => ("hold", None),

@@ -183,7 +183,7 @@ impl Way {
                     Host::Address(address) => (address.to_string(), vec![SocketAddr::new(*address, *port)]),
                 };
                 let reached = dialer.addresses(&name, &addresses).map_err(failed)?;
-                Ok((reached.connection, Via { host: name, address: Some(reached.address.to_string()), tls: None }))
+                Ok((reached.connection, Via { host: name, address: Some(reached.address.to_string()), ..Via::default() }))
             }
             Place::Socket(path) => Ok(local(path.display().to_string(), dialer.unix(path).map_err(failed)?)),
             Place::Command(argv) => Ok(local(argv.join(" "), dialer.command(argv).map_err(failed)?)),

@@ -14,6 +14,7 @@ use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::queue_id::QueueId;
 use crate::mail::reply::EnhancedStatus;
 use crate::mail::trace::Received;
+use crate::protocol::smtp::client::words::Fault;
 use crate::relay::clock::{Chance, Clock};
 use crate::relay::session::Via;
 use anyhow::Context;
@@ -37,7 +38,7 @@ pub fn enqueue(args: &Args, config: &Config, message: &Message, envelope: &Envel
 }
 
 /// `--spool`: what was deferred goes into the spool as one message, and each of its results has the queue id. There is one result for each
-/// recipient of the envelope.
+/// recipient of the envelope. Nothing is kept that nobody could log in for: what is wrong there does not mend by waiting.
 pub fn keep_deferred(
     dir: &Path,
     hostname: &str,
@@ -45,11 +46,11 @@ pub fn keep_deferred(
     envelope: &Envelope,
     results: &mut [RecipientResult],
 ) -> Result<(), Failure> {
-    let is_deferred = |place: &usize| results.get(*place).is_some_and(|result| matches!(result.outcome, Outcome::Deferred(_)));
-    let deferred: Vec<usize> = (0..results.len()).filter(is_deferred).collect();
-    let Some(envelope) = envelope.part(deferred) else { return Ok(()) };
+    let keeps = |result: &RecipientResult| matches!(result.outcome, Outcome::Deferred(_)) && result.fault != Some(Fault::Auth);
+    let kept: Vec<usize> = (0..results.len()).filter(|place| results.get(*place).is_some_and(keeps)).collect();
+    let Some(envelope) = envelope.part(kept) else { return Ok(()) };
     let id = put(dir, hostname, message, &envelope)?.to_string();
-    for result in results.iter_mut().filter(|result| matches!(result.outcome, Outcome::Deferred(_))) {
+    for result in results.iter_mut().filter(|result| keeps(result)) {
         result.queue_id = Some(id.clone());
     }
     Ok(())

@@ -5,24 +5,19 @@ use super::mailbag::Mailbag;
 use super::results::Result as RecipientResult;
 use crate::cli::exit::Failure;
 use crate::cli::message::Message;
-use crate::cli::opts::auth::Auth;
-use crate::cli::opts::tls::ClientTls;
 use crate::cli::progress::Progress;
 use crate::mail::address::ForwardPath;
 use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::EnhancedStatus;
-use crate::net::tls::client::Client;
-use crate::net::tls::layer::{Handshake, TlsError};
 use crate::protocol::smtp::client::stage::Stage;
-use crate::protocol::smtp::client::words::{Fault, StartTls};
+use crate::protocol::smtp::client::words::Fault;
 use crate::protocol::smtp::extensions::{Extensions, Limits};
 use crate::relay::body::Source;
-use crate::relay::deliver::{Courier, Destination, Secure, Unserved, settle_all};
+use crate::relay::deliver::{Courier, Destination, Unserved, settle_all};
 use crate::relay::session::{Outbox, Parcel, Sent, Via};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::Read;
-use std::sync::Arc;
 
 /// Most recipients of one transaction: every server takes so many (RFC 5321 section 4.5.3.1.8).
 const BATCH: usize = 100;
@@ -35,34 +30,6 @@ const WINDOW: usize = 200;
 const WINDOW_OCTETS: u64 = 16 << 20;
 /// Most destinations remembered as out of reach.
 const MOST_DEAD: usize = 10_000;
-
-/// How this tool uses TLS and logs in, whatever the destination.
-pub struct ToolTls {
-    pub settings: ClientTls,
-    pub client: Arc<Client>,
-    pub login: Option<Auth>,
-}
-
-impl Secure for ToolTls {
-    fn client(&self, host: &str, _: bool) -> Result<Box<dyn Handshake>, TlsError> {
-        let name = self.settings.name.as_deref().unwrap_or(host);
-        Ok(Box::new(self.client.to(name)))
-    }
-
-    fn is_verified(&self, _: bool) -> bool {
-        self.settings.verify || self.settings.fingerprint.is_some()
-    }
-
-    fn start(&self, _: StartTls) -> StartTls {
-        use crate::cli::config::settings::TlsMode;
-        match (self.settings.implicit, self.settings.mode) {
-            (true, _) => StartTls::Implicit,
-            (_, TlsMode::Require) => StartTls::Required,
-            (_, TlsMode::Opportunistic) => StartTls::IfOffered,
-            (_, TlsMode::Never) => StartTls::Never,
-        }
-    }
-}
 
 /// A message, its sending counted for the progress bar.
 struct Counted {
