@@ -73,11 +73,10 @@ impl Connection {
     }
 
     /// Over fd 0 and 1, as inetd gives them; a socket is one connection, a pipe or terminal one a direction.
-    pub fn standard() -> io::Result<Connection> {
-        let (stdin, stdout) = (io::stdin(), io::stdout());
+    pub fn of_streams(stdin: &io::Stdin, stdout: &io::Stdout) -> io::Result<Connection> {
         match Peer::of(stdin.as_fd())? {
             Peer::Ip(_) | Peer::Unix { .. } => Connection::over(stdin.as_fd().try_clone_to_owned()?),
-            peer @ (Peer::Pipe | Peer::Terminal) => Ok(Connection::new(Wire::copies(&stdin, &stdout)?, peer)),
+            peer @ (Peer::Pipe | Peer::Terminal) => Ok(Connection::new(Wire::copies(stdin, stdout)?, peer)),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::net::tls::server::Server;
 use crate::protocol::smtp::server::ServerTell;
 use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::Duration;
 
 /// How long sessions may finish their transaction when we are told to stop.
@@ -81,7 +81,8 @@ fn announce(address: &str, to_stdout: bool) -> Result<(), Failure> {
 
 fn start(args: &Args) -> Result<Start, Failure> {
     if args.inetd {
-        return Connection::standard().context("cannot speak on stdin").or_status(Status::Os).map(Start::Client);
+        let connection = Connection::of_streams(&io::stdin(), &io::stdout());
+        return connection.context("cannot speak on stdin").or_status(Status::Os).map(Start::Client);
     }
     if !args.listen.is_empty() {
         let bind = |place: &Place| match place {

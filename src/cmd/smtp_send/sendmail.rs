@@ -304,7 +304,8 @@ fn by_smtp(switches: Switches, config: Config, way: Way) -> Result<Order, Failur
     let name = config.hostname.as_ref().map_or_else(system_hostname, ToString::to_string);
     // RFC 5321 section 3.8: who speaks SMTP hears of it in SMTP.
     let refuse = |_: &Failure| drop(Stdout::new().write_all(format!("421 4.3.2 {name} takes no mail now\r\n").as_bytes()));
-    let connection = Connection::standard().context("cannot speak on stdin").or_status(Status::Os)?;
+    let connection = Connection::of_streams(&std::io::stdin(), &std::io::stdout());
+    let connection = connection.context("cannot speak on stdin").or_status(Status::Os)?;
     speak::is_ours(connection.peer()).inspect_err(refuse)?;
     let path = match way {
         Way::Socket(path) => path,
