@@ -3,6 +3,18 @@ complete -c pop3-fetch -s a -l account -d 'Take server, user and password from [
 complete -c pop3-fetch -l pipe -d 'Start this program and speak to its stdin and stdout, as to a server that inetd starts' -r
 complete -c pop3-fetch -l top -d 'Write message N\'s header and the first lines of its body to stdout; N as 3 or 1,4,7' -r
 complete -c pop3-fetch -l retr -d 'Write message N to stdout, whatever was fetched before; N as 3 or 1,4,7' -r
+complete -c pop3-fetch -l maildir -d 'Deliver into this Maildir' -r -F
+complete -c pop3-fetch -l mbox -d 'Append to this mbox (mboxrd)' -r -F
+complete -c pop3-fetch -l exec -d 'Run this program for each message, which it reads on its stdin' -r
+complete -c pop3-fetch -l spool -d 'Put messages in this spool, for --recipient; mailq-run delivers them' -r -F
+complete -c pop3-fetch -l recipient -d 'Whom the messages in the spool are for; may be given more than once' -r
+complete -c pop3-fetch -l keep-days -d 'Delete messages so long after they were first seen here: 30 days, or as 1d12h' -r
+complete -c pop3-fetch -l max-size -d 'Messages over this size fail: octets, or 500K, 50M, 1G' -r
+complete -c pop3-fetch -l skip-size -d 'Messages over this size are left alone' -r
+complete -c pop3-fetch -l max-messages -d 'Fetch at most so many messages' -r
+complete -c pop3-fetch -l filter -d 'Run this program for each new message\'s header, before the rest is fetched' -r
+complete -c pop3-fetch -l state -d 'Remember in this file what was fetched [default: a file for each mailbox in ~/.local/state/postroad/pop3]' -r -F
+complete -c pop3-fetch -l watch -d 'Look again every so many seconds (or 5m), until a signal comes' -r
 complete -c pop3-fetch -l lines -d 'How many lines of the body --top gives' -r
 complete -c pop3-fetch -l login -d 'Log in by this alone: auth (SASL), apop or user (USER and PASS) [default: the strongest that is offered]' -r -f -a "auth\t'AUTH, by a SASL mechanism'
 apop\t'A digest of password and greeting'
@@ -38,10 +50,16 @@ complete -c pop3-fetch -l trace-json -d 'Write the dialogue to this file, one JS
 complete -c pop3-fetch -l all-accounts -d 'Every account of the config that is a POP3 mailbox'
 complete -c pop3-fetch -l list -d 'List the messages: number, size, unique-id'
 complete -c pop3-fetch -l stat -d 'Say how many messages there are, and how many octets they have'
+complete -c pop3-fetch -l serverinfo -d 'Say what the server offers, and what its certificate says; nobody logs in'
 complete -c pop3-fetch -l stdout -d 'Write messages to stdout; the default'
 complete -c pop3-fetch -l crlf -d 'CRLF for line ends on stdout, as on the wire'
+complete -c pop3-fetch -l create -d 'Make the Maildir, or the spool, if it is not there'
 complete -c pop3-fetch -l keep -d 'Leave messages on the server; the default'
 complete -c pop3-fetch -l delete -d 'Delete messages on the server once they are safe here'
+complete -c pop3-fetch -l flush-seen -d 'Delete what earlier runs fetched, whatever becomes of new messages'
+complete -c pop3-fetch -l only-new -d 'Only messages that no earlier run fetched; the default'
+complete -c pop3-fetch -l all -d 'Also messages that an earlier run fetched'
+complete -c pop3-fetch -l dry-run -d 'Fetch nothing and delete nothing; say what would be'
 complete -c pop3-fetch -l exit-empty -d 'Status 66 where there was nothing to fetch, in place of 0'
 complete -c pop3-fetch -l json -d 'Results as one JSON object a line'
 complete -c pop3-fetch -s v -l verbose -d 'Show the session on stderr; twice: with times'

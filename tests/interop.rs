@@ -18,6 +18,8 @@ mod looks;
 mod passes;
 #[path = "interop/peers.rs"]
 mod peers;
+#[path = "interop/pop3.rs"]
+mod pop3;
 #[path = "interop/postfix.rs"]
 mod postfix;
 #[path = "interop/relaying.rs"]
