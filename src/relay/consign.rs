@@ -2,7 +2,7 @@
 //! When the last job is done, or dropped, the turn ends.
 
 use super::desk::{Desk, Trouble};
-use super::session::Via;
+use super::session::{Via, Word};
 use super::settle::{self, Turn};
 use crate::disk::spool::mark::Mark;
 use crate::disk::spool::message::{Body, Message};
@@ -131,17 +131,17 @@ impl<'a> Consignment<'a> {
         self.job_done(state);
     }
 
-    fn settle(&self, results: &[(usize, Outcome)], via: &Via, unreadable: Option<io::Error>) {
+    fn settle(&self, results: &[(usize, Outcome)], via: &Via, word: Word, unreadable: Option<io::Error>) {
         let mut guard = self.lock();
         let state = &mut *guard;
         state.turn.tried.extend(results.iter().map(|(place, _)| *place));
         state.unreadable = unreadable.or(state.unreadable.take());
         if let Some(message) = &mut state.message {
             settle::tell(self.desk, message, results, via);
-            let marks = settle::marks(message, results, via);
+            let marks = settle::marks(message, results, word);
             if state.open_jobs == 1 && settle::would_finish(message, &marks) {
                 state.turn.last = marks;
-            } else if let Err(error) = settle::write(self.desk, message, results, via) {
+            } else if let Err(error) = settle::write(self.desk, message, results, (via, word)) {
                 self.desk.trouble(Some(&self.id), error);
             }
         }
@@ -173,9 +173,9 @@ impl<'a> Consignment<'a> {
 
 impl Job<'_> {
     /// Takes down what came of it: one outcome a place. `unreadable` tells that the body could not be read to its end.
-    pub fn settle(mut self, outcomes: Vec<Outcome>, via: &Via, unreadable: Option<io::Error>) {
+    pub fn settle(mut self, outcomes: Vec<Outcome>, via: &Via, word: Word, unreadable: Option<io::Error>) {
         let results: Vec<_> = std::mem::take(&mut self.places).into_iter().zip(outcomes).collect();
-        self.consignment.settle(&results, via, unreadable);
+        self.consignment.settle(&results, via, word, unreadable);
     }
 }
 

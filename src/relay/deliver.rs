@@ -1,7 +1,7 @@
 //! From a destination to its hosts: every address of every host in order, TLS as the destination asks for it, until one session
 //! serves. Each recipient gets an outcome, whatever fails.
 
-use super::session::{Around, Ended, Login, Outbox, Sent, Via, Watch, run};
+use super::session::{Around, Ended, Login, Outbox, Sent, Via, Watch, Word, run};
 use crate::mail::address::Domain;
 use crate::mail::mx::{DnsError, HostList, Lookup, LoopsBack, MailHosts};
 use crate::mail::outcome::{Diagnostic, Outcome};
@@ -423,7 +423,7 @@ impl NoWay {
 pub fn settle_all<T>(outbox: &dyn Outbox<T>, unserved: &Unserved) {
     while let Some(parcel) = outbox.next() {
         let outcomes = vec![unserved.outcome.clone(); parcel.transaction.envelope.recipients().len()];
-        let sent = Sent { tag: parcel.tag, outcomes, fault: Some(unserved.fault), unreadable: None };
+        let sent = Sent { tag: parcel.tag, outcomes, fault: Some(unserved.fault), word: Word::default(), unreadable: None };
         outbox.settle(sent, &unserved.via);
     }
 }
@@ -437,13 +437,7 @@ fn tls_of(scheme: Scheme) -> StartTls {
 }
 
 pub(super) fn via(target: &Target, address: Option<SocketAddr>) -> Via {
-    // LMTP is spoken to what delivers (RFC 2033 section 1).
-    Via {
-        host: target.place.to_string(),
-        address: address.map(|address| address.to_string()),
-        is_final: target.lmtp,
-        ..Via::default()
-    }
+    Via { host: target.place.to_string(), address: address.map(|address| address.to_string()), tls: None }
 }
 
 /// What the DNS's answer means for mail to a domain or one of its hosts (RFC 5321 section 5.1, RFC 3463 section 3.2).

@@ -11,7 +11,7 @@ use super::desk::Desk;
 use super::local::{Delivery, Local};
 use super::patient::Patient;
 use super::route::{Follow, NextHop, Router};
-use super::session::{Outbox, Parcel, Sent, Via};
+use super::session::{Outbox, Parcel, Sent, Via, Word};
 use super::settle::{self, Turn};
 use crate::disk::spool::format::Sort;
 use crate::disk::spool::layout::{Entry, Place, REMOVALS_WAIT, SpoolError};
@@ -195,7 +195,7 @@ impl<'a> Lane<'_, 'a> {
 
     /// Delivers each recipient of each job on its own.
     fn deliver(&self, host: &str, deliver: impl Fn(Delivery<'_>) -> io::Result<Outcome>) {
-        let via = Via { host: host.to_owned(), is_final: true, ..Via::default() };
+        let via = Via { host: host.to_owned(), ..Via::default() };
         while let Some(job) = self.take() {
             let (mut outcomes, mut unreadable) = (Vec::new(), None);
             for &place in &job.places {
@@ -217,7 +217,7 @@ impl<'a> Lane<'_, 'a> {
                     Outcome::Deferred(why)
                 }));
             }
-            job.settle(outcomes, &via, unreadable);
+            job.settle(outcomes, &via, Word::Delivered, unreadable);
         }
     }
 }
@@ -247,10 +247,10 @@ impl<'a> Outbox<Job<'a>> for Lane<'_, 'a> {
 
     fn settle(&self, sent: Sent<Job<'a>>, via: &Via) {
         let judge = |outcome| match self.hop {
-            Hop::SendSecurely(_) => demanding_tls(outcome, sent.fault),
+            Hop::SendSecurely(_) | Hop::Account(_, true) => demanding_tls(outcome, sent.fault),
             _ => outcome,
         };
-        sent.tag.settle(sent.outcomes.into_iter().map(judge).collect(), via, sent.unreadable);
+        sent.tag.settle(sent.outcomes.into_iter().map(judge).collect(), via, sent.word, sent.unreadable);
     }
 }
 
@@ -420,7 +420,7 @@ impl<'a> Feeder<'_, 'a> {
         let desk = self.pass.desk;
         if !plan.results.is_empty() {
             settle::tell(desk, message, &plan.results, &Via::default());
-            settle::write(desk, message, &plan.results, &Via::default())?;
+            settle::write(desk, message, &plan.results, (&Via::default(), Word::default()))?;
         }
         if !plan.discarded.is_empty() {
             desk.tell("discard", message, "by a route");

@@ -32,6 +32,7 @@ pub struct Sent<T> {
     pub outcomes: Vec<Outcome>,
     /// Why the session ended with it, if it did.
     pub fault: Option<Fault>,
+    pub word: Word,
     /// The body could not be read to its end; the transaction was broken off before the final dot.
     pub unreadable: Option<io::Error>,
 }
@@ -61,10 +62,18 @@ pub struct Via {
     pub address: Option<String>,
     /// Version and cipher.
     pub tls: Option<String>,
-    /// The server offered DSN: it reports what it was asked to report.
-    pub reports: bool,
-    /// It ends here: in a mailbox, or with a program.
-    pub is_final: bool,
+}
+
+/// Who tells a sender of success who asks for that, and what there is to tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Word {
+    /// The server, which offered DSN.
+    Theirs,
+    /// We do: it makes no reports.
+    #[default]
+    Relayed,
+    /// We do: it ends there, in a mailbox or with a program.
+    Delivered,
 }
 
 /// Sees sessions as they cross the wire, for a transcript.
@@ -128,6 +137,8 @@ pub fn run<T>(mut connection: Connection, config: ClientConfig, around: Around<'
         current: None,
         body: None,
         served: false,
+        lmtp: config.lmtp,
+        word: Word::default(),
         failure: None,
         unreadable: None,
     };
@@ -193,6 +204,8 @@ struct Sending<'a, T> {
     /// Of the current parcel, as far as it was read.
     body: Option<Box<dyn Read + Send>>,
     served: bool,
+    lmtp: bool,
+    word: Word,
     failure: Option<Failure>,
     unreadable: Option<io::Error>,
 }
@@ -208,7 +221,12 @@ impl<T> Sending<'_, T> {
     fn next(&mut self, offered: &Extensions) -> Option<Transaction> {
         loop {
             let mut parcel = self.outbox.next()?;
-            self.via.reports = offered.dsn;
+            self.word = match (offered.dsn, self.lmtp) {
+                (true, _) => Word::Theirs,
+                // LMTP is spoken to what delivers (RFC 2033 section 1).
+                (false, true) => Word::Delivered,
+                (false, false) => Word::Relayed,
+            };
             let fitted = fit(&mut parcel.transaction, parcel.body.as_ref(), offered);
             let (transaction, body) = (parcel.transaction.clone(), parcel.body.send());
             self.current = Some(parcel);
@@ -244,7 +262,10 @@ impl<T> Sending<'_, T> {
         self.body = None;
         if let Some(parcel) = self.current.take() {
             let outcomes = outcomes(parcel.transaction.envelope.recipients().len());
-            self.outbox.settle(Sent { tag: parcel.tag, outcomes, fault, unreadable: self.unreadable.take() }, &self.via);
+            self.outbox.settle(
+                Sent { tag: parcel.tag, outcomes, fault, word: self.word, unreadable: self.unreadable.take() },
+                &self.via,
+            );
         }
     }
 }

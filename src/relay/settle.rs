@@ -4,7 +4,7 @@
 use super::bounce::{bounce, confirm, warn};
 use super::desk::{Desk, Trouble};
 use super::retry::Next;
-use super::session::Via;
+use super::session::{Via, Word};
 use crate::disk::spool::control::Order;
 use crate::disk::spool::history::{Attempt, Record};
 use crate::disk::spool::layout::SpoolError;
@@ -41,12 +41,12 @@ pub fn tell(desk: &Desk<'_>, message: &Message, results: &[(usize, Outcome)], vi
 
 /// The marks that outcomes come to; what may be tried again keeps its own. Where the sender asked to hear of success and the next host will
 /// not tell, we do.
-pub fn marks(message: &Message, results: &[(usize, Outcome)], via: &Via) -> Vec<(usize, Mark)> {
+pub fn marks(message: &Message, results: &[(usize, Outcome)], word: Word) -> Vec<(usize, Mark)> {
     let has_sender = message.reverse_path().mailbox().is_some();
-    let is_ours_to_tell = |place| has_sender && !via.reports && message.envelope().wish(place).wants_success();
+    let is_ours_to_tell = |place| has_sender && word != Word::Theirs && message.envelope().wish(place).wants_success();
     let mark = |(place, outcome): &(usize, Outcome)| match outcome {
         Outcome::Accepted(_) if is_ours_to_tell(*place) => {
-            Some((*place, if via.is_final { Mark::Delivered } else { Mark::Relayed }))
+            Some((*place, if word == Word::Delivered { Mark::Delivered } else { Mark::Relayed }))
         }
         Outcome::Accepted(_) => Some((*place, Mark::Accepted)),
         Outcome::Refused(_) => Some((*place, Mark::Refused)),
@@ -65,7 +65,12 @@ pub fn would_finish(message: &Message, marks: &[(usize, Mark)]) -> bool {
 }
 
 /// Writes history and marks. A history that can't be written, on a full disk, is no hindrance: it costs a count and a text.
-pub fn write(desk: &Desk<'_>, message: &mut Message, results: &[(usize, Outcome)], via: &Via) -> Result<(), SpoolError> {
+pub fn write(
+    desk: &Desk<'_>,
+    message: &mut Message,
+    results: &[(usize, Outcome)],
+    (via, word): (&Via, Word),
+) -> Result<(), SpoolError> {
     let at = desk.clock.now();
     let host = Some(via.host.clone()).filter(|host| !host.is_empty());
     for (outcome, recipients) in by_outcome(results) {
@@ -74,7 +79,7 @@ pub fn write(desk: &Desk<'_>, message: &mut Message, results: &[(usize, Outcome)
             desk.trouble(Some(message.id()), error);
         }
     }
-    let marks = marks(message, results, via);
+    let marks = marks(message, results, word);
     if marks.is_empty() { Ok(()) } else { message.set_marks(&marks) }
 }
 
@@ -201,7 +206,7 @@ fn return_all(desk: &Desk<'_>, message: &mut Message) -> Result<(), SpoolError> 
 
 fn refuse(desk: &Desk<'_>, message: &mut Message, results: &[(usize, Outcome)]) -> Result<(), SpoolError> {
     tell(desk, message, results, &Via::default());
-    write(desk, message, results, &Via::default())
+    write(desk, message, results, (&Via::default(), Word::default()))
 }
 
 fn with_mark(message: &Message, mark: Mark) -> Vec<usize> {

@@ -16,7 +16,7 @@ use postroad::relay::local::{Known, Local};
 use postroad::relay::pass::{Carrier, Done, Limits, Pass};
 use postroad::relay::retry::Schedule;
 use postroad::relay::route::{Route, Router, Users};
-use postroad::relay::session::{Outbox, Sent, Via};
+use postroad::relay::session::{Outbox, Sent, Via, Word};
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -122,7 +122,10 @@ impl Carrier for World<'_> {
                 outcomes = self.transact(&id, &recipients, &String::from_utf8_lossy(&read));
             }
             let (tag, fault, failed) = (parcel.tag, None, self.process.has_failed_to_keep());
-            outbox.settle(Sent { tag, outcomes, fault, unreadable }, &Via { host: "mx.test".into(), ..Via::default() });
+            outbox.settle(
+                Sent { tag, outcomes, fault, word: Word::Relayed, unreadable },
+                &Via { host: "mx.test".into(), ..Via::default() },
+            );
             if !self.process.is_dead() {
                 let well = self.process.has_failed_to_keep() == failed;
                 self.disk.note(if well { Note::Settled { id } } else { Note::Unsettled { id } });
