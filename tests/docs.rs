@@ -145,7 +145,7 @@ fn the_config_page_knows_every_key_and_its_examples_are_read() {
         postroad::cli::config::layer::Layer::parse(Path::new("/etc/example.toml"), example).unwrap().finish().unwrap();
         examples += 1;
     }
-    assert_eq!(examples, 2);
+    assert_eq!(examples, 3);
 }
 
 #[test]

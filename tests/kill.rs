@@ -439,7 +439,7 @@ fn where_renames_are_not_atomic_the_new_name_is_durable_before_the_old_one_goes(
         (
             |mut message| {
                 let staged = child(&message, 0, Sort::Dsn, &envelope("", &["alice@crepes.test"])).unwrap();
-                message.let_go(staged, Mark::Expanded).map(drop)
+                message.let_go(staged, Mark::Bounced).map(drop)
             },
             "new/",
             "spool/new",

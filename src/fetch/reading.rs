@@ -25,8 +25,6 @@ pub struct Reading<'a> {
     due: usize,
     /// The message that is coming in.
     current: Option<u32>,
-    /// Messages that came whole.
-    pub read: usize,
     /// Those that the server refused.
     pub refused: Vec<(u32, Refusal)>,
     /// Writing failed; nothing more is written.
@@ -42,7 +40,6 @@ impl<'a> Reading<'a> {
             newline: (!crlf).then(ToLf::default),
             due: 0,
             current: None,
-            read: 0,
             refused: Vec::new(),
             failed: None,
         }
@@ -92,7 +89,7 @@ impl Job for Reading<'_> {
             Answer::Piece(bytes) => self.write(&bytes, false),
             Answer::End => {
                 self.write(b"", true);
-                (self.current, self.due, self.read) = (None, self.due.saturating_sub(1), self.read + 1);
+                (self.current, self.due) = (None, self.due.saturating_sub(1));
             }
             Answer::Err(refusal) => {
                 self.due = self.due.saturating_sub(1);

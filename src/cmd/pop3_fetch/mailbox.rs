@@ -135,11 +135,7 @@ impl Mailbox<'_> {
         for (number, refusal) in &reading.refused {
             say(&format!("pop3-fetch: {}: message {number}: {refusal}", self.way.title()));
         }
-        Ok(match (reading.refused.is_empty(), reading.read) {
-            (true, _) => Status::Done,
-            (false, 0) => Status::Refused,
-            (false, _) => Status::Partly,
-        })
+        Ok(if reading.refused.is_empty() { Status::Done } else { Status::Partly })
     }
 
     fn fetch(&self) -> Result<Status, Failure> {

@@ -1,3 +1,5 @@
+//! What a report says, as a mail program reads it.
+
 use super::*;
 use crate::mail::reply::Reply;
 use mail_parser::{MessageParser, MimeHeaders, PartType};

@@ -1,0 +1,162 @@
+//! The tool around the sessions: accounts, a look at a server, a watch, signals.
+
+use crate::support::dialogue::{Does, Site, hears, says, serve};
+use crate::support::login::PASSWORD;
+use crate::support::process::{PATIENCE, Process, run_as_is, tool};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Says what a server without CAPA says up to the login of bob.
+fn logged_in() -> Vec<Does> {
+    let pass = format!("PASS {PASSWORD}");
+    vec![says("+OK"), hears("CAPA"), says("-ERR"), hears("USER bob"), says("+OK"), hears(&pass), says("+OK in")]
+}
+
+fn then(more: Vec<Does>) -> Vec<Does> {
+    [logged_in(), more].concat()
+}
+
+fn secret(dir: &Path) -> PathBuf {
+    let path = dir.join("password");
+    std::fs::write(&path, format!("{PASSWORD}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    path
+}
+
+fn fetch(dir: &Path, server: &str) -> Command {
+    let mut command = tool("pop3-fetch");
+    command.env("HOME", dir).arg(server).args(["--tls", "never", "--allow-plaintext-auth", "--password-file"]).arg(secret(dir));
+    command
+}
+
+#[test]
+fn accounts_are_told_apart_and_one_that_fails_does_not_keep_the_others() {
+    let site = Site::new();
+    let stat = |text: &str| then(vec![hears("STAT"), says(text), hears("QUIT"), says("+OK")]);
+    let (first, one) = serve(&site, stat("+OK 1 10"));
+    let (second, two) = serve(&site, stat("+OK 2 20"));
+    let config = site.dir.path().join("config.toml");
+    let account = |name: &str, server: &str| {
+        format!("[account.{name}]\nserver = \"{server}\"\npassword = \"{PASSWORD}\"\ntls = \"never\"\n")
+    };
+    let text = [
+        account("a", &format!("pop3://bob@{first}")),
+        account("b", &format!("pop3://bob@{second}")),
+        account("gone", "pop3://bob@127.0.0.1:1"),
+        account("mail", "submission://bob@127.0.0.1:1"),
+    ];
+    std::fs::write(&config, text.concat()).unwrap();
+    std::fs::set_permissions(&config, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let mut command = tool("pop3-fetch");
+    command.env("HOME", site.dir.path()).args(["--all-accounts", "--stat", "--allow-plaintext-auth", "--config"]).arg(&config);
+    let ran = run_as_is(&mut command);
+    for served in [one, two] {
+        served.join().unwrap().unwrap_or_else(|why| panic!("{why}\n{}{}", ran.out, ran.err));
+    }
+    assert_eq!((ran.status, ran.out.as_str()), (75, "a\t1\t10\nb\t2\t20\n"), "{}", ran.err);
+    assert!(ran.err.contains("pop3-fetch: gone: cannot connect"), "{}", ran.err);
+    let refused = run_as_is(tool("pop3-fetch").env("HOME", site.dir.path()).args(["-a", "mail", "--config"]).arg(&config));
+    assert_eq!(refused.status, 78, "no POP3 account: {}", refused.err);
+}
+
+#[test]
+fn a_look_at_a_server_logs_nobody_in() {
+    let site = Site::new();
+    let script = vec![
+        says("+OK \x1b[2Jhello"),
+        hears("CAPA"),
+        says("+OK\nSTLS\nX-OLD\n."),
+        hears("STLS"),
+        says("+OK"),
+        Does::Tls,
+        hears("CAPA"),
+        says("+OK\nSASL PLAIN\nX-NEW 1\n."),
+        hears("QUIT"),
+        says("+OK"),
+        Does::Ends(Vec::new()),
+    ];
+    let (address, served) = serve(&site, script);
+    let mut command = tool("pop3-fetch");
+    let ran = run_as_is(
+        command.env("HOME", site.dir.path()).arg(address.to_string()).arg("--serverinfo").arg("--tls-ca").arg(&site.ca),
+    );
+    served.join().unwrap().unwrap_or_else(|why| panic!("{why}\n{}{}", ran.out, ran.err));
+    assert_eq!(ran.status, 0, "{}{}", ran.out, ran.err);
+    for told in [
+        "banner       \\x1b[2Jhello",
+        "verified     yes",
+        "RFC 5034: AUTH with these mechanisms",
+        "offers before TLS only\n    STLS",
+    ] {
+        assert!(ran.out.contains(told), "{told}: {}", ran.out);
+    }
+}
+
+#[test]
+fn a_signal_in_mid_message_delivers_what_was_whole_and_nothing_else() {
+    let site = Site::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let here = site.dir.path().join("Here");
+    let mut command = fetch(site.dir.path(), &format!("bob@{address}"));
+    let mut process = Process::start(command.arg("--create").arg("--maildir").arg(&here).stderr(Stdio::null()));
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+    let mut say = |text: &str| stream.write_all(text.as_bytes()).unwrap();
+    say("+OK\r\n");
+    loop {
+        let line = lines.next().unwrap().unwrap();
+        match line.split(' ').next().unwrap() {
+            "CAPA" => say("-ERR\r\n"),
+            "STAT" => say("+OK 2 20\r\n"),
+            "LIST" => say("+OK\r\n1 10\r\n2 10\r\n.\r\n"),
+            "UIDL" => say("+OK\r\n1 a\r\n2 b\r\n.\r\n"),
+            "RETR" if line == "RETR 1" => say("+OK\r\none\r\n.\r\n"),
+            "RETR" => break say("+OK\r\ntw"),
+            _ => say("+OK\r\n"),
+        }
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    process.terminate();
+    let ended = process.wait();
+    assert_eq!(ended.status.code(), Some(75));
+    let files: Vec<PathBuf> = std::fs::read_dir(here.join("new")).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(files.len(), 1);
+    assert_eq!(std::fs::read(&files[0]).unwrap(), b"one\n");
+}
+
+#[test]
+fn a_watch_looks_again_until_a_signal_comes() {
+    let site = Site::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut command = fetch(site.dir.path(), &format!("bob@{address}"));
+    let mut process = Process::start(command.args(["--watch", "1", "--mbox"]).arg(site.dir.path().join("mbox")));
+    let began = Instant::now();
+    for _ in 0..2 {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(b"+OK\r\n").unwrap();
+        for line in BufReader::new(stream.try_clone().unwrap()).lines() {
+            let answer = match line.unwrap().as_str() {
+                "CAPA" => "-ERR\r\n",
+                "STAT" => "+OK 0 0\r\n",
+                "LIST" | "UIDL" => "+OK\r\n.\r\n",
+                _ => "+OK\r\n",
+            };
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    }
+    assert!(began.elapsed() >= Duration::from_secs(1), "it waited in between");
+    process.terminate();
+    let mut said = String::new();
+    let mut stderr = process.stderr();
+    assert_eq!(process.wait().status.code(), Some(0));
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(said, "");
+}
