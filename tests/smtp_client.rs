@@ -5,6 +5,7 @@ mod support;
 use postroad::mail::address::ForwardPath;
 use postroad::mail::envelope::Envelope;
 use postroad::mail::header;
+use postroad::mail::mime::beyond_ascii::PartHeaders;
 use postroad::mail::notify::Request;
 use postroad::mail::outcome::Outcome;
 use postroad::protocol::engine::{End, Engine, Step};
@@ -88,6 +89,16 @@ fn envelope(transcript: &Transcript, recipients: impl Iterator<Item = ForwardPat
     envelope
 }
 
+fn header_text(header: &[u8], body: &[u8]) -> HeaderText {
+    let mut parts = PartHeaders::default();
+    parts.push(body);
+    match (header.is_ascii(), parts.finish()) {
+        (false, _) => HeaderText::Utf8,
+        (true, true) => HeaderText::Utf8InTransit,
+        (true, false) => HeaderText::Ascii,
+    }
+}
+
 fn session(transcript: &Transcript) -> Bare<Client, Sender> {
     let body = body(transcript);
     let after = transcript.args.iter().position(|arg| arg == "-f").unwrap() + 2;
@@ -99,7 +110,7 @@ fn session(transcript: &Transcript) -> Bare<Client, Sender> {
     let transaction = Transaction {
         size: (!unread).then_some(body.len() as u64),
         eight_bit: !body.is_ascii(),
-        header: if header.is_ascii() { HeaderText::Ascii } else { HeaderText::Utf8 },
+        header: header_text(header, &body),
         ..Transaction::new(envelope(transcript, recipients.clone().into_iter().chain(of_nobody)))
     };
     let transaction = quit_after.is_none_or(|stage| stage >= Stage::Mail).then_some(transaction);
