@@ -9,6 +9,8 @@ mod crash;
 mod disk;
 #[path = "model/explore.rs"]
 mod explore;
+#[path = "model/fetching.rs"]
+mod fetching;
 #[path = "model/seen.rs"]
 mod seen;
 #[path = "model/stage.rs"]
@@ -252,4 +254,41 @@ fn an_order_or_an_edit_while_a_runner_is_at_the_message_is_never_lost() {
     for hand in [Hand::Order(Order::Hold), Hand::Order(Order::Delete), Hand::Edit] {
         races(MODERN, false, Some(hand));
     }
+}
+
+/// A mailbox that is fetched: crashes, errors and kills at every operation of a run, and the next run.
+fn fetches(kind: Kind) {
+    let (mut states, mut different, mut cases) = (0, 0, 0);
+    let told = |trace: &fetching::Trace, what: String, why: String| -> ! { panic!("{}, {what}:\n{why}", trace.name) };
+    for trace in fetching::ALL {
+        let mut judge = fetching::Judge::new(trace, kind, Reach::Every);
+        let (disk, process) = trace.play(kind, Fault::None);
+        judge.crash(&disk, 0, power_cuts()).unwrap_or_else(|why| told(trace, "a crash".to_owned(), why));
+        for at in 0..process.operations() {
+            for fault in [Fault::Error(at, libc::EIO), Fault::Error(at, libc::ENOSPC), Fault::Death(at)] {
+                let (disk, _) = trace.play(kind, fault);
+                let from = if is_thorough() { 0 } else { disk.lock().log.len() };
+                judge.crash(&disk, from, 1).unwrap_or_else(|why| told(trace, format!("{fault:?} and a crash"), why));
+                let before = disk.lock().log.len();
+                judge.go_on(&disk).unwrap_or_else(|why| told(trace, format!("{fault:?}"), why));
+                let from = if is_thorough() { before } else { disk.lock().log.len() };
+                judge
+                    .crash(&disk, from, 1)
+                    .unwrap_or_else(|why| told(trace, format!("{fault:?}, the next run and a crash"), why));
+                cases += 1;
+            }
+        }
+        (states, different) = (states + judge.states, different + judge.different);
+    }
+    tell("a mailbox that is fetched", kind, cases, Counts { states, different });
+}
+
+#[test]
+fn a_mailbox_is_fetched_without_loss_and_without_a_second_copy() {
+    fetches(MODERN);
+}
+
+#[test]
+fn a_mailbox_is_fetched_without_loss_where_renames_are_two_steps() {
+    fetches(PLAIN);
 }
