@@ -1,5 +1,5 @@
 complete -c smtp-send -s f -l from -d 'Whom the message is from, for bounces; \'\' is the null reverse-path [default: the account\'s from, else the message\'s From]' -r
-complete -c smtp-send -l ehlo -d 'Our name in EHLO [default: the config\'s hostname, else the system\'s]' -r
+complete -c smtp-send -l ehlo -d 'Our name in EHLO [default: the config\'s hostname, else the system\'s, else the connection\'s address]' -r
 complete -c smtp-send -l spool -d 'Put what was deferred in this spool, for mailq-run to try again; it then counts as done' -r -F
 complete -c smtp-send -l config -d 'Config file [default: $POSTROAD_CONFIG, else ~/.config/postroad/config.toml over /etc/postroad/config.toml]' -r -F
 complete -c smtp-send -l header -d 'Set a header field: the first of that name is replaced, or it is added at the end' -r

@@ -63,13 +63,16 @@ fn send(words: &[&str], stdin: &[u8]) -> Ran {
 
 /// RFC 5321 section 4.1.4.
 fn a_host_without_a_full_name_gives_an_address() {
-    let greeted = || {
-        let ran = send(&["--mx", "-v", "bob@crepes.test"], b"Subject: x\n\nhi\n");
+    let greeted_from = |options: &[&str]| {
+        let ran = send(&[&["--mx", "-v", "bob@crepes.test"], options].concat(), b"Subject: x\n\nhi\n");
         assert_eq!(ran.status, 0, "{ran:?}");
         assert!(ran.err.contains("=== connected to mx.crepes.test (127.0.0.1:25)\n"), "{}", ran.err);
         ran.err.lines().find_map(|line| line.strip_prefix(" -> EHLO ")).unwrap().to_owned()
     };
+    let greeted = || greeted_from(&[]);
     assert_eq!(greeted(), "[127.0.0.1]");
+    assert_eq!(greeted_from(&["--source", "127.0.0.5"]), "[127.0.0.5]", "that of the connection");
+    assert_eq!(greeted_from(&["--source", "127.0.0.5", "--ehlo", "[127.0.0.1]"]), "[127.0.0.1]", "what was asked for");
     assert!(Command::new("hostname").arg("host.crepes.test").status().unwrap().success());
     assert_eq!(greeted(), "host.crepes.test");
     assert!(Command::new("hostname").arg("shorty").status().unwrap().success());

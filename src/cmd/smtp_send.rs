@@ -249,6 +249,7 @@ fn courier<'a>(
 ) -> Courier<'a> {
     Courier {
         hostname: ehlo(args, config),
+        is_nameless: args.ehlo.is_none() && config.hostname.is_none() && !system_hostname().contains('.'),
         own_addresses: Vec::new(),
         dial: dialer,
         dns: resolver,

@@ -6,7 +6,7 @@ use super::wire::{Directions, Ready, Wire};
 use crate::protocol::proxy::Introduction;
 use socket2::SockRef;
 use std::io::{self, Read, Write};
-use std::net::Shutdown;
+use std::net::{IpAddr, Shutdown};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -90,6 +90,13 @@ impl Connection {
 
     pub fn peer(&self) -> Peer {
         self.peer
+    }
+
+    /// Where it comes from on our side; none for a socket of this host, or a pipe.
+    pub fn own_address(&self) -> Option<IpAddr> {
+        let Layer::Clear(wire) = &self.layer else { return None };
+        let own = SockRef::from(&wire.output()?).local_addr().ok()?.as_socket()?;
+        Some(own.ip().to_canonical())
     }
 
     /// What is known of TLS, once it runs.

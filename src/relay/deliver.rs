@@ -78,6 +78,8 @@ pub struct Unserved {
 pub struct Courier<'a> {
     /// For EHLO, and by which we know ourselves among MX hosts.
     pub hostname: String,
+    /// That is no name of ours: EHLO gives the address that the connection comes from (RFC 5321 section 4.1.3).
+    pub is_nameless: bool,
     /// An MX host with one of these is this host.
     pub own_addresses: Vec<IpAddr>,
     pub dial: &'a dyn Dial,
@@ -273,7 +275,7 @@ impl Courier<'_> {
             },
         };
         let config = ClientConfig {
-            ehlo: self.hostname.clone(),
+            ehlo: self.name_on(&connection),
             lmtp: target.lmtp,
             tls,
             auth: self.login.map(|login| login.authentication(target.place.is_local())),
@@ -284,6 +286,12 @@ impl Courier<'_> {
         };
         let around = Around { tls: handshake.as_deref(), login: self.login, watch: self.watch };
         run(connection, config, around, outbox, via(target, address))
+    }
+
+    /// What we call ourselves over this connection.
+    pub(super) fn name_on(&self, connection: &Connection) -> String {
+        let own = connection.own_address().filter(|_| self.is_nameless);
+        own.map_or_else(|| self.hostname.clone(), |address| Domain::Literal(address).to_string())
     }
 
     pub(super) fn connect(&self, target: &Target, address: Option<SocketAddr>) -> Result<Connection, NoWay> {

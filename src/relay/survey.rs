@@ -79,9 +79,10 @@ impl Courier<'_> {
         };
         let mut tape = self.watch.map(|watch| watch.open(&via));
         introduce(tape.as_deref_mut(), &connection);
+        let name = self.name_on(&connection);
         let mut looking = Looking {
-            hello: format!("{} {}", if target.lmtp { "LHLO" } else { "EHLO" }, self.hostname),
-            helo: (!target.lmtp).then(|| format!("HELO {}", self.hostname)),
+            hello: format!("{} {name}", if target.lmtp { "LHLO" } else { "EHLO" }),
+            helo: (!target.lmtp).then(|| format!("HELO {name}")),
             starttls: matches!(target.tls, StartTls::IfOffered | StartTls::Required),
             awaited: Awaited::Greeting,
             found: Survey { via, ..Survey::default() },

@@ -124,6 +124,7 @@ fn attempts(reply: &'static str) -> (usize, Outcome, Option<Fault>) {
     let dns = Resolver::new(Options::default());
     let courier = Courier {
         hostname: "client.test".into(),
+        is_nameless: false,
         own_addresses: Vec::new(),
         dial: &dial,
         dns: &dns,

@@ -24,6 +24,8 @@ fn start_with(host: &Host, terminal: Option<&OpenptyResult>, options: &[&str]) -
     } else {
         command.stdin(Stdio::null());
     }
+    // Whoever runs the tests in the background may have SIGINT ignored, which is inherited.
+    command.args(["/usr/bin/env", "--default-signal=INT"]);
     command.args(["/bin/sh", "-c", "exec \"$@\" < \"$HOME/message\"", "sh"]).arg(inner.get_program()).args(inner.get_args());
     command.env_clear().env("HOME", host.dir.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().unwrap_or_else(|error| panic!("setsid: {error}; on Debian: apt-get install util-linux"))

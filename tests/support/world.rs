@@ -180,6 +180,7 @@ impl World {
         let desk = Desk::new(&self.spool, &self.clock, &chance, &self.log, Schedule::default(), "mx.crepes.test");
         let courier = Courier {
             hostname: "mx.crepes.test".to_owned(),
+            is_nameless: false,
             own_addresses: Vec::new(),
             dial: &self.hosts,
             dns: &self.dns,

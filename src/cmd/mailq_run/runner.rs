@@ -152,6 +152,7 @@ impl<'a> Runner<'a> {
     fn courier<'c>(&'c self, tls: &'c dyn Secure, login: Option<&'c dyn Login>) -> Courier<'c> {
         Courier {
             hostname: self.hostname.clone(),
+            is_nameless: false,
             own_addresses: own_addresses(),
             dial: &self.dialer,
             dns: &self.resolver,

@@ -36,7 +36,7 @@ pub struct Args {
     /// Leave Bcc fields in the message
     #[arg(long, hide_short_help = true)]
     pub keep_bcc: bool,
-    /// Our name in EHLO [default: the config's hostname, else the system's]
+    /// Our name in EHLO [default: the config's hostname, else the system's, else the connection's address]
     #[arg(long, value_name = "NAME")]
     pub ehlo: Option<Domain>,
     /// Put what was deferred in this spool, for mailq-run to try again; it then counts as done
