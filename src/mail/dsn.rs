@@ -169,10 +169,13 @@ impl Report<'_> {
             date::rfc5322(self.arrival),
         );
         for recipient in self.recipients {
-            let said = match &recipient.remote {
-                Some(host) => format!("{} said: {}", name(host), plain(&recipient.diagnostic.to_string())),
-                None => plain(&recipient.diagnostic.to_string()),
-            };
+            let said = recipient.said().map(|said| {
+                let said = match &recipient.remote {
+                    Some(host) => format!("{} said: {said}", name(host)),
+                    None => said,
+                };
+                format!("    {}\r\n", wrap(&said, "\r\n    "))
+            });
             let known = recipient.original.as_ref().map(|original| original.decoded().1);
             let address = match known.filter(|known| *known != recipient.address.to_string()) {
                 Some(known) => format!("{known}\r\n    which stands for {}", recipient.address),
@@ -182,7 +185,7 @@ impl Report<'_> {
                 action @ (Action::Delivered | Action::Relayed | Action::Expanded) => format!("    {}\r\n", action.word()),
                 Action::Failed | Action::Delayed { .. } => String::new(),
             };
-            out.push_str(&format!("\r\n    {address}\r\n{how}    {}\r\n", wrap(&said, "\r\n    ")));
+            out.push_str(&format!("\r\n    {address}\r\n{how}{}", said.unwrap_or_default()));
         }
         out.push_str(&format!("\r\n{closing}\r\n{sent} follows below.\r\n"));
         out
@@ -221,9 +224,11 @@ impl Report<'_> {
         if let Some(host) = &recipient.remote {
             out.push_str(&format!("Remote-MTA: dns; {}\r\n", name(host)));
         }
-        let kind = if recipient.diagnostic.code.is_some() { "smtp" } else { "x-postroad" };
-        let said = format!("Diagnostic-Code: {kind}; {}", plain(&recipient.diagnostic.to_string()));
-        out.push_str(&format!("{}\r\nLast-Attempt-Date: {}\r\n", wrap(&said, "\r\n "), date::rfc5322(recipient.last_attempt)));
+        if let Some(said) = recipient.said() {
+            let kind = if recipient.diagnostic.code.is_some() { "smtp" } else { "x-postroad" };
+            out.push_str(&format!("{}\r\n", wrap(&format!("Diagnostic-Code: {kind}; {said}"), "\r\n ")));
+        }
+        out.push_str(&format!("Last-Attempt-Date: {}\r\n", date::rfc5322(recipient.last_attempt)));
         if let Action::Delayed { until } = recipient.action {
             out.push_str(&format!("Will-Retry-Until: {}\r\n", date::rfc5322(until)));
         }
@@ -232,6 +237,14 @@ impl Report<'_> {
 
     fn boundary(&self) -> String {
         format!("report-{}", self.id)
+    }
+}
+
+impl Reported {
+    /// What was said of it, in one line. Where mail of this host is stored is nobody's business elsewhere.
+    fn said(&self) -> Option<String> {
+        let stored_here = self.action == Action::Delivered && self.diagnostic.code.is_none();
+        (!stored_here).then(|| plain(&self.diagnostic.to_string()))
     }
 }
 

@@ -148,6 +148,21 @@ fn our_own_findings_have_no_remote_and_no_smtp_code() {
 }
 
 #[test]
+fn where_a_message_is_stored_here_is_not_told() {
+    let stored = Reported {
+        remote: None,
+        action: Action::Delivered,
+        diagnostic: Diagnostic::local(EnhancedStatus::new(2, 0, 0), "stored in /var/mail/bob"),
+        ..reported("bob@hamburger.test", &Reply::new(250, None, ""))
+    };
+    let raw = write(&[stored], Original::Header, Action::Delivered);
+    let block = &status_blocks(&raw)[1];
+    assert!(block.contains(&("Action".into(), "delivered".into())), "{block:?}");
+    assert!(block.contains(&("Status".into(), "2.0.0".into())), "{block:?}");
+    assert!(!String::from_utf8(raw).unwrap().contains("/var/mail"));
+}
+
+#[test]
 fn the_header_alone_is_cut_at_its_empty_line_however_it_is_split() {
     for at in 0..ORIGINAL.len() {
         let (mut cut, mut out) = (HeaderOnly::default(), Vec::new());
