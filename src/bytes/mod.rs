@@ -7,6 +7,7 @@ pub mod escape;
 pub mod from_quote;
 pub mod line;
 pub mod lone_dot;
+pub mod mutf7;
 pub mod newline;
 pub mod overlong;
 pub mod secret;
