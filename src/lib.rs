@@ -177,6 +177,15 @@
 //!   fetch/listing.rs       what a mailbox holds
 //!   fetch/reading.rs       single messages, or their tops, written out
 //!   fetch/fetching.rs      a mailbox brought home, as the keeper has it
+//! browse  4   an IMAP account looked at and changed; the connection is passed in
+//!   browse/words.rs        a typed line parted into words
+//!   browse/set.rs          sets of messages as people write them
+//!   browse/flags.rs        flags by the names that people give them
+//!   browse/line.rs         a command's line as parts that cannot inject
+//!   browse/day.rs          days, lengths of time and sizes as people write them
+//!   browse/order.rs        keys to sort by, algorithms of threads
+//!   browse/criteria.rs     what to search for, in people's words
+//!   browse/local.rs        names of files made of what others wrote
 //! cli     5   the only floor that prints, reads the environment, or picks a status
 //!   cli/stdio.rs           stdout and stderr, which never panic; a closed stdout told apart
 //!   cli/exit.rs            the one table of exit statuses, and every tool's main
@@ -286,6 +295,7 @@
 //!   cmd/smtp_send.rs       sends the message on stdin
 //! ```
 
+pub mod browse;
 pub mod bytes;
 pub mod cli;
 pub mod cmd;

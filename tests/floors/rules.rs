@@ -31,9 +31,9 @@ struct Ban {
 }
 
 const PURE: &[&str] = &["bytes", "mail", "protocol"];
-const BELOW_NET: &[&str] = &["bytes", "mail", "protocol", "relay", "fetch"];
-const ALL_BUT_NET: &[&str] = &["bytes", "mail", "protocol", "disk", "relay", "fetch", "cli", "cmd"];
-const BELOW_FACE: &[&str] = &["bytes", "mail", "protocol", "net", "disk", "relay", "fetch"];
+const BELOW_NET: &[&str] = &["bytes", "mail", "protocol", "relay", "fetch", "browse"];
+const ALL_BUT_NET: &[&str] = &["bytes", "mail", "protocol", "disk", "relay", "fetch", "browse", "cli", "cmd"];
+const BELOW_FACE: &[&str] = &["bytes", "mail", "protocol", "net", "disk", "relay", "fetch", "browse"];
 
 const fn starts(start: &'static [&'static str], folders: &'static [&'static str], why: &'static str) -> Ban {
     Ban { start, end: &[], folders, why }
