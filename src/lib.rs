@@ -53,6 +53,7 @@
 //!   protocol/sasl/scram.rs          SCRAM, with and without channel binding
 //!   protocol/sasl/simple.rs         PLAIN, LOGIN, CRAM-MD5, EXTERNAL, and the two for tokens
 //!   protocol/sasl.rs                one exchange as a client; knows no protocol that carries it
+//!   protocol/sasl/carried.rs        an exchange in lines of base64, as three protocols carry it
 //!   protocol/hand.rs       a conversation led by hand, step by step
 //!   protocol/proxy.rs      the PROXY protocol's header, written
 //!   protocol/typed.rs      an engine that somebody types to, with LF for CRLF

@@ -1,9 +1,10 @@
-//! What TLS came to, in words: one line as Postfix has it, and what the certificate says.
+//! What TLS came to, in words and as JSON: one line as Postfix has it, and what the certificate says.
 
 use super::clock::System;
 use crate::net::tls::layer::{Certificate, Facts, Verdict};
 use crate::relay::clock::Clock;
 use jiff::Timestamp;
+use serde::Serialize;
 
 const DAY: i64 = 24 * 60 * 60;
 
@@ -38,8 +39,80 @@ pub fn facts(certificate: &Certificate) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// Whether the server is who it should be, by the pin that was asked for, else by name and chain; and why not.
+pub fn verdict(facts: &Facts, pin: Option<[u8; 32]>) -> Result<(), String> {
+    match (pin, &facts.certificate) {
+        (_, None) => Err("it shows no certificate".to_owned()),
+        (Some(pin), Some(shown)) if shown.fingerprint == pin => Ok(()),
+        (Some(_), Some(_)) => Err("its fingerprint is another".to_owned()),
+        (None, Some(_)) => why_not(&facts.verdict).map_or(Ok(()), |why| Err(why.to_owned())),
+    }
+}
+
+/// What TLS came to, one fact a line, each with its name.
+pub fn told(established: &Facts, verdict: &Result<(), String>) -> Vec<(&'static str, String)> {
+    let verified = verdict.as_ref().map_or_else(|why| format!("no: {why}"), |()| "yes".to_owned());
+    let mut all = vec![("tls", format!("{} with cipher {}", established.version, established.cipher)), ("verified", verified)];
+    all.extend(established.certificate.iter().flat_map(facts));
+    all.extend(established.chain.iter().map(|above| ("chain", format!("{}, issued by {}", above.subject, above.issuer))));
+    all
+}
+
+/// The same for machines.
+#[derive(Serialize)]
+pub struct TlsJson<'a> {
+    version: &'a str,
+    cipher: &'a str,
+    #[serde(flatten)]
+    certificate: Option<CertificateJson<'a>>,
+    verified: bool,
+    /// Why it is not verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    chain: Vec<CertificateJson<'a>>,
+}
+
+impl<'a> TlsJson<'a> {
+    pub fn new(facts: &'a Facts, verdict: &'a Result<(), String>) -> TlsJson<'a> {
+        TlsJson {
+            version: &facts.version,
+            cipher: &facts.cipher,
+            certificate: facts.certificate.as_ref().map(CertificateJson::from),
+            verified: verdict.is_ok(),
+            error: verdict.as_ref().err().map(String::as_str),
+            chain: facts.chain.iter().map(CertificateJson::from).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct CertificateJson<'a> {
+    subject: &'a str,
+    issuer: &'a str,
+    names: &'a [String],
+    not_before: String,
+    not_after: String,
+    key: &'a str,
+    fingerprint: String,
+}
+
+impl<'a> From<&'a Certificate> for CertificateJson<'a> {
+    fn from(shown: &'a Certificate) -> Self {
+        CertificateJson {
+            subject: &shown.subject,
+            issuer: &shown.issuer,
+            names: &shown.names,
+            not_before: date(shown.not_before),
+            not_after: date(shown.not_after),
+            key: &shown.key,
+            fingerprint: shown.fingerprint_hex(),
+        }
+    }
+}
+
 /// RFC 3339 in UTC; empty for a time that no calendar has.
-pub fn date(seconds: i64) -> String {
+fn date(seconds: i64) -> String {
     Timestamp::from_second(seconds).map(|time| time.to_string()).unwrap_or_default()
 }
 

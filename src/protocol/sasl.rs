@@ -1,6 +1,7 @@
 //! SASL (RFC 4422) as a client: one exchange of one mechanism, challenges in, responses out. How they are carried (base64, lines,
 //! cancelling) is each protocol's profile; no I/O, no randomness.
 
+pub mod carried;
 mod prepare;
 mod scram;
 mod simple;

@@ -1,13 +1,50 @@
-//! The server's part of a transcript, played over a socket.
+//! A transcript against a tool: the server's part played over a socket, with a certificate for mx.test.
 
+use super::certs::authority;
+use super::login::PASSWORD;
+use super::process::{Ran, run, tool};
 use super::speaker::Speaker;
 use super::transcript::{self, Handshake, Line, Transcript};
 use postroad::net::tls::files::IdentityFiles;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::thread;
 
-/// Speaks the server's part, with a certificate for mx.test; an error where the client says anything but what it should.
-pub fn serve(transcript: &Transcript, listener: &TcpListener, files: &IdentityFiles) -> Result<(), String> {
+/// Runs the transcript's command line, which has to be one of `name`, against the server's part. Gives how it ran, and all that a failed
+/// assertion has to show of it. `$SERVER`, `$CA`, `$OTHER_CA` and `$PASSWORD` in the arguments stand for what is made here.
+pub fn play(name: &str, transcript: &Transcript) -> (Ran, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let (ours, other) = (authority(), authority());
+    let ca = ours.certificate_file(dir.path(), "ca");
+    let other_ca = other.certificate_file(dir.path(), "other-ca");
+    let files = ours.issue(&["mx.test"], 10).files(dir.path(), "host");
+    let password = dir.path().join("password");
+    std::fs::write(&password, format!("{PASSWORD}\n")).unwrap();
+    std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let serving = {
+        let transcript = transcript.clone();
+        thread::spawn(move || serve(&transcript, &listener, &files))
+    };
+    assert_eq!(transcript.args[0], name);
+    let arguments = transcript.args[1..].iter().map(|word| {
+        word.replace("$SERVER", &address)
+            .replace("$CA", &ca.display().to_string())
+            .replace("$PASSWORD", &password.display().to_string())
+            .replace("$OTHER_CA", &other_ca.display().to_string())
+    });
+    let ran = run(tool(name).env("HOME", dir.path()).args(arguments), &transcript.stdin);
+    let place = format!("{}: stderr\n{}stdout\n{}", transcript.path.display(), ran.err, ran.out);
+    if let Err(why) = serving.join().unwrap() {
+        panic!("{place}{why}");
+    }
+    (ran, place)
+}
+
+/// Speaks the server's part; an error where the client says anything but what it should.
+fn serve(transcript: &Transcript, listener: &TcpListener, files: &IdentityFiles) -> Result<(), String> {
     let connect = || Speaker::accept(listener).map_err(|error| format!("no client: {error}"));
     let mut talk = Some(connect()?);
     let mut server_spoke = false;

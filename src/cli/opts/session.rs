@@ -3,7 +3,7 @@
 use super::auth::{Auth, AuthOptions};
 use super::server::Chosen;
 use super::tls::{ClientTls, ClientTlsOptions};
-use crate::cli::config::settings::{Config, TlsMode};
+use crate::cli::config::settings::Config;
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::mail::server::Server;
 use crate::net::tls::client::Client;
@@ -31,12 +31,7 @@ impl Secure for ToolTls {
     }
 
     fn start(&self, _: StartTls) -> StartTls {
-        match (self.settings.implicit, self.settings.mode) {
-            (true, _) => StartTls::Implicit,
-            (_, TlsMode::Require) => StartTls::Required,
-            (_, TlsMode::Opportunistic) => StartTls::IfOffered,
-            (_, TlsMode::Never) => StartTls::Never,
-        }
+        self.settings.start()
     }
 }
 

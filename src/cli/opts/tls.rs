@@ -7,6 +7,7 @@ use crate::mail::server::{Host, Place, Scheme, Server};
 use crate::net::tls::client::{ClientConfig, Verify};
 use crate::net::tls::files::IdentityFiles;
 use crate::net::tls::layer::MinVersion;
+use crate::protocol::smtp::client::words::StartTls;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -122,6 +123,16 @@ impl ClientTlsOptions {
 }
 
 impl ClientTls {
+    /// When TLS starts.
+    pub fn start(&self) -> StartTls {
+        match (self.implicit, self.mode) {
+            (true, _) => StartTls::Implicit,
+            (_, TlsMode::Require) => StartTls::Required,
+            (_, TlsMode::Opportunistic) => StartTls::IfOffered,
+            (_, TlsMode::Never) => StartTls::Never,
+        }
+    }
+
     /// The settings of the connector that this comes to.
     pub fn connector(&self) -> ClientConfig {
         let verify = match (self.fingerprint, self.verify, self.mode) {

@@ -2,14 +2,14 @@
 
 use super::way::Way;
 use crate::bytes::escape::visible;
-use crate::cli::certificate;
+use crate::cli::certificate::{self, TlsJson};
 use crate::cli::config::settings::TlsMode;
 use crate::cli::exit::{Failure, Status};
 use crate::cli::explain::pop3::capability;
 use crate::cli::report::json_line;
 use crate::cli::stdio::{Stdout, StdoutError};
 use crate::fetch::session::{Ended, Job};
-use crate::net::tls::layer::{Certificate, Facts};
+use crate::net::tls::layer::Facts;
 use crate::protocol::pop3::capabilities::Capabilities;
 use crate::protocol::pop3::words::{Answer, ClientTell, Command, Fault, Offer};
 use crate::relay::session::Via;
@@ -54,29 +54,6 @@ struct Json<'a> {
     error: Option<String>,
 }
 
-#[derive(Serialize)]
-struct TlsJson<'a> {
-    version: &'a str,
-    cipher: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    issuer: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    names: Option<&'a [String]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    not_before: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    not_after: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fingerprint: Option<String>,
-    verified: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a str>,
-}
-
 /// One look at a server.
 pub struct Seen<'a> {
     way: &'a Way,
@@ -89,7 +66,7 @@ pub struct Seen<'a> {
 
 impl<'a> Seen<'a> {
     pub fn new(way: &'a Way, via: &'a Via, looking: &'a Looking, ended: &'a Ended) -> Seen<'a> {
-        let verdict = ended.tls.as_ref().map(|facts| verdict(facts, way.tls.fingerprint));
+        let verdict = ended.tls.as_ref().map(|facts| certificate::verdict(facts, way.tls.fingerprint));
         Seen { way, via, offer: looking.offer.as_ref(), ended, verdict }
     }
 
@@ -117,6 +94,10 @@ impl<'a> Seen<'a> {
         self.ended.failure.as_ref().map(|failure| failure.text.clone())
     }
 
+    fn tls(&self) -> Option<(&Facts, &Result<(), String>)> {
+        self.ended.tls.as_ref().zip(self.verdict.as_ref())
+    }
+
     /// What was offered in clear, where that is not what counts now.
     fn before(&self) -> Option<&'a Capabilities> {
         let offer = self.offer?;
@@ -132,25 +113,8 @@ impl<'a> Seen<'a> {
             capabilities: offer.filter(|offer| offer.capabilities.known).map(|offer| &offer.capabilities.lines[..]),
             capabilities_before_tls: self.before().map(|clear| &clear.lines[..]),
             apop: offer.map(|offer| offer.apop),
-            tls: self.ended.tls.as_ref().map(|facts| self.tls_json(facts)),
+            tls: self.tls().map(|(facts, verdict)| TlsJson::new(facts, verdict)),
             error: self.error(),
-        }
-    }
-
-    fn tls_json<'b>(&'b self, facts: &'b Facts) -> TlsJson<'b> {
-        let shown: Option<&Certificate> = facts.certificate.as_ref();
-        TlsJson {
-            version: &facts.version,
-            cipher: &facts.cipher,
-            subject: shown.map(|shown| shown.subject.as_str()),
-            issuer: shown.map(|shown| shown.issuer.as_str()),
-            names: shown.map(|shown| &shown.names[..]),
-            not_before: shown.map(|shown| certificate::date(shown.not_before)),
-            not_after: shown.map(|shown| certificate::date(shown.not_after)),
-            key: shown.map(|shown| shown.key.as_str()),
-            fingerprint: shown.map(Certificate::fingerprint_hex),
-            verified: matches!(self.verdict, Some(Ok(()))),
-            error: self.verdict.as_ref().and_then(|verdict| verdict.as_ref().err()).map(String::as_str),
         }
     }
 
@@ -165,14 +129,8 @@ impl<'a> Seen<'a> {
         if let Some(offer) = self.offer {
             fact("banner", &offer.greeting);
         }
-        if let Some(facts) = &self.ended.tls {
-            fact("tls", &format!("{} with cipher {}", facts.version, facts.cipher));
-            let verified = match &self.verdict {
-                Some(Err(why)) => format!("no: {why}"),
-                _ => "yes".to_owned(),
-            };
-            fact("verified", &verified);
-            facts.certificate.iter().flat_map(certificate::facts).for_each(|(name, told)| fact(name, &told));
+        if let Some((facts, verdict)) = self.tls() {
+            certificate::told(facts, verdict).iter().for_each(|(name, told)| fact(name, told));
         } else {
             fact("tls", "none");
         }
@@ -195,15 +153,5 @@ impl<'a> Seen<'a> {
             }
         }
         text
-    }
-}
-
-/// By the pin that was asked for, else by name and chain.
-fn verdict(facts: &Facts, pin: Option<[u8; 32]>) -> Result<(), String> {
-    match (pin, &facts.certificate) {
-        (_, None) => Err("it shows no certificate".to_owned()),
-        (Some(pin), Some(shown)) if shown.fingerprint == pin => Ok(()),
-        (Some(_), Some(_)) => Err("its fingerprint is another".to_owned()),
-        (None, Some(_)) => certificate::why_not(&facts.verdict).map_or(Ok(()), |why| Err(why.to_owned())),
     }
 }

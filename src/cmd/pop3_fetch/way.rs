@@ -2,7 +2,7 @@
 
 use super::args::{Args, By};
 use super::target::Whose;
-use crate::cli::config::settings::{Config, TlsMode};
+use crate::cli::config::settings::Config;
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::opts::auth::Auth;
 use crate::cli::opts::server::{Chosen, account, named};
@@ -13,7 +13,6 @@ use crate::net::dial::{DialError, Dialer};
 use crate::net::tls::client::{Client, ClientConfig as TlsConfig, Verify};
 use crate::net::tls::layer::Handshake;
 use crate::protocol::pop3::words::{ClientConfig, LoginBy, Timeouts};
-use crate::protocol::smtp::client::words::StartTls;
 use crate::relay::route;
 use crate::relay::session::{Login, Via};
 use std::net::SocketAddr;
@@ -126,20 +125,11 @@ impl Way {
     pub fn config(&self) -> ClientConfig {
         let local = matches!(self.server.place, Place::Socket(_) | Place::Command(_));
         ClientConfig {
-            tls: self.start(),
+            tls: self.tls.start(),
             auth: self.login.as_ref().map(|login| login.authentication(local)),
             by: self.by,
             timeouts: self.timeouts.clone(),
             discard: self.discard.clone(),
-        }
-    }
-
-    pub fn start(&self) -> StartTls {
-        match (self.tls.implicit, self.tls.mode) {
-            (true, _) => StartTls::Implicit,
-            (_, TlsMode::Require) => StartTls::Required,
-            (_, TlsMode::Opportunistic) => StartTls::IfOffered,
-            (_, TlsMode::Never) => StartTls::Never,
         }
     }
 

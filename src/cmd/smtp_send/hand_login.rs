@@ -3,7 +3,7 @@
 use crate::mail::reply::Reply;
 use crate::net::tls::layer::Facts;
 use crate::protocol::sasl::words::{Login as Words, Mechanism};
-use crate::protocol::smtp::client::auth::{Authenticating, Verdict, bound_or_not, candidates};
+use crate::protocol::smtp::client::auth::{Authenticating, Verdict, candidates};
 use crate::protocol::smtp::extensions::Extensions;
 use crate::relay::session::Login;
 
@@ -59,8 +59,7 @@ impl<'a> HandLogin<'a> {
         let usable = |mechanism: &Mechanism| !mechanism.is_bound() || self.binding.is_some();
         let chosen = candidates.into_iter().find(usable).ok_or("no mechanism can be used without a certificate of the server")?;
         let words = Words { binding: self.binding.clone(), ..login.login(chosen)? };
-        let (running, line) =
-            Authenticating::begin(chosen, &words, bound_or_not(&self.offered)).map_err(|error| error.to_string())?;
+        let (running, line) = Authenticating::begin(chosen, &words, &self.offered).map_err(|error| error.to_string())?;
         self.running = Some(running);
         Ok(line.reveal().clone())
     }

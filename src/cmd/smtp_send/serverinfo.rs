@@ -2,7 +2,7 @@
 
 use super::results::found_here;
 use crate::bytes::escape::visible;
-use crate::cli::certificate;
+use crate::cli::certificate::{self, TlsJson};
 use crate::cli::config::settings::TlsMode;
 use crate::cli::exit::{Failure, Status};
 use crate::cli::explain::extensions::explain;
@@ -10,7 +10,6 @@ use crate::cli::opts::tls::ClientTls;
 use crate::cli::report::json_line;
 use crate::cli::stdio::{Stdout, StdoutError};
 use crate::mail::outcome::Outcome;
-use crate::net::tls::layer::{Certificate, Facts};
 use crate::protocol::smtp::client::words::{Failure as SessionFailure, Fault};
 use crate::protocol::smtp::extensions::Extensions;
 use crate::relay::deliver::{Courier, Destination};
@@ -85,48 +84,9 @@ struct Json<'a> {
     error: Option<String>,
 }
 
-#[derive(Serialize)]
-struct TlsJson<'a> {
-    version: &'a str,
-    cipher: &'a str,
-    #[serde(flatten)]
-    certificate: Option<CertificateJson<'a>>,
-    verified: bool,
-    /// Why it is not verified.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    chain: Vec<CertificateJson<'a>>,
-}
-
-#[derive(Serialize)]
-struct CertificateJson<'a> {
-    subject: &'a str,
-    issuer: &'a str,
-    names: &'a [String],
-    not_before: String,
-    not_after: String,
-    key: &'a str,
-    fingerprint: String,
-}
-
-impl<'a> From<&'a Certificate> for CertificateJson<'a> {
-    fn from(shown: &'a Certificate) -> Self {
-        CertificateJson {
-            subject: &shown.subject,
-            issuer: &shown.issuer,
-            names: &shown.names,
-            not_before: certificate::date(shown.not_before),
-            not_after: certificate::date(shown.not_after),
-            key: &shown.key,
-            fingerprint: shown.fingerprint_hex(),
-        }
-    }
-}
-
 impl<'a> Seen<'a> {
     fn of(survey: &'a Survey, tls: &'a ClientTls) -> Seen<'a> {
-        let verdict = survey.tls.as_ref().map(|facts| verdict(facts, tls));
+        let verdict = survey.tls.as_ref().map(|facts| certificate::verdict(facts, tls.fingerprint));
         Seen { survey, verdict, tls }
     }
 
@@ -172,14 +132,7 @@ impl<'a> Seen<'a> {
             banner: survey.banner.as_ref().map(ToString::to_string),
             extensions: survey.extensions().map(|offered| &offered.lines[..]),
             extensions_before_tls: self.before().map(|offered| &offered.lines[..]),
-            tls: survey.tls.as_ref().map(|facts| TlsJson {
-                version: &facts.version,
-                cipher: &facts.cipher,
-                certificate: facts.certificate.as_ref().map(CertificateJson::from),
-                verified: matches!(self.verdict, Some(Ok(()))),
-                error: self.verdict.as_ref().and_then(|verdict| verdict.as_ref().err()).map(String::as_str),
-                chain: facts.chain.iter().map(CertificateJson::from).collect(),
-            }),
+            tls: survey.tls.as_ref().zip(self.verdict.as_ref()).map(|(facts, verdict)| TlsJson::new(facts, verdict)),
             error: self.error(),
         }
     }
@@ -192,8 +145,8 @@ impl<'a> Seen<'a> {
         if let Some(banner) = &survey.banner {
             text.fact("banner", &banner.to_string());
         }
-        if let Some(facts) = &survey.tls {
-            self.tls_words(&mut text, facts);
+        if let Some((facts, verdict)) = survey.tls.as_ref().zip(self.verdict.as_ref()) {
+            certificate::told(facts, verdict).iter().for_each(|(name, fact)| text.fact(name, fact));
         } else if survey.failure.is_none() {
             text.fact("tls", "none");
         }
@@ -210,33 +163,6 @@ impl<'a> Seen<'a> {
             text.extensions(only_before.into_iter());
         }
         text.0
-    }
-
-    fn tls_words(&self, text: &mut Words, facts: &Facts) {
-        text.fact("tls", &format!("{} with cipher {}", facts.version, facts.cipher));
-        text.fact(
-            "verified",
-            &match &self.verdict {
-                Some(Err(why)) => format!("no: {why}"),
-                _ => "yes".to_owned(),
-            },
-        );
-        for (name, fact) in facts.certificate.iter().flat_map(certificate::facts) {
-            text.fact(name, &fact);
-        }
-        for issuer in &facts.chain {
-            text.fact("chain", &format!("{}, issued by {}", issuer.subject, issuer.issuer));
-        }
-    }
-}
-
-/// By the pin that was asked for, else by name and chain.
-fn verdict(facts: &Facts, tls: &ClientTls) -> Result<(), String> {
-    match (tls.fingerprint, &facts.certificate) {
-        (_, None) => Err("it shows no certificate".to_owned()),
-        (Some(pin), Some(shown)) if shown.fingerprint == pin => Ok(()),
-        (Some(_), Some(_)) => Err("its fingerprint is another".to_owned()),
-        (None, Some(_)) => certificate::why_not(&facts.verdict).map_or(Ok(()), |why| Err(why.to_owned())),
     }
 }
 

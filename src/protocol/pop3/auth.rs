@@ -1,14 +1,12 @@
-//! Logging in: by which commands, in which order, and one exchange of AUTH (RFC 5034) in lines of base64. Whose secrets, the work above
-//! knows.
+//! Logging in: by which commands, in which order, and what the server's responses to one exchange of AUTH (RFC 5034) mean. Whose
+//! secrets, the work above knows.
 
 use super::capabilities::Capabilities;
 use super::response::{Code, Refusal, Response};
 use super::words::{LoginBy, Method};
 use crate::bytes::secret::Secret;
-use crate::protocol::sasl::Exchange;
-use crate::protocol::sasl::words::{Authentication, InClear, Login, Mechanism, Offered, SaslError};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use crate::protocol::sasl::carried::{Carried, Initial};
+use crate::protocol::sasl::words::{Authentication, Login, Mechanism, Offered, SaslError};
 use md5::{Digest, Md5};
 use std::collections::VecDeque;
 
@@ -56,15 +54,8 @@ pub fn candidates(
     if methods.is_empty() {
         return Err(NoMethod::NoneFits(capabilities.sasl.clone()));
     }
-    let safe = |method: &Method| secure || wanted.in_clear != InClear::Never || !method.mechanism().needs_secret();
-    methods.retain(safe);
+    methods.retain(|method| wanted.allows(method.mechanism(), secure));
     if methods.is_empty() { Err(NoMethod::InClear) } else { Ok(methods) }
-}
-
-/// Whether `next` may be tried after the server would not have the way before it: over a connection that can be overheard, whoever
-/// sends such a refusal must not get at the password by it.
-pub fn may_follow(next: Method, wanted: &Authentication, secure: bool) -> bool {
-    secure || wanted.in_clear == InClear::Local || !next.mechanism().reveals_secret()
 }
 
 /// `APOP name digest`: MD5 of the greeting's timestamp and the password, in lower-case hex (RFC 1939 section 7).
@@ -90,24 +81,9 @@ fn argument<'a>(text: &'a str, why: &'static str) -> Result<&'a str, SaslError> 
     if bad { Err(SaslError::Unfit(why)) } else { Ok(text) }
 }
 
-/// What a SCRAM exchange has to know of the offer.
-pub fn bound_or_not(capabilities: &Capabilities) -> Offered {
-    let bound = capabilities.sasl.iter().any(|name| name.parse().is_ok_and(Mechanism::is_bound));
-    if bound { Offered::Bound } else { Offered::Unbound }
-}
-
 /// One exchange under way.
 #[derive(Debug)]
-pub struct Authenticating {
-    mechanism: Mechanism,
-    exchange: Exchange,
-    /// The initial response, where it did not fit the command line: for the first challenge, which has to be empty.
-    withheld: Option<Secret<Vec<u8>>>,
-    /// Something that comes of the password was sent.
-    exposed: bool,
-    /// We cancelled, for this reason.
-    cancelled: Option<SaslError>,
-}
+pub struct Authenticating(Carried);
 
 /// What the server's response means.
 #[derive(Debug)]
@@ -126,58 +102,27 @@ pub enum Verdict {
 
 impl Authenticating {
     /// The exchange, and the command that begins it.
-    pub fn begin(mechanism: Mechanism, login: &Login, offered: Offered) -> Result<(Authenticating, Secret<String>), SaslError> {
-        let exchange = Exchange::new(mechanism, login, offered)?;
-        let mut withheld = None;
-        let mut exposed = false;
-        let mut line = format!("AUTH {mechanism}");
-        if let Some(initial) = exchange.initial() {
-            let text = encode(&initial);
-            // RFC 5034 section 4: an empty initial response is a single `=`.
-            let text = if text.reveal().is_empty() { Secret::new("=".to_owned()) } else { text };
-            if line.len() + 1 + text.reveal().len() + 2 <= MAX_COMMAND {
-                line.reserve_exact(MAX_COMMAND);
-                line.push(' ');
-                line += text.reveal();
-                exposed = mechanism.reveals_secret();
-            } else {
-                withheld = Some(initial);
-            }
-        }
-        Ok((Authenticating { mechanism, exchange, withheld, exposed, cancelled: None }, Secret::new(line)))
+    pub fn begin(
+        mechanism: Mechanism,
+        login: &Login,
+        offered: &Capabilities,
+    ) -> Result<(Authenticating, Secret<String>), SaslError> {
+        let offered = Offered::among(&offered.sasl);
+        let (carried, line) = Carried::begin(mechanism, login, offered, "AUTH", Initial::Within(MAX_COMMAND))?;
+        Ok((Authenticating(carried), line))
     }
 
     pub fn response(&mut self, response: Response) -> Verdict {
-        if let Some(why) = self.cancelled.take() {
+        let carried = &mut self.0;
+        if let Some(why) = carried.cancelled() {
             return Verdict::Failed(why);
         }
         match response {
-            Response::Challenge(text) => match self.challenge(&text) {
-                Ok(response) => Verdict::Say(encode(&response)),
-                Err(why) => {
-                    self.cancelled = Some(why);
-                    // RFC 5034 section 4: the client cancels with a single `*`.
-                    Verdict::Say(Secret::new("*".to_owned()))
-                }
-            },
-            Response::Ok(_) => match self.exchange.succeeded() {
-                Ok(()) if self.withheld.is_none() => Verdict::Accepted,
-                Ok(()) => Verdict::Failed(SaslError::Early(self.mechanism)),
-                Err(why) => Verdict::Failed(why),
-            },
+            Response::Challenge(text) => Verdict::Say(carried.challenge(&text)),
+            Response::Ok(_) => carried.succeeded().map_or_else(Verdict::Failed, |()| Verdict::Accepted),
             // RFC 3206 section 4: only AUTH says that it is the name or password that is wrong. Without a code it may be the mechanism.
-            Response::Err(refusal) if refusal.code.is_none() && !self.exposed => Verdict::OtherMechanism(refusal),
+            Response::Err(refusal) if refusal.code.is_none() && !carried.is_exposed() => Verdict::OtherMechanism(refusal),
             Response::Err(refusal) => Verdict::Refused(refusal),
-        }
-    }
-
-    fn challenge(&mut self, text: &str) -> Result<Secret<Vec<u8>>, SaslError> {
-        let challenge = STANDARD.decode(text).map_err(|_| SaslError::NotBase64)?;
-        self.exposed = true;
-        match self.withheld.take() {
-            Some(initial) if challenge.is_empty() => Ok(initial),
-            Some(_) => Err(SaslError::Unexpected(self.mechanism)),
-            None => self.exchange.respond(&challenge),
         }
     }
 }
@@ -187,13 +132,10 @@ pub fn is_not_ours(refusal: &Refusal) -> bool {
     refusal.code.is_some_and(Code::is_temporary)
 }
 
-fn encode(bytes: &Secret<Vec<u8>>) -> Secret<String> {
-    Secret::new(STANDARD.encode(bytes.reveal()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::sasl::words::InClear;
 
     fn login(user: &str, secret: &str) -> Login {
         Login {
@@ -236,7 +178,7 @@ mod tests {
         let wanted = Authentication { mechanisms: Mechanism::FOR_PASSWORDS.to_vec(), optional: false, in_clear: InClear::Never };
         let found = candidates(&wanted, LoginBy::Any, &Capabilities::default(), true, false);
         assert_eq!(found, Err(NoMethod::InClear), "an answer to APOP can be cracked, too");
-        assert!(!may_follow(Method::User, &wanted, false) && may_follow(Method::Apop, &wanted, false));
+        assert!(!wanted.may_follow(Method::User.mechanism(), false) && wanted.may_follow(Method::Apop.mechanism(), false));
     }
 
     /// The example of RFC 1939 section 7.

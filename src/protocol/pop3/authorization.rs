@@ -201,7 +201,7 @@ impl Authorization {
                 line.map(|line| (line.reveal().clone(), Phase::Apop))
             }
             Method::Auth(mechanism) => {
-                let begun = Authenticating::begin(mechanism, login, auth::bound_or_not(&self.offer.capabilities));
+                let begun = Authenticating::begin(mechanism, login, &self.offer.capabilities);
                 begun.map(|(running, line)| (line.reveal().clone(), Phase::Auth(Box::new(running))))
             }
         };
@@ -248,7 +248,7 @@ impl Authorization {
 
     fn another_method(&mut self, refusal: &Refusal) -> Move {
         let (wanted, secure) = (&self.config.auth, self.secure);
-        self.methods.retain(|next| wanted.as_ref().is_some_and(|wanted| auth::may_follow(*next, wanted, secure)));
+        self.methods.retain(|next| wanted.as_ref().is_some_and(|wanted| wanted.may_follow(next.mechanism(), secure)));
         self.next_method().unwrap_or_else(|| self.login_refused(refusal))
     }
 

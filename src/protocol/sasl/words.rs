@@ -137,6 +137,17 @@ impl Authentication {
     pub fn needs_tls(&self) -> bool {
         self.in_clear == InClear::Never && self.mechanisms.iter().all(|mechanism| mechanism.needs_secret())
     }
+
+    /// Whether `mechanism` may be used on this connection at all.
+    pub fn allows(&self, mechanism: Mechanism, secure: bool) -> bool {
+        secure || self.in_clear != InClear::Never || !mechanism.needs_secret()
+    }
+
+    /// Whether `next` may be tried after the server would not have the one before it: over a connection that can be overheard, whoever
+    /// sends such a refusal must not get at the password by it.
+    pub fn may_follow(&self, next: Mechanism, secure: bool) -> bool {
+        secure || self.in_clear == InClear::Local || !next.reveals_secret()
+    }
 }
 
 /// Whether secrets, or responses that can be cracked, may go where no TLS is.
@@ -156,6 +167,14 @@ pub enum Offered {
     Bound,
     /// None: if we could bind, we say so (the gs2 flag `y`), and a server that offered one finds out that somebody took it away.
     Unbound,
+}
+
+impl Offered {
+    /// Of the names of mechanisms that the server offers.
+    pub fn among(names: &[String]) -> Offered {
+        let bound = names.iter().any(|name| name.parse().is_ok_and(Mechanism::is_bound));
+        if bound { Offered::Bound } else { Offered::Unbound }
+    }
 }
 
 /// Why an exchange can't go on. One line each, without secrets.

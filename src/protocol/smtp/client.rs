@@ -219,7 +219,7 @@ impl Client {
     }
 
     fn begin_auth(&mut self, mechanism: Mechanism, login: &Login) -> State {
-        match Authenticating::begin(mechanism, login, auth::bound_or_not(&self.extensions)) {
+        match Authenticating::begin(mechanism, login, &self.extensions) {
             Ok((running, line)) => {
                 self.command(line.reveal());
                 State::Auth(Box::new(running))
@@ -241,7 +241,7 @@ impl Client {
             Verdict::Accepted => self.ready(),
             Verdict::OtherMechanism => {
                 let (wanted, secure) = (&self.config.auth, self.secure);
-                let may = |next: &Mechanism| wanted.as_ref().is_some_and(|wanted| auth::may_follow(*next, wanted, secure));
+                let may = |next: &Mechanism| wanted.as_ref().is_some_and(|wanted| wanted.may_follow(*next, secure));
                 self.mechanisms.retain(may);
                 self.next_mechanism().unwrap_or_else(|| self.login_refused(reply))
             }

@@ -1,14 +1,12 @@
-//! AUTH (RFC 4954) as a client: which mechanism, and one exchange of it in lines of base64. Whose secrets, the work above knows.
+//! AUTH (RFC 4954) as a client: which mechanism, and what the server's replies to one exchange of it mean. Whose secrets, the work above knows.
 
 use super::words::{Failure, Fault};
 use crate::bytes::secret::Secret;
 use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::{EnhancedStatus, Reply};
-use crate::protocol::sasl::Exchange;
-use crate::protocol::sasl::words::{Authentication, InClear, Login, Mechanism, Offered, SaslError};
+use crate::protocol::sasl::carried::{Carried, Initial};
+use crate::protocol::sasl::words::{Authentication, Login, Mechanism, Offered, SaslError};
 use crate::protocol::smtp::extensions::Extensions;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use std::collections::VecDeque;
 
 /// Octets of a command line with its CRLF (RFC 5321 section 4.5.3.1.4), which holds for AUTH with an initial response, too (RFC 4954
@@ -69,33 +67,13 @@ pub fn candidates(wanted: &Authentication, offered: &Extensions, secure: bool) -
     if fit.is_empty() {
         return Err(NoMechanism::NoneFits(offered.auth.join(" ")));
     }
-    let safe = |mechanism: &Mechanism| secure || wanted.in_clear != InClear::Never || !mechanism.needs_secret();
-    let safe: VecDeque<Mechanism> = fit.into_iter().filter(safe).collect();
+    let safe: VecDeque<Mechanism> = fit.into_iter().filter(|mechanism| wanted.allows(*mechanism, secure)).collect();
     if safe.is_empty() { Err(NoMechanism::InClear) } else { Ok(safe) }
-}
-
-/// Whether `next` may be tried after the server would not have the mechanism before it: over a connection that can be overheard,
-/// whoever sends such a refusal must not get at the password by it.
-pub fn may_follow(next: Mechanism, wanted: &Authentication, secure: bool) -> bool {
-    secure || wanted.in_clear == InClear::Local || !next.reveals_secret()
-}
-
-/// What a SCRAM exchange has to know of the offer.
-pub fn bound_or_not(offered: &Extensions) -> Offered {
-    let bound = offered.auth.iter().any(|name| name.parse().is_ok_and(Mechanism::is_bound));
-    if bound { Offered::Bound } else { Offered::Unbound }
 }
 
 /// One exchange under way.
 #[derive(Debug)]
-pub struct Authenticating {
-    mechanism: Mechanism,
-    exchange: Exchange,
-    /// The initial response, where it did not fit the command line: for the first challenge, which has to be empty.
-    withheld: Option<Secret<Vec<u8>>>,
-    /// We cancelled, for this reason.
-    cancelled: Option<SaslError>,
-}
+pub struct Authenticating(Carried);
 
 /// What the server's reply means.
 #[derive(Debug)]
@@ -114,61 +92,31 @@ pub enum Verdict {
 
 impl Authenticating {
     /// The exchange, and the command that begins it.
-    pub fn begin(mechanism: Mechanism, login: &Login, offered: Offered) -> Result<(Authenticating, Secret<String>), SaslError> {
-        let exchange = Exchange::new(mechanism, login, offered)?;
-        let mut withheld = None;
-        let mut line = format!("AUTH {mechanism}");
-        if let Some(initial) = exchange.initial() {
-            let text = encode(&initial);
-            // RFC 4954 section 4: an empty initial response is a single `=`.
-            let text = if text.reveal().is_empty() { Secret::new("=".to_owned()) } else { text };
-            if line.len() + 1 + text.reveal().len() + 2 <= MAX_COMMAND {
-                line.reserve_exact(MAX_COMMAND);
-                line.push(' ');
-                line += text.reveal();
-            } else {
-                withheld = Some(initial);
-            }
-        }
-        Ok((Authenticating { mechanism, exchange, withheld, cancelled: None }, Secret::new(line)))
+    pub fn begin(
+        mechanism: Mechanism,
+        login: &Login,
+        offered: &Extensions,
+    ) -> Result<(Authenticating, Secret<String>), SaslError> {
+        let offered = Offered::among(&offered.auth);
+        let (carried, line) = Carried::begin(mechanism, login, offered, "AUTH", Initial::Within(MAX_COMMAND))?;
+        Ok((Authenticating(carried), line))
     }
 
     pub fn reply(&mut self, reply: &Reply) -> Verdict {
-        if let Some(why) = self.cancelled.take() {
+        let carried = &mut self.0;
+        if let Some(why) = carried.cancelled() {
             return Verdict::Failed(why);
         }
         match reply.code.value() {
-            334 => match self.challenge(reply) {
-                Ok(response) => Verdict::Say(encode(&response)),
-                Err(why) => {
-                    self.cancelled = Some(why);
-                    // RFC 4954 section 4: the client cancels with a single `*`.
-                    Verdict::Say(Secret::new("*".to_owned()))
-                }
-            },
-            200..=299 => match self.exchange.succeeded() {
-                Ok(()) if self.withheld.is_none() => Verdict::Accepted,
-                Ok(()) => Verdict::Failed(SaslError::Early(self.mechanism)),
-                Err(why) => Verdict::Failed(why),
-            },
+            // `continue-req = "334" SP [base64] CRLF` (RFC 4954 section 8)
+            334 => Verdict::Say(match reply.lines.as_slice() {
+                [line] => carried.challenge(line.trim_end_matches(' ')),
+                _ => carried.cancel(SaslError::NotBase64),
+            }),
+            200..=299 => carried.succeeded().map_or_else(Verdict::Failed, |()| Verdict::Accepted),
             // RFC 4954 section 6: no such mechanism; one too weak for this user.
             504 | 534 => Verdict::OtherMechanism,
             _ => Verdict::Refused,
         }
     }
-
-    /// `continue-req = "334" SP [base64] CRLF` (RFC 4954 section 8)
-    fn challenge(&mut self, reply: &Reply) -> Result<Secret<Vec<u8>>, SaslError> {
-        let [line] = reply.lines.as_slice() else { return Err(SaslError::NotBase64) };
-        let challenge = STANDARD.decode(line.trim_end_matches(' ')).map_err(|_| SaslError::NotBase64)?;
-        match self.withheld.take() {
-            Some(initial) if challenge.is_empty() => Ok(initial),
-            Some(_) => Err(SaslError::Unexpected(self.mechanism)),
-            None => self.exchange.respond(&challenge),
-        }
-    }
-}
-
-fn encode(bytes: &Secret<Vec<u8>>) -> Secret<String> {
-    Secret::new(STANDARD.encode(bytes.reveal()))
 }
