@@ -51,7 +51,7 @@ test:
 
 # That nothing acknowledged is lost. On a model of the disk: every crash, error and kill, and that it notices when any sync, mark or lock
 # check is missing. On the tools themselves: every call to the file system fails once, or is the last before a kill -9; and a storm of
-# 10,000 messages under kills. Takes strace and half an hour; the lines with counts are the result.
+# 10,000 messages under kills. Takes strace, root (who delivers as somebody else) and half an hour; the lines with counts are the result.
 proof:
 	scripts/proof
 	$(CARGO) test --locked $(FEATURES) --features proof --test model -- --nocapture

@@ -16,23 +16,30 @@ mod trace;
 mod usage;
 
 use jiff::Timestamp;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use postroad::disk::spool::format::Arrival;
 use postroad::disk::spool::layout::Spool;
 use postroad::mail::envelope::Envelope;
 use postroad::mail::queue_id::QueueId;
 use sink::Sink;
-use site::{Answer, SENDER, Sent, Site, Tally};
+use site::{Answer, PIPED, SENDER, Sent, Site, Tally};
 use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
 use std::io::{self, BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{ChildStdin, ChildStdout};
-use trace::{Call, Fault, Traced};
+use trace::{Call, Fault, Traced, Whom};
 
 const FAULTS: [Fault; 3] = [Fault::Error("EIO"), Fault::Error("ENOSPC"), Fault::Kill];
 /// What a tool whose file system failed may end with: done what could be done, OS, cannot create, I/O, try again.
 const SANE: [i32; 4] = [71, 73, 74, 75];
 /// Messages of one run, two of them long.
 const NUMBERS: [u32; 4] = [1, 64, 128, 2];
+/// A file that somebody put into the spool.
+const NO_MESSAGE: (&str, &str) = ("letter.eml", "Subject: hi\n");
 
 /// What is done under strace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +54,19 @@ enum Work {
     Again,
     /// This command of mailq-run for the messages.
     Hand(&'static str),
+    /// smtp-listen on a port of its own takes the messages, a session each, all at once.
+    Serve,
+    /// A pass by root, where the Maildirs are somebody else's.
+    AsRoot,
+    /// mailq-run sets right what somebody did to the spool.
+    Repair,
+}
+
+impl Work {
+    /// Else the messages are in the spool before.
+    fn accepts(self) -> bool {
+        matches!(self, Work::Listen | Work::Enqueue | Work::Serve)
+    }
 }
 
 #[test]
@@ -109,6 +129,27 @@ fn edit_by_hand() {
     everywhere(Work::Hand("edit"), &["bob@hamburger.test", "dave@crepes.test"]);
 }
 
+#[test]
+fn accept_by_smtp_listen_on_its_own() {
+    everywhere(Work::Serve, &["bob@hamburger.test", "dave@crepes.test"]);
+}
+
+#[test]
+fn delivery_to_a_program() {
+    everywhere(Work::Pass, &[PIPED, "dave@crepes.test"]);
+}
+
+#[test]
+fn maildir_delivery_by_root() {
+    assert!(nix::unistd::geteuid().is_root(), "only root can deliver as somebody else: run make proof as root");
+    everywhere(Work::AsRoot, &["dave@crepes.test"]);
+}
+
+#[test]
+fn repair() {
+    everywhere(Work::Repair, &["bob@hamburger.test", "dave@crepes.test"]);
+}
+
 /// Does the work once to see its calls, then once for each of them and each fault.
 fn everywhere(work: Work, recipients: &[&str]) {
     let sink = Sink::start();
@@ -138,16 +179,18 @@ fn everywhere(work: Work, recipients: &[&str]) {
         tally.in_flight,
         tally.lost
     );
-    assert!(hits * 10 >= total * 9, "only {hits} of {total} runs were hit");
+    // Which thread of a listener does what is another thing each time.
+    let least = if work == Work::Serve { total / 2 } else { total * 9 / 10 };
+    assert!(hits >= least, "only {hits} of {total} runs were hit");
 }
 
 /// Does the work with a fault, goes on without one, and looks at what came of it.
 fn once(sink: &Sink, work: Work, recipients: &[&str], fault: Option<(&Call, Fault)>) -> (Traced, Tally) {
     sink.forget();
-    let site = Site::new(sink);
+    let site = if work == Work::AsRoot { Site::new(sink).of_somebody_else() } else { Site::new(sink) };
     let recipients: Vec<String> = recipients.iter().map(|recipient| (*recipient).to_owned()).collect();
     let (mut sent, mut by_hand) = (Vec::new(), Vec::new());
-    if !matches!(work, Work::Listen | Work::Enqueue) {
+    if !work.accepts() {
         let ids;
         (sent, ids) = queue(&site, &recipients);
         sink.defer(true);
@@ -156,24 +199,35 @@ fn once(sink: &Sink, work: Work, recipients: &[&str], fault: Option<(&Call, Faul
     let traced = match work {
         Work::Listen => listen(&site, &recipients, fault, &mut sent),
         Work::Enqueue => enqueue(&site, &recipients, fault, &mut sent),
-        Work::Pass | Work::Again => trace::run("mailq-run", &site.common(), &site.tree, fault, &mut trace::silent),
-        Work::Hand(_) => trace::run("mailq-run", &by_hand, &site.tree, fault, &mut trace::silent),
+        Work::Serve => serve(&site, &recipients, fault, &mut sent),
+        Work::Pass if recipients.iter().any(|to| to == PIPED) => {
+            trace::run(Whom::ToolAlone, "mailq-run", &site.common(), &site.tree, fault, &mut trace::silent)
+        }
+        Work::Pass | Work::Again | Work::AsRoot => mailq_run(&site, &site.common(), fault),
+        Work::Hand(_) | Work::Repair => mailq_run(&site, &by_hand, fault),
     };
     sink.defer(false);
     let tally = catch_unwind(AssertUnwindSafe(|| {
-        ends_sanely(&traced, fault);
-        if matches!(work, Work::Listen | Work::Enqueue) {
+        ends_sanely(&traced, fault, if work == Work::Serve { NUMBERS.len() } else { 1 });
+        if work.accepts() {
             goes_on(&site, &recipients, &mut sent);
         }
-        if matches!(work, Work::Hand(_)) {
-            finish_by_hand(&site, work, &by_hand);
+        match work {
+            Work::Hand(_) => finish_by_hand(&site, work, &by_hand),
+            Work::Repair => finish_repair(&site),
+            _ => {}
         }
         let drafts = site.drafts();
         assert!(drafts == 0 || (work == Work::Hand("edit") && fault.is_some()), "{drafts} drafts are left");
         site.settle();
         let tally = site.tally(&sent);
         // A mark that cannot be written repeats its transaction.
-        let allowed = if matches!(fault, Some((_, Fault::Error(_)))) { traced.hits * recipients.len() } else { 0 };
+        let allowed = match fault {
+            Some((_, Fault::Error(_))) => traced.hits * recipients.len(),
+            // A program cannot know of the death of who started it, nor we that it was done.
+            Some((_, Fault::Kill)) if recipients.iter().any(|to| to == PIPED) => NUMBERS.len(),
+            _ => 0,
+        };
         assert!(tally.lost == 0 && tally.unexplained <= allowed, "{tally:?}");
         tally
     }));
@@ -185,6 +239,10 @@ fn once(sink: &Sink, work: Work, recipients: &[&str], fault: Option<(&Call, Faul
         );
     };
     (traced, tally)
+}
+
+fn mailq_run(site: &Site, arguments: &[String], fault: Option<(&Call, Fault)>) -> Traced {
+    trace::run(Whom::All, "mailq-run", arguments, &site.tree, fault, &mut trace::silent)
 }
 
 /// Puts the messages into the spool, and gives their queue ids, too.
@@ -212,6 +270,10 @@ fn prepare(site: &Site, work: Work, ids: &[String], sent: &mut [Sent]) -> Vec<St
         make_due(site);
     }
     let arguments = match work {
+        Work::Repair => {
+            disorder(site, &ids);
+            vec!["check", "--repair"]
+        }
         Work::Hand("retry") => vec!["retry", "--all"],
         Work::Hand("edit") => {
             sent[1].recipients[0] = "carol@hamburger.test".to_owned();
@@ -237,6 +299,34 @@ fn finish_by_hand(site: &Site, work: Work, by_hand: &[String]) {
     assert!([0, 1, 66].contains(&ran.status), "{arguments:?} once more: {ran:?}");
 }
 
+/// Each message's file is wrong in another way, a directory is gone, one is open to all, and something is there that is no message.
+fn disorder(site: &Site, ids: &[&str]) {
+    let at = |name: &str| site.spool().join(name);
+    fs::rename(at("new").join(ids[0]), at("due").join(ids[0])).unwrap();
+    fs::set_permissions(at("new").join(ids[1]), Permissions::from_mode(0o644)).unwrap();
+    fs::hard_link(at("new").join(ids[2]), at("hold").join(ids[2])).unwrap();
+    fs::OpenOptions::new().append(true).open(at("new").join(ids[3])).unwrap().write_all(b"0123abcd {\"kind\"").unwrap();
+    fs::remove_dir(at("failed")).unwrap();
+    fs::set_permissions(at("hold"), Permissions::from_mode(0o755)).unwrap();
+    fs::write(at("new").join(NO_MESSAGE.0), NO_MESSAGE.1).unwrap();
+    fs::set_permissions(at("new").join(NO_MESSAGE.0), Permissions::from_mode(0o600)).unwrap();
+}
+
+/// Sets right what is left. Only what was no message may have been moved aside, and it is whole.
+fn finish_repair(site: &Site) {
+    let ran = process::run(&mut site.mailq(&["check", "--repair"]), b"");
+    assert_eq!((ran.status, &*ran.err), (0, ""), "{ran:?}");
+    let aside: Vec<_> = fs::read_dir(site.spool().join("corrupt")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(aside.len(), 1, "{aside:?}");
+    assert_eq!(fs::read_to_string(&aside[0]).unwrap(), NO_MESSAGE.1);
+    fs::remove_file(&aside[0]).unwrap();
+    // Of two names either may be the one that stays: then the message is held.
+    for held in fs::read_dir(site.spool().join("hold")).unwrap() {
+        let id = held.unwrap().file_name();
+        assert_eq!(process::run(&mut site.mailq(&["release", id.to_str().unwrap()]), b"").status, 0);
+    }
+}
+
 /// Sets the time at which deferred messages are due into the past, so far that their slice is empty and over after the next pass.
 fn make_due(site: &Site) {
     let (due, slice) = ("1700000300", "1700000256");
@@ -244,8 +334,8 @@ fn make_due(site: &Site) {
     for file in site.waiting() {
         let id = file.file_name().unwrap().to_str().unwrap().split_once('.').expect("a deferred message").1;
         let slice = site.spool().join("due").join(slice);
-        let _ = std::fs::create_dir(&slice);
-        std::fs::rename(&file, slice.join(format!("{due}.{id}"))).unwrap();
+        let _ = fs::create_dir(&slice);
+        fs::rename(&file, slice.join(format!("{due}.{id}"))).unwrap();
         count += 1;
     }
     assert!(count > 0, "nothing was deferred");
@@ -255,8 +345,8 @@ fn make_due(site: &Site) {
 fn listen(site: &Site, recipients: &[String], fault: Option<(&Call, Fault)>, sent: &mut Vec<Sent>) -> Traced {
     let mut arguments = site.common();
     arguments.extend(["--inetd", "--domain", "hamburger.test", "--domain", "crepes.test"].map(String::from));
-    let mut talk = |stdin: ChildStdin, stdout: BufReader<ChildStdout>| {
-        let mut session = Session { stdin, stdout, said: String::new() };
+    let mut talk = |stdin: ChildStdin, stdout: BufReader<ChildStdout>, _: Pid| {
+        let mut session = Session { to: stdin, from: stdout, said: String::new() };
         // The end comes early where the tool is killed.
         let _ = session.greet();
         for number in NUMBERS {
@@ -264,20 +354,51 @@ fn listen(site: &Site, recipients: &[String], fault: Option<(&Call, Fault)>, sen
             sent.push(Sent { number, recipients: recipients.to_vec(), answer });
         }
         let _ = session.ask("QUIT");
-        drop(session.stdin);
-        session.said + &trace::rest(session.stdout)
+        drop(session.to);
+        session.said + &trace::rest(session.from)
     };
-    trace::run("smtp-listen", &arguments, &site.tree, fault, &mut talk)
+    trace::run(Whom::All, "smtp-listen", &arguments, &site.tree, fault, &mut talk)
 }
 
-/// A client on two pipes.
-struct Session {
-    stdin: ChildStdin,
-    stdout: BufReader<ChildStdout>,
+/// A listener, and what it answered to clients that come all at once.
+fn serve(site: &Site, recipients: &[String], fault: Option<(&Call, Fault)>, sent: &mut Vec<Sent>) -> Traced {
+    let mut arguments = site.common();
+    arguments.extend(["--listen", "127.0.0.1:0", "--domain", "hamburger.test", "--domain", "crepes.test"].map(String::from));
+    let mut talk = |stdin: ChildStdin, mut stdout: BufReader<ChildStdout>, group: Pid| {
+        drop(stdin);
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let address = line.trim_end().strip_prefix("listening ").unwrap_or_default();
+        let client = |number| submit_to(address, number, recipients).unwrap_or(Answer::None);
+        let answers = std::thread::scope(|scope| {
+            let clients = NUMBERS.map(|number| (number, scope.spawn(move || client(number))));
+            clients.map(|(number, client)| (number, client.join().unwrap()))
+        });
+        sent.extend(answers.map(|(number, answer)| Sent { number, recipients: recipients.to_vec(), answer }));
+        let _ = killpg(group, Signal::SIGTERM);
+        line + &trace::rest(stdout)
+    };
+    trace::run(Whom::All, "smtp-listen", &arguments, &site.tree, fault, &mut talk)
+}
+
+/// A session of its own for one message.
+fn submit_to(address: &str, number: u32, recipients: &[String]) -> io::Result<Answer> {
+    let to = TcpStream::connect(address)?;
+    let mut session = Session { from: BufReader::new(to.try_clone()?), to, said: String::new() };
+    session.greet()?;
+    let answer = session.submit(number, recipients)?;
+    let _ = session.ask("QUIT");
+    Ok(answer)
+}
+
+/// A client on two pipes, or a socket.
+struct Session<W, R> {
+    to: W,
+    from: R,
     said: String,
 }
 
-impl Session {
+impl<W: Write, R: BufRead> Session<W, R> {
     fn greet(&mut self) -> io::Result<()> {
         self.reply()?;
         self.ask("EHLO client.test").map(drop)
@@ -302,14 +423,14 @@ impl Session {
     }
 
     fn ask(&mut self, line: &str) -> io::Result<String> {
-        self.stdin.write_all(format!("{line}\r\n").as_bytes())?;
+        self.to.write_all(format!("{line}\r\n").as_bytes())?;
         self.reply()
     }
 
     fn reply(&mut self) -> io::Result<String> {
         loop {
             let start = self.said.len();
-            if self.stdout.read_line(&mut self.said)? == 0 {
+            if self.from.read_line(&mut self.said)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             if self.said.as_bytes().get(start + 3) != Some(&b'-') {
@@ -322,12 +443,12 @@ impl Session {
 /// smtp-send with the first message.
 fn enqueue(site: &Site, recipients: &[String], fault: Option<(&Call, Fault)>, sent: &mut Vec<Sent>) -> Traced {
     let arguments = [&enqueue_arguments(site), recipients].concat();
-    let mut talk = |mut stdin: ChildStdin, stdout: BufReader<ChildStdout>| {
+    let mut talk = |mut stdin: ChildStdin, stdout: BufReader<ChildStdout>, group: Pid| {
         // One that is killed reads no more.
         let _ = stdin.write_all(letters::letter(NUMBERS[0]).as_bytes());
-        trace::silent(stdin, stdout)
+        trace::silent(stdin, stdout, group)
     };
-    let traced = trace::run("smtp-send", &arguments, &site.tree, fault, &mut talk);
+    let traced = trace::run(Whom::All, "smtp-send", &arguments, &site.tree, fault, &mut talk);
     let accepted = traced.out.lines().filter(|line| line.starts_with("accepted\t")).count();
     let answer = match traced.status.code() {
         Some(0) => Answer::Taken,
@@ -358,13 +479,14 @@ fn goes_on(site: &Site, recipients: &[String], sent: &mut Vec<Sent>) {
     sent.push(Sent { number: NUMBER, recipients: recipients.to_vec(), answer: Answer::Taken });
 }
 
-/// Killed by the fault and by nothing else; else a status that says what is wrong, with a line that does, or success.
-fn ends_sanely(traced: &Traced, fault: Option<(&Call, Fault)>) {
+/// Killed by the fault and by nothing else; else a status that says what is wrong, with a line that does, or success. Of many sessions
+/// each may have its line.
+fn ends_sanely(traced: &Traced, fault: Option<(&Call, Fault)>, sessions: usize) {
     let lines = traced.err.lines().count();
     match traced.status.code() {
         None => assert_eq!(fault.map(|(_, fault)| fault), Some(Fault::Kill), "ended by a signal"),
         Some(0) if fault.is_none() => assert_eq!(traced.err, ""),
-        Some(0) => assert!(lines <= 1, "more than a line"),
+        Some(0) => assert!(lines <= sessions, "more than a line for each session"),
         Some(status) => assert!(SANE.contains(&status) && lines == 1, "a status that makes no sense, or not one line"),
     }
     assert!(!traced.err.contains("panicked"), "a panic");

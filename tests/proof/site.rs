@@ -7,14 +7,19 @@ use crate::letters::{self, Letter};
 use crate::process::{Listener, run, tool};
 use crate::sink::{Arrived, NOBODY, Sink};
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::ops::AddAssign;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub const SENDER: &str = "alice@lettuce.test";
 /// An alias, and whom it stands for.
 const ALIAS: (&str, &str) = ("team@crepes.test", "erin@hamburger.test");
+/// Whose mail a program takes, which keeps only what is whole.
+pub const PIPED: &str = "fred@pipes.test";
+/// Whom the Maildirs belong to where root delivers and becomes somebody else: "nobody".
+const SOMEBODY: u32 = 65534;
 /// Most rounds of passes that a queue of ours may take.
 const ROUNDS: usize = 20;
 
@@ -86,11 +91,26 @@ impl Site {
             tree.join("mail").display(),
             aliases.display(),
         );
+        let program = dir.path().join("take");
+        let take = "#!/bin/sh\nset -e\nf=$(mktemp \"$0\"n/.XXXXXX)\ncat > \"$f\"\ntail -n 1 \"$f\" | grep -q '^end of' || exit 75\nmv \"$f\" \"$0\"n/\"${f##*.}\"\n";
+        fs::write(&program, take).unwrap();
+        fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+        // As root, programs are started as somebody else.
+        fs::create_dir(dir.path().join("taken")).unwrap();
+        fs::set_permissions(dir.path().join("taken"), Permissions::from_mode(0o777)).unwrap();
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o711)).unwrap();
+        text += &format!("[[route]]\nmatch = \"pipes.test\"\nto = \"pipe:{}\"\n", program.display());
         for (domain, scheme) in [("hamburger.test", "smtp"), ("lettuce.test", "smtp"), ("pickle.test", "lmtp")] {
             text += &format!("[[route]]\nmatch = \"{domain}\"\nto = \"{scheme}://{}\"\n", sink.address);
         }
         fs::write(&config, text).unwrap();
         Site { _dir: dir, config, tree, sink: sink.clone() }
+    }
+
+    /// Gives the Maildirs to somebody else, so that root stores mail by a child that becomes them.
+    pub fn of_somebody_else(self) -> Site {
+        chown(self.tree.join("mail"), Some(SOMEBODY), None).unwrap();
+        self
     }
 
     pub fn spool(&self) -> PathBuf {
@@ -201,14 +221,15 @@ impl Site {
                 delivered.entry((number, recipient)).or_default().add(last_words);
             }
         }
-        let mut paths = Vec::new();
-        files(&self.tree.join("mail/dave/new"), &mut paths);
-        for path in paths {
-            match letters::read(&fs::read(&path).unwrap()) {
-                Ok(Letter::Message(number)) => {
-                    delivered.entry((number, "dave@crepes.test".to_owned())).or_default().add(false);
+        for (dir, whose) in [(self.tree.join("mail/dave/new"), "dave@crepes.test"), (self.config.with_file_name("taken"), PIPED)]
+        {
+            let mut paths = Vec::new();
+            files(&dir, &mut paths);
+            for path in paths.iter().filter(|path| !is_draft(path)) {
+                match letters::read(&fs::read(path).unwrap()) {
+                    Ok(Letter::Message(number)) => delivered.entry((number, whose.to_owned())).or_default().add(false),
+                    other => panic!("{}: {other:?}", path.display()),
                 }
-                other => panic!("{}: {other:?}", path.display()),
             }
         }
         delivered

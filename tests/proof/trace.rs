@@ -1,6 +1,8 @@
 //! A tool under strace(1): which calls to the system it makes in a tree, and what it does when one of them fails or is its last.
 
 use crate::process::{Process, tool};
+use nix::sys::signal::killpg;
+use nix::unistd::Pid;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufReader, Read};
@@ -38,16 +40,28 @@ pub struct Traced {
     pub hits: usize,
 }
 
-/// What a tool is told on its stdin, and says on its stdout. The end of both is its end.
-pub type Talk<'a> = &'a mut dyn FnMut(ChildStdin, BufReader<ChildStdout>) -> String;
+/// What a tool is told on its stdin, and says on its stdout. The end of both is its end, or a signal to its process group.
+pub type Talk<'a> = &'a mut dyn FnMut(ChildStdin, BufReader<ChildStdout>, Pid) -> String;
+
+/// Who is traced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whom {
+    /// The tool and all that it starts.
+    All,
+    /// The tool alone: a fault in a program of somebody else's proves nothing of ours.
+    ToolAlone,
+}
 
 /// Runs a tool to its end, once, with the fault at that call if there is one.
-pub fn run(name: &str, arguments: &[String], tree: &Path, fault: Option<(&Call, Fault)>, talk: Talk<'_>) -> Traced {
+pub fn run(whom: Whom, name: &str, arguments: &[String], tree: &Path, fault: Option<(&Call, Fault)>, talk: Talk<'_>) -> Traced {
     let dir = tempfile::tempdir().unwrap();
     let (log, said) = (dir.path().join("trace"), dir.path().join("said"));
     let program = tool(name);
     let mut command = Command::new("strace");
     command.args(["-f", "-y", "-qq", "-s", "0", "-o"]).arg(&log).arg(format!("--trace={CALLS}"));
+    if whom == Whom::ToolAlone {
+        command.arg("--detach-on=execve");
+    }
     if let Some((call, fault)) = fault {
         let what = match fault {
             Fault::Error(code) => format!("error={code}"),
@@ -61,16 +75,16 @@ pub fn run(name: &str, arguments: &[String], tree: &Path, fault: Option<(&Call, 
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&said).unwrap());
     let mut process = Process::start(&mut command);
     let (group, stdin, stdout) = process.pipes();
-    let out = talk(stdin, BufReader::new(stdout));
+    let out = talk(stdin, BufReader::new(stdout), group);
     let status = process.wait().status;
-    assert!(nix::sys::signal::killpg(group, None).is_err(), "a process of {name} outlived it");
+    assert!(whom == Whom::ToolAlone || killpg(group, None).is_err(), "a process of {name} outlived it");
     let log = fs::read_to_string(&log).unwrap();
     let hits = if status.signal().is_some() { 1 } else { log.matches("(INJECTED)").count() };
     Traced { status, out, err: fs::read_to_string(&said).unwrap(), calls: calls(&log, &tree.display().to_string()), hits }
 }
 
 /// Lets a tool read nothing, and gives all that it prints.
-pub fn silent(stdin: ChildStdin, stdout: BufReader<ChildStdout>) -> String {
+pub fn silent(stdin: ChildStdin, stdout: BufReader<ChildStdout>, _: Pid) -> String {
     drop(stdin);
     rest(stdout)
 }
