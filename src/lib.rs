@@ -196,13 +196,16 @@
 //!   cli/log.rs             the log: stderr, file or syslog
 //!   cli/veil/words.rs      what is spoken, and what stands for what is hidden
 //!   cli/veil/pop3.rs       what of a POP3 session may be shown
+//!   cli/veil/imap.rs       what of an IMAP session may be shown
 //!   cli/veil.rs            what of a session may be shown: no messages of AUTH
 //!   cli/transcript.rs      the session on stderr, with the marks of swaks
 //!   cli/explain/extensions.rs  what a server offers, in plain words
 //!   cli/explain/smtp.rs    an exchange of SMTP in plain words
 //!   cli/explain/pop3.rs    an exchange of POP3 in plain words, and what a server offers
+//!   cli/explain/imap.rs    an exchange of IMAP in plain words, and what a server offers
 //!   cli/follow/event.rs    what is told of a session that is followed
 //!   cli/follow/pop3.rs     a POP3 session followed
+//!   cli/follow/imap.rs     an IMAP session followed
 //!   cli/follow.rs          a session followed: commands, messages, and what a reply answers
 //!   cli/trace.rs           the dialogue for machines
 //!   cli/certificate.rs     what TLS came to, in words

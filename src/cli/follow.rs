@@ -2,6 +2,7 @@
 //! answers. Secrets are hidden. Shows nothing itself.
 
 pub mod event;
+mod imap;
 mod pop3;
 
 use self::event::Event;
@@ -21,6 +22,7 @@ const MAX_WAITING: usize = 100_000;
 pub enum Following {
     Smtp(Follow),
     Pop3(pop3::Follow),
+    Imap(Box<imap::Follow>),
 }
 
 impl Following {
@@ -28,6 +30,7 @@ impl Following {
         match speech {
             Speech::Smtp => Following::Smtp(Follow::new(show_secrets)),
             Speech::Pop3 => Following::Pop3(pop3::Follow::new(show_secrets)),
+            Speech::Imap => Following::Imap(Box::new(imap::Follow::new(show_secrets))),
         }
     }
 
@@ -36,6 +39,7 @@ impl Following {
         match self {
             Following::Smtp(follow) => follow.secured(),
             Following::Pop3(follow) => follow.secured(),
+            Following::Imap(follow) => follow.secured(),
         }
     }
 
@@ -43,6 +47,7 @@ impl Following {
         match self {
             Following::Smtp(follow) => follow.sent(bytes, tell),
             Following::Pop3(follow) => follow.sent(bytes, tell),
+            Following::Imap(follow) => follow.sent(bytes, tell),
         }
     }
 
@@ -50,6 +55,7 @@ impl Following {
         match self {
             Following::Smtp(follow) => follow.received(bytes, tell),
             Following::Pop3(follow) => follow.received(bytes, tell),
+            Following::Imap(follow) => follow.received(bytes, tell),
         }
     }
 }

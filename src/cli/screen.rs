@@ -2,7 +2,7 @@
 //! machines where that was asked for.
 
 use super::certificate;
-use super::explain::{pop3, smtp};
+use super::explain::{imap, pop3, smtp};
 use super::follow::Following;
 use super::follow::event::Event;
 use super::stdio::say;
@@ -205,6 +205,8 @@ impl Roll {
             }
             let told = match event {
                 Event::Reply { answers, reply } => smtp::exchange(answers.as_deref(), &reply),
+                Event::Response { answers, text, .. } if self.speech == Speech::Imap => imap::exchange(answers.as_deref(), &text),
+                Event::Untagged(text) => imap::untagged(&text),
                 Event::Response { answers, good, text } => pop3::exchange(answers.as_deref(), good, &text),
                 Event::Sent { .. } | Event::Message { .. } | Event::Listing { .. } | Event::Garbage(_) => continue,
             };

@@ -105,7 +105,7 @@ struct Line<'a> {
     line: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     octets: Option<u64>,
-    /// Of POP3: +OK, or -ERR.
+    /// Of POP3 and IMAP: +OK, or -ERR; OK, or NO and BAD.
     #[serde(skip_serializing_if = "Option::is_none")]
     ok: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -192,6 +192,10 @@ impl Session {
                 let (stage, verb) = (stage(verb), visible(verb.as_bytes()));
                 let line = Line { direction: "received", secure, stage: &stage, verb: Some(&verb), ..Line::default() };
                 file.write(self, Line { octets: Some(*octets), ..line });
+            }
+            Event::Untagged(text) => {
+                let line = Line { direction: "received", secure, event: Some("untagged"), text: Some(text), ..Line::default() };
+                file.write(self, Line { stage: &self.stage, ..line });
             }
             Event::Garbage(bad) => {
                 let line = Line { direction: "received", secure, event: Some("garbage"), text: Some(bad), ..Line::default() };

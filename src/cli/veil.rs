@@ -1,6 +1,7 @@
 //! What of a session may be shown: messages of AUTH are not, in either direction. Follows the lines of one session as they cross
 //! the wire; shows nothing itself.
 
+pub mod imap;
 mod pop3;
 pub mod words;
 
@@ -12,6 +13,7 @@ use std::borrow::Cow;
 pub enum Veil {
     Smtp(Smtp),
     Pop3(pop3::Veil),
+    Imap(imap::Veil),
 }
 
 impl Veil {
@@ -19,6 +21,7 @@ impl Veil {
         match speech {
             Speech::Smtp => Veil::Smtp(Smtp::default()),
             Speech::Pop3 => Veil::Pop3(pop3::Veil::default()),
+            Speech::Imap => Veil::Imap(imap::Veil::default()),
         }
     }
 
@@ -27,6 +30,7 @@ impl Veil {
         match self {
             Veil::Smtp(veil) => veil.client(line),
             Veil::Pop3(veil) => veil.client(line),
+            Veil::Imap(veil) => veil.client(line),
         }
     }
 
@@ -35,6 +39,7 @@ impl Veil {
         match self {
             Veil::Smtp(veil) => veil.server(line),
             Veil::Pop3(veil) => veil.server(line),
+            Veil::Imap(veil) => veil.server(line),
         }
     }
 }

@@ -15,6 +15,8 @@ pub enum Event {
     Response { answers: Option<String>, good: bool, text: String },
     /// What followed a status line came to its end: so many octets, dots and the final one counted.
     Listing { verb: String, octets: u64 },
+    /// Data of IMAP that answers no single command, as it stands behind the `*`.
+    Untagged(String),
     /// What is no reply.
     Garbage(String),
 }

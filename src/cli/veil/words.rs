@@ -12,6 +12,7 @@ pub enum Speech {
     #[default]
     Smtp,
     Pop3,
+    Imap,
 }
 
 impl Speech {
@@ -20,6 +21,13 @@ impl Speech {
         match self {
             Speech::Smtp => matches!(line, [b'4' | b'5', b'0'..=b'9', b'0'..=b'9', ..]),
             Speech::Pop3 => line.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"-ERR")),
+            Speech::Imap => {
+                let mut words = line.split(|byte| *byte == b' ');
+                let (tag, status) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+                // Our tags have a digit in them; a line of a message that reads so is rare.
+                let tagged = tag.iter().any(u8::is_ascii_digit) && tag.iter().all(u8::is_ascii_alphanumeric);
+                (tagged && matches!(status, b"NO" | b"BAD")) || (tag == b"*" && status == b"BAD")
+            }
         }
     }
 
