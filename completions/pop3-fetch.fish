@@ -7,7 +7,8 @@ complete -c pop3-fetch -l maildir -d 'Deliver into this Maildir' -r -F
 complete -c pop3-fetch -l mbox -d 'Append to this mbox (mboxrd)' -r -F
 complete -c pop3-fetch -l exec -d 'Run this program for each message, which it reads on its stdin' -r
 complete -c pop3-fetch -l spool -d 'Put messages in this spool, for --recipient; mailq-run delivers them' -r -F
-complete -c pop3-fetch -l recipient -d 'Whom the messages in the spool are for; may be given more than once' -r
+complete -c pop3-fetch -l lmtp -d 'Hand messages to this LMTP server, for --recipient: lmtp:/PATH, lmtp://host:port, account:NAME' -r
+complete -c pop3-fetch -l recipient -d 'Whom messages that go to --spool or --lmtp are for; may be given more than once' -r
 complete -c pop3-fetch -l keep-days -d 'Delete messages so long after they were first seen here: 30 days, or as 1d12h' -r
 complete -c pop3-fetch -l max-size -d 'Messages over this size fail: octets, or 500K, 50M, 1G' -r
 complete -c pop3-fetch -l skip-size -d 'Messages over this size are left alone' -r

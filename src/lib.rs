@@ -171,6 +171,7 @@
 //!   fetch/target/maildir.rs into a Maildir, many at a time
 //!   fetch/target/mbox.rs   to the end of an mbox
 //!   fetch/target/spool.rs  into the spool, for recipients that are given
+//!   fetch/target/lmtp.rs   to an LMTP server, for recipients that are given
 //!   fetch/filter.rs        a program that judges by the header
 //!   fetch/settle.rs        what an earlier run left unfinished
 //!   fetch/keeper.rs        policy, journal and target behind one face
@@ -259,6 +260,7 @@
 //!   cmd/mime_pack.rs       MIME messages made and taken apart
 //!   cmd/mx_lookup/report.rs what mx-lookup finds out about one domain
 //!   cmd/mx_lookup.rs       where a domain's mail goes
+//!   cmd/pop3_fetch/hop.rs       the LMTP server that messages are handed to
 //!   cmd/pop3_fetch/target.rs    options: where messages go, and what becomes of them on the server
 //!   cmd/pop3_fetch/args.rs      pop3-fetch's command line
 //!   cmd/pop3_fetch/way.rs       the way to one mailbox: server, TLS, login

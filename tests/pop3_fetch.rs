@@ -7,6 +7,8 @@ mod support;
 mod bare;
 #[path = "pop3_fetch/hostile.rs"]
 mod hostile;
+#[path = "pop3_fetch/lmtp.rs"]
+mod lmtp;
 #[path = "pop3_fetch/mailboxes.rs"]
 mod mailboxes;
 

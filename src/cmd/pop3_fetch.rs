@@ -1,6 +1,7 @@
 //! pop3-fetch: a POP3 mailbox listed, read, or brought home.
 
 mod args;
+mod hop;
 mod mailbox;
 mod rows;
 mod serverinfo;
@@ -14,14 +15,18 @@ use crate::cli::exit::{Failure, Status};
 use crate::cli::opts::auth::refuse_passwords;
 use crate::cli::screen::Screen;
 use crate::cli::stdio::say;
+use crate::cli::trace::TraceFile;
 use crate::cli::transcript::Level;
 use crate::cli::veil::words::Speech;
+use crate::protocol::smtp::client::words::Timeouts;
 use args::Args;
 use clap::CommandFactory;
+use hop::Hop;
 use mailbox::Mailbox;
 use signals::Signals;
 use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::sync::Arc;
 use way::Way;
 
 /// The command line's definition, for man page and completions.
@@ -41,9 +46,15 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     let only_to_look = args.looking.serverinfo;
     let ways: Vec<Way> = chosen.into_iter().map(|chosen| Way::new(&args, chosen, only_to_look)).collect::<Result<_, _>>()?;
     let hostname = config.hostname.as_ref().map_or_else(system_hostname, ToString::to_string);
-    let screen = screen(&args)?;
+    let trace = args.trace.file()?;
+    let screen = |speech| screen(&args, speech, trace.clone());
+    let timeouts = args.network.timeout().map_or_else(Timeouts::default, Timeouts::capped);
+    let wanted = args.target.lmtp.as_deref().filter(|_| !args.looking.is_any());
+    let hop = wanted.map(|text| Hop::new(text, &config, &hostname, timeouts, screen(Speech::Smtp))).transpose()?;
+    let screen = screen(Speech::Pop3);
     let signals = Signals::watch()?;
-    let mailbox = |way| Mailbox { args: &args, way, screen: &screen, signals: &signals, hostname: &hostname, several };
+    let mailbox =
+        |way| Mailbox { args: &args, way, hop: hop.as_ref(), screen: &screen, signals: &signals, hostname: &hostname, several };
     loop {
         let status = round(ways.iter().map(mailbox), &screen, &signals, several, args.exit_empty)?;
         match args.watch {
@@ -97,10 +108,11 @@ fn check(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-fn screen(args: &Args) -> Result<Screen, Failure> {
+/// Where sessions in that protocol are shown.
+fn screen(args: &Args, speech: Speech, trace: Option<Arc<TraceFile>>) -> Screen {
     let level = Level::new(args.verbose, args.quiet, !std::io::stderr().is_terminal());
-    let screen = Screen::new(level).speaking(Speech::Pop3).showing_secrets(args.auth.show_secrets);
-    Ok(screen.in_detail(args.trace.hex, args.trace.explain).tracing(args.trace.file()?))
+    let screen = Screen::new(level).speaking(speech).showing_secrets(args.auth.show_secrets);
+    screen.in_detail(args.trace.hex, args.trace.explain).tracing(trace)
 }
 
 /// One status for all mailboxes. An empty one ([`Status::NoInput`]) counts as done beside others.

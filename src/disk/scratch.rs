@@ -3,6 +3,8 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 /// Written first, then read from the start, as often as wanted. Costs constant memory.
 #[derive(Debug)]
@@ -39,6 +41,12 @@ impl Scratch {
         Ok(file)
     }
 
+    /// What was written, to be read as often as wanted, on any thread; nothing more is.
+    pub fn keep(self) -> io::Result<Kept> {
+        let file = self.file.into_inner().map_err(|error| error.into_error())?;
+        Ok(Kept(Arc::new(file)))
+    }
+
     /// What was written, as a reader from its start; more can be written after it is dropped.
     pub fn reader(&mut self) -> io::Result<impl Read + '_> {
         self.file.flush()?;
@@ -60,6 +68,31 @@ impl Write for Scratch {
     }
 }
 
+/// What a [`Scratch`] held in the end.
+#[derive(Debug, Clone)]
+pub struct Kept(Arc<File>);
+
+impl Kept {
+    /// From its start.
+    pub fn reader(&self) -> impl Read + Send + use<> {
+        KeptReader { file: Arc::clone(&self.0), at: 0 }
+    }
+}
+
+/// Has a place of its own in the file.
+struct KeptReader {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Read for KeptReader {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read_at(buf, self.at)?;
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +106,18 @@ mod tests {
         let mut read = String::new();
         scratch.reader().unwrap().read_to_string(&mut read).unwrap();
         assert_eq!((read.as_str(), scratch.size()), ("one!", 4));
+    }
+
+    #[test]
+    fn what_is_kept_is_read_by_several() {
+        let mut scratch = Scratch::new().unwrap();
+        scratch.write_all(b"kept").unwrap();
+        let kept = scratch.keep().unwrap();
+        let (mut one, mut other) = (kept.reader(), kept.reader());
+        let (mut first, mut second) = ([0; 2], String::new());
+        one.read_exact(&mut first).unwrap();
+        other.read_to_string(&mut second).unwrap();
+        assert_eq!((&first, second.as_str()), (b"ke", "kept"));
     }
 
     #[test]

@@ -115,10 +115,10 @@ impl<'a> Keeper<'a> {
     /// For [`Plan::Header`]: what TOP gave, and what is to be done now. `whole`: the end of it was seen; without it, all is left as it is.
     pub fn header(&mut self, number: u32, bytes: &[u8], whole: bool) -> Plan {
         let Some(filter) = self.options.filter.filter(|_| whole && self.stop.is_none()) else {
-            self.settle(number, Outcome::Failed, false, "its header did not come".to_owned());
+            self.leave(number, "its header did not come");
             return Plan::Leave;
         };
-        let judgement = self.items.get(&number).map(|item| filter.judge(&facts(number, item, self.options.clock, false), bytes));
+        let judgement = self.items.get(&number).map(|item| filter.judge(&facts(number, item, self.options.clock), bytes));
         match judgement {
             Some(Judgement::Fetch) => return Plan::Fetch,
             Some(Judgement::Delete(text)) => {
@@ -142,9 +142,14 @@ impl<'a> Keeper<'a> {
         self.current = Some(Current { number, hash: Sha256::new(), size: 0, fault: None });
         if self.stop.is_none()
             && let Some(item) = self.items.get(&number)
-            && let Err(fault) = self.target.begin(&facts(number, item, self.options.clock, self.wanted == 1))
         {
-            self.fault(fault);
+            let entry = item.id.and_then(|id| self.journal.as_ref()?.entry(id)).filter(|entry| entry.state == State::Partly);
+            let known = facts(number, item, self.options.clock);
+            if let Err(fault) =
+                self.target.begin(&Facts { alone: self.wanted == 1, done: entry.map(|entry| &*entry.place), ..known })
+            {
+                self.fault(fault);
+            }
         }
         self.stop.as_ref().map_or(Ok(()), Err)
     }
@@ -168,8 +173,12 @@ impl<'a> Keeper<'a> {
     pub fn end(&mut self) -> Verdict {
         let Some(current) = self.current.take() else { return Verdict::Settled };
         let Current { number, size, .. } = current;
-        if let Some(text) = current.fault.or_else(|| self.stop.as_ref().map(|stop| stop.text.clone())) {
+        if let Some(text) = current.fault {
             self.settle(number, Outcome::Failed, false, text);
+            return Verdict::Settled;
+        }
+        if self.stop.is_some() {
+            self.leave(number, "");
             return Verdict::Settled;
         }
         let mut digest = Digest::default();
@@ -187,11 +196,18 @@ impl<'a> Keeper<'a> {
                 return Verdict::Pending;
             }
             Ok(Taken::Delivered(text)) => {
-                self.remember(number, size, digest, State::Delivered);
+                self.remember(number, size, digest, State::Delivered, "");
                 self.safe(number, Outcome::Delivered, text);
             }
             Ok(Taken::Killed(text)) => self.kill(number, digest, size, text),
             Err(Fault::Message(text)) => self.settle(number, Outcome::Failed, false, text),
+            Err(Fault::Partly { text, done }) => {
+                // Without a name it is not known again before all of it is here.
+                if self.items.get(&number).is_some_and(|item| item.uid.is_some()) {
+                    self.remember(number, size, digest, State::Partly, &done);
+                }
+                self.settle(number, Outcome::Failed, false, text);
+            }
             Err(Fault::Stop(stop)) => {
                 self.settle(number, Outcome::Failed, false, stop.text.clone());
                 self.stop = Some(stop);
@@ -279,7 +295,7 @@ impl<'a> Keeper<'a> {
                     self.settle(number, Outcome::Failed, false, "not deleted".to_owned());
                 }
                 Some(Progress::Deleting(outcome, text)) => self.settle(number, outcome, false, text),
-                _ => self.settle(number, Outcome::Failed, false, "not fetched".to_owned()),
+                _ => self.leave(number, "not fetched"),
             }
         }
         if let Some(journal) = &mut self.journal
@@ -303,6 +319,8 @@ impl<'a> Keeper<'a> {
         match entry.map(|entry| (entry.id, entry.state, entry.first)) {
             Some((id, State::Delivered, first)) => (Some(id), Known::Delivered(first)),
             Some((id, State::Killed, _)) => (Some(id), Known::Killed),
+            // Tried again, for those who do not have it.
+            Some((id, State::Partly, _)) => (Some(id), Known::New),
             // Settled when the journal was opened.
             Some((_, State::Waiting(_), _)) | None => (None, Known::New),
         }
@@ -407,12 +425,14 @@ impl<'a> Keeper<'a> {
         Ok(text)
     }
 
-    /// Notes down a message that is settled at once.
-    fn remember(&mut self, number: u32, size: u64, digest: Digest, state: State) {
+    /// Notes down a message that is settled at once, in place of what was known of a part of it.
+    fn remember(&mut self, number: u32, size: u64, digest: Digest, state: State, place: &str) {
         let now = self.now();
         let (Some(journal), Some(item)) = (&mut self.journal, self.items.get_mut(&number)) else { return };
-        let id = journal.add(item.uid.as_ref().map(Uid::as_str), size, digest, now, state, "");
-        item.id = Some(id);
+        let id = journal.add(item.uid.as_ref().map(Uid::as_str), size, digest, now, state, place);
+        if let Some(before) = item.id.replace(id).filter(|id| journal.entry(*id).is_some_and(|e| e.state == State::Partly)) {
+            journal.drop_entry(before);
+        }
         self.met.insert(id);
         if let Err(error) = journal.write() {
             self.stop.get_or_insert(settle::stop(error));
@@ -420,13 +440,13 @@ impl<'a> Keeper<'a> {
     }
 
     fn kill(&mut self, number: u32, digest: Digest, size: u64, text: String) {
-        self.remember(number, size, digest, State::Killed);
+        self.remember(number, size, digest, State::Killed, "");
         self.delete(number, Outcome::Deleted, text);
     }
 
     fn fault(&mut self, fault: Fault) {
         let text = match fault {
-            Fault::Message(text) => text,
+            Fault::Message(text) | Fault::Partly { text, .. } => text,
             Fault::Stop(stop) => self.stop.insert(stop).text.clone(),
         };
         if let Some(current) = &mut self.current {
@@ -458,6 +478,14 @@ impl<'a> Keeper<'a> {
         self.rows.push(Row { number, size: item.size, uid: item.uid.clone(), outcome, deleted, text });
     }
 
+    /// It did not come to be handed over: since the target takes no more, or else for this reason.
+    fn leave(&mut self, number: u32, why: &str) {
+        match self.stop {
+            Some(_) => self.settle(number, Outcome::Skipped, false, "not tried".to_owned()),
+            None => self.settle(number, Outcome::Failed, false, why.to_owned()),
+        }
+    }
+
     fn set(&mut self, number: u32, state: Progress) {
         if let Some(item) = self.items.get_mut(&number) {
             item.state = state;
@@ -465,6 +493,6 @@ impl<'a> Keeper<'a> {
     }
 }
 
-fn facts<'i>(number: u32, item: &'i Item, clock: &dyn Clock, alone: bool) -> Facts<'i> {
-    Facts { number, uid: item.uid.as_ref(), size: item.size, at: clock.now(), alone }
+fn facts<'i>(number: u32, item: &'i Item, clock: &dyn Clock) -> Facts<'i> {
+    Facts { number, uid: item.uid.as_ref(), size: item.size, at: clock.now(), alone: false, done: None }
 }

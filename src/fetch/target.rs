@@ -4,6 +4,7 @@ use super::words::{Stop, Uid};
 use jiff::Timestamp;
 
 pub mod exec;
+pub mod lmtp;
 pub mod maildir;
 pub mod mbox;
 pub mod spool;
@@ -20,13 +21,17 @@ pub struct Facts<'a> {
     pub at: Timestamp,
     /// The session fetches this message alone.
     pub alone: bool,
+    /// What [`Fault::Partly`] said of it in an earlier session.
+    pub done: Option<&'a str>,
 }
 
-/// Why a message was not taken. Nothing of it stays.
+/// Why a message was not taken. But for [`Fault::Partly`], nothing of it stays.
 #[derive(Debug)]
 pub enum Fault {
     /// This message cannot be taken; the next may.
     Message(String),
+    /// Some of its recipients have it; `done` says who, on one line without a space, to whoever tries the others.
+    Partly { text: String, done: String },
     /// Nor can any other now.
     Stop(Stop),
 }

@@ -119,8 +119,12 @@ pub enum Why {
     CannotCreate,
     /// Reading or writing failed; the disk is full.
     Io,
-    /// Another has the lock, or a program asked us to come back later.
+    /// Another has the lock, or a program or server asked us to come back later.
     Retry,
+    /// A server that messages are handed to takes none.
+    Refused,
+    /// It does not let us in.
+    Login,
 }
 
 impl Stop {

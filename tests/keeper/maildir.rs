@@ -2,7 +2,7 @@
 
 use crate::mailbox::{DAY, End, Home, files, outcomes};
 use postroad::fetch::policy::{Disposal, Policy};
-use postroad::fetch::words::Outcome::{Deleted, Delivered, Failed, Kept};
+use postroad::fetch::words::Outcome::{Deleted, Delivered, Failed, Kept, Skipped};
 use std::fs;
 
 fn delete() -> Policy {
@@ -126,7 +126,7 @@ fn a_maildir_that_cannot_be_written_stops_and_deletes_nothing() {
     drop(journal);
     fs::remove_dir(home.path("mail/tmp")).unwrap();
     let rows = home.fetch_into(target, delete());
-    assert_eq!((outcomes(&rows), home.mailbox.messages.len()), (vec![Failed; 2], 2));
+    assert_eq!((outcomes(&rows), home.mailbox.messages.len()), (vec![Failed, Skipped], 2));
     assert!(rows[0].text.starts_with("cannot create ") && rows[0].text.ends_with("No such file or directory"), "{rows:?}");
 }
 

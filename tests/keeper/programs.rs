@@ -49,9 +49,11 @@ fn a_program_s_status_says_what_becomes_of_a_message() {
 #[test]
 fn a_program_that_has_no_time_stops_the_session() {
     let mut home = Home::new(&[("1", "x\r\n"), ("2", "x\r\n"), ("3", "x\r\n")]);
-    let script = "test $MAIL_NUMBER = 1 || exit 75";
-    let rows = home.fetch_into(Box::new(IntoProgram::new(shell(script))), delete());
-    assert_eq!(rows.iter().filter(|row| row.outcome == Failed).count(), 2, "{rows:?}");
+    let script = "test $MAIL_NUMBER = 1 && exit; echo busy >&2; exit 75";
+    let mut rows = home.fetch_into(Box::new(IntoProgram::new(shell(script))), delete());
+    rows.sort_by_key(|row| row.number);
+    assert_eq!(outcomes(&rows), [Delivered, Failed, Skipped], "{rows:?}");
+    assert_eq!((rows[1].text.as_str(), rows[2].text.as_str()), ("/bin/sh: busy", "not tried"));
     assert_eq!(home.mailbox.messages.len(), 2);
     assert_eq!(outcomes(&home.fetch_into(Box::new(IntoProgram::new(shell("exit 0"))), delete())), [Delivered; 2]);
 }

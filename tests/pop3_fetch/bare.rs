@@ -77,15 +77,16 @@ fn leak<T>(value: T) -> &'static mut T {
 /// What the command line asks for, writing there.
 fn job(transcript: &Transcript, out: &Shared) -> &'static mut dyn Job {
     let numbers = |text: &str| text.split(',').map(|number| number.parse().unwrap()).collect::<Vec<u32>>();
+    let max_size = transcript.value("--max-size").map(|size| size.parse().unwrap());
     if transcript.has("--list") {
         leak(Listing::new())
     } else if transcript.has("--stat") {
         leak(Listing::counting())
     } else if let Some(text) = transcript.value("--retr") {
-        leak(Reading::new(numbers(text), Extent::Whole, false, leak(out.clone())))
+        leak(Reading::new(numbers(text), Extent::Whole, false, max_size, leak(out.clone())))
     } else if let Some(text) = transcript.value("--top") {
         let lines = transcript.value("--lines").unwrap().parse().unwrap();
-        leak(Reading::new(numbers(text), Extent::Top(lines), false, leak(out.clone())))
+        leak(Reading::new(numbers(text), Extent::Top(lines), false, None, leak(out.clone())))
     } else {
         let disposal = if transcript.has("--delete") { Disposal::Delete } else { Disposal::Keep };
         let options = Options { policy: Policy { disposal, ..Policy::default() }, filter: None, clock: leak(Virtual::at(0)) };

@@ -2,6 +2,8 @@
 
 use crate::bare::config;
 use crate::support::login;
+use postroad::fetch::reading::{Extent, Reading};
+use postroad::fetch::session::Job;
 use postroad::protocol::engine::{End, Engine, Step};
 use postroad::protocol::pop3::client::Client;
 use postroad::protocol::pop3::words::{Answer, ClientAsk, ClientTell, Command, Failure, Fault};
@@ -145,6 +147,45 @@ fn a_message_that_never_ends_is_given_up() {
     }
     assert_eq!(talk.fault(), Some(Fault::Protocol));
     assert!(heard < 20 << 20, "{heard}");
+}
+
+#[test]
+fn a_message_of_unknown_size_is_given_up_some_time() {
+    let mut talk = Talk::logged_in(false, [Command::Retr { number: 1, octets: None }]);
+    talk.hear(b"+OK\r\n");
+    let flood = vec![b'x'; 16 << 20];
+    let mut heard = 0_usize;
+    while talk.fault().is_none() && heard < 4 << 30 {
+        talk.hear(&flood);
+        talk.answers.clear();
+        heard += flood.len();
+    }
+    assert_eq!(talk.fault(), Some(Fault::Protocol));
+}
+
+/// As `--retr` reads: LIST says the size first.
+#[test]
+fn a_message_that_is_read_alone_is_given_up_too() {
+    let mut out = Vec::new();
+    let mut reading = Reading::new(vec![7], Extent::Whole, false, None, &mut out);
+    assert!(matches!(reading.next(), ClientTell::Do(Command::Size(7))));
+    assert!(matches!(reading.next(), ClientTell::Pause), "its size first");
+    reading.answer(Command::Size(7), Answer::Ok("7 10".to_owned()));
+    let ClientTell::Do(command) = reading.next() else { panic!("nothing is read") };
+    assert_eq!(command, retr(7, 10));
+}
+
+#[test]
+fn a_message_that_is_read_alone_comes_to_no_more_than_it_may() {
+    let mut out = Vec::new();
+    let mut reading = Reading::new(vec![7], Extent::Whole, false, Some(8), &mut out);
+    for answer in [Answer::Ok(String::new()), Answer::Piece(b"12345\r\n".to_vec()), Answer::Piece(b"12345\r\n".to_vec())] {
+        assert!(!reading.is_deserted());
+        reading.answer(retr(7, 1), answer);
+    }
+    assert!(reading.is_deserted() && reading.is_overrun());
+    assert_eq!(reading.refused, [(7, "larger than 8 octets".to_owned())]);
+    assert_eq!(out, b"12345\n");
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn logged_in() -> Vec<Does> {
     vec![says("+OK"), hears("CAPA"), says("-ERR"), hears("USER bob"), says("+OK"), hears(&pass), says("+OK in")]
 }
 
-fn then(more: Vec<Does>) -> Vec<Does> {
+pub fn then(more: Vec<Does>) -> Vec<Does> {
     [logged_in(), more].concat()
 }
 
@@ -27,7 +27,7 @@ fn secret(dir: &Path) -> PathBuf {
     path
 }
 
-fn fetch(dir: &Path, server: &str) -> Command {
+pub fn fetch(dir: &Path, server: &str) -> Command {
     let mut command = tool("pop3-fetch");
     command.env("HOME", dir).arg(server).args(["--tls", "never", "--allow-plaintext-auth", "--password-file"]).arg(secret(dir));
     command

@@ -57,6 +57,14 @@ pub fn serve(site: &Site, script: Vec<Does>) -> (SocketAddr, JoinHandle<Result<(
     (address, thread::spawn(move || follow(&listener, &files, script)))
 }
 
+/// Runs a script for each client that comes, one after the other.
+pub fn serve_each(site: &Site, scripts: Vec<Vec<Does>>) -> (SocketAddr, JoinHandle<Result<(), String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, files) = (listener.local_addr().unwrap(), site.files.clone());
+    let all = move || scripts.into_iter().try_for_each(|script| follow(&listener, &files, script));
+    (address, thread::spawn(all))
+}
+
 fn follow(listener: &TcpListener, files: &IdentityFiles, script: Vec<Does>) -> Result<(), String> {
     let mut talk = Speaker::accept(listener).map_err(|error| format!("no client: {error}"))?;
     for step in script {

@@ -30,7 +30,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 10, hide_short_help = true)]
     pub lines: u32,
     /// Status 66 where there was nothing to fetch, in place of 0
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub exit_empty: bool,
     /// Log in by this alone: auth (SASL), apop or user (USER and PASS) [default: the strongest that is offered]
     #[arg(

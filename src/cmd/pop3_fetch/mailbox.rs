@@ -1,6 +1,7 @@
 //! One mailbox: what was asked for is done in one session.
 
 use super::args::Args;
+use super::hop::Hop;
 use super::rows::{Counts, ListedRow, OutcomeRow};
 use super::serverinfo::{Looking, Seen};
 use super::signals::Signals;
@@ -23,6 +24,8 @@ use crate::relay::session::{Login, Via};
 pub struct Mailbox<'a> {
     pub args: &'a Args,
     pub way: &'a Way,
+    /// Where messages are handed to, if to a server.
+    pub hop: Option<&'a Hop>,
     pub screen: &'a Screen,
     pub signals: &'a Signals,
     /// Ours, in names and trace fields.
@@ -122,12 +125,15 @@ impl Mailbox<'_> {
 
     fn read(&self, numbers: &[u32], extent: Extent) -> Result<Status, Failure> {
         let mut out = Stdout::new();
-        let mut reading = Reading::new(numbers.to_vec(), extent, self.args.target.crlf, &mut out);
+        let target = &self.args.target;
+        let mut reading = Reading::new(numbers.to_vec(), extent, target.crlf, target.policy.max_size, &mut out);
         let ended = self.session(&mut reading)?;
         if let Some(error) = reading.failed.take() {
             return Err(StdoutError::from(error).into());
         }
-        if let Some(failure) = &ended.failure {
+        if let Some(failure) = &ended.failure
+            && !reading.is_overrun()
+        {
             let cut = reading.current().map(|number| format!(", in message {number}")).unwrap_or_default();
             let text = format!("{}{cut}", failure.text);
             return Err(self.failure(&SessionFailure { text, ..failure.clone() }));
@@ -142,7 +148,7 @@ impl Mailbox<'_> {
         let progress = Progress::new(self.args.quiet);
         let mut tell = |line: &str| self.warn(&[line.to_owned()]);
         let target = &self.args.target;
-        let done = target.with_keeper(&self.way.whose(self.hostname), &mut tell, |keeper| {
+        let done = target.with_keeper((&self.way.whose(self.hostname), self.hop), &mut tell, |keeper| {
             let mut teller = Teller {
                 mailbox: self,
                 progress: &progress,

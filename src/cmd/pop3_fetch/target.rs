@@ -1,5 +1,6 @@
 //! Options: where messages go, and what becomes of them on the server.
 
+use super::hop::Hop;
 use crate::cli::clock::System;
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::input::state_file;
@@ -16,6 +17,7 @@ use crate::fetch::policy::{Disposal, Policy};
 use crate::fetch::settle;
 use crate::fetch::target::Target;
 use crate::fetch::target::exec::{IntoProgram, Program};
+use crate::fetch::target::lmtp;
 use crate::fetch::target::maildir::IntoMaildir;
 use crate::fetch::target::mbox::IntoMbox;
 use crate::fetch::target::spool::IntoSpool;
@@ -41,7 +43,7 @@ pub struct TargetOptions {
     #[arg(long, group = "target", help_heading = "Target options")]
     pub stdout: bool,
     /// CRLF for line ends on stdout, as on the wire
-    #[arg(long, conflicts_with_all = ["maildir", "mbox", "exec", "spool"], hide_short_help = true, help_heading = "Target options")]
+    #[arg(long, conflicts_with_all = ["maildir", "mbox", "exec", "spool", "lmtp"], hide_short_help = true, help_heading = "Target options")]
     pub crlf: bool,
     /// Deliver into this Maildir
     #[arg(long, value_name = "DIR", group = "target", help_heading = "Target options")]
@@ -59,10 +61,28 @@ pub struct TargetOptions {
     #[arg(long, value_name = "COMMAND", group = "target", help_heading = "Target options")]
     pub exec: Option<String>,
     /// Put messages in this spool, for --recipient; mailq-run delivers them
-    #[arg(long, value_name = "DIR", group = "target", requires = "recipient", help_heading = "Target options")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        groups = ["target", "addressed"],
+        requires = "recipient",
+        help_heading = "Target options"
+    )]
     pub spool: Option<PathBuf>,
-    /// Whom the messages in the spool are for; may be given more than once
-    #[arg(long, value_name = "ADDRESS", requires = "spool", hide_short_help = true, help_heading = "Target options")]
+    /// Hand messages to this LMTP server, for --recipient: lmtp:/PATH, lmtp://host:port, account:NAME
+    ///
+    /// A message counts as delivered once the server has taken it for every recipient. To another host the connection is encrypted and the
+    /// certificate verified; an account of the config may say more: a login, an authority, a fingerprint.
+    #[arg(
+        long,
+        value_name = "SERVER",
+        groups = ["target", "addressed"],
+        requires = "recipient",
+        help_heading = "Target options"
+    )]
+    pub lmtp: Option<String>,
+    /// Whom messages that go to --spool or --lmtp are for; may be given more than once
+    #[arg(long, value_name = "ADDRESS", requires = "addressed", hide_short_help = true, help_heading = "Target options")]
     pub recipient: Vec<ForwardPath>,
     #[command(flatten)]
     pub policy: PolicyOptions,
@@ -152,14 +172,14 @@ pub struct Whose<'a> {
 impl TargetOptions {
     /// Messages themselves go to stdout: nothing else may.
     pub fn is_stdout(&self) -> bool {
-        let elsewhere = self.maildir.is_some() || self.mbox.is_some() || self.exec.is_some() || self.spool.is_some();
-        !elsewhere && !self.policy.dry_run
+        let local = self.maildir.is_some() || self.mbox.is_some() || self.exec.is_some();
+        !(local || self.spool.is_some() || self.lmtp.is_some() || self.policy.dry_run)
     }
 
     /// Does something with what a mailbox's messages are handed to. `tell` hears what an earlier run left.
     pub fn with_keeper<R>(
         &self,
-        whose: &Whose<'_>,
+        (whose, hop): (&Whose<'_>, Option<&Hop>),
         tell: &mut dyn FnMut(&str),
         work: impl FnOnce(&mut Keeper<'_>) -> R,
     ) -> Result<R, Failure> {
@@ -172,9 +192,17 @@ impl TargetOptions {
         };
         let (journal, told) = settle::open(Real::shared(), &path, System.now().as_second()).map_err(|stop| stopped(&stop))?;
         told.iter().for_each(|line| tell(line));
-        let target = self.target(whose, &journal)?;
         let options =
             Options { policy: policy.policy(), filter: filter.as_ref().map(|filter| filter as &dyn Filter), clock: &System };
+        if let Some(hop) = hop {
+            let envelope = self.envelope()?;
+            return Ok(lmtp::run(
+                envelope,
+                |outbox| hop.serve(outbox),
+                |target| work(&mut Keeper::new(options, Box::new(target), Some(journal))),
+            ));
+        }
+        let target = self.target(whose, &journal)?;
         Ok(work(&mut Keeper::new(options, target, Some(journal))))
     }
 
@@ -206,7 +234,7 @@ impl TargetOptions {
     /// Fetched messages have no reverse-path: what cannot be delivered is nobody's to be told.
     fn envelope(&self) -> Result<Envelope, Failure> {
         let envelope = Envelope::new(ReversePath::Null, self.recipient.clone());
-        envelope.map_err(|error| Failure::text(Status::Usage, format_args!("--spool: {error}")))
+        envelope.map_err(|error| Failure::text(Status::Usage, format_args!("--recipient: {error}")))
     }
 }
 
@@ -244,6 +272,8 @@ pub fn stopped(stop: &Stop) -> Failure {
         Why::CannotCreate => Status::CannotCreate,
         Why::Io => Status::Io,
         Why::Retry => Status::TryAgain,
+        Why::Refused => Status::Refused,
+        Why::Login => Status::Permission,
     };
     Failure::text(status, stop)
 }

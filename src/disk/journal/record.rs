@@ -22,6 +22,8 @@ pub enum State {
     Delivered,
     /// Never handed over, and to be deleted.
     Killed,
+    /// Handed over for some of its recipients: which, says its place.
+    Partly,
 }
 
 /// A message that was seen.
@@ -38,7 +40,7 @@ pub struct Entry {
     pub state: State,
     /// Since when the server does not list it, in Unix seconds.
     pub missing: Option<i64>,
-    /// Of a message that waits, or was never settled: where it is to be found. No space, no control.
+    /// Of a message that waits, or was never settled: where it is to be found, or for whom it was handed over. No space, no control.
     pub place: Box<str>,
 }
 
@@ -87,6 +89,7 @@ fn add(text: &mut String, entry: &Entry) -> std::fmt::Result {
         State::Waiting(batch) => format!("{}", batch.0),
         State::Delivered => "delivered".to_owned(),
         State::Killed => "killed".to_owned(),
+        State::Partly => "partly".to_owned(),
     };
     write!(text, "add {} {state} {} ", entry.id.0, entry.size)?;
     entry.digest.iter().try_for_each(|byte| write!(text, "{byte:02x}"))?;
@@ -139,6 +142,7 @@ fn entry(text: &str) -> Option<Entry> {
     let state = match next()? {
         "delivered" => State::Delivered,
         "killed" => State::Killed,
+        "partly" => State::Partly,
         batch => State::Waiting(BatchId(batch.parse().ok()?)),
     };
     let (size, digest, first) = (next()?.parse().ok()?, digest(next()?)?, next()?.parse().ok()?);

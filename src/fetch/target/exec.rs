@@ -93,7 +93,8 @@ impl Target for IntoProgram {
 
     fn end(&mut self) -> Result<Taken, Fault> {
         let Some(mut current) = self.current.take() else { return Err(held(&io::Error::other("nothing was begun"))) };
-        let facts = Facts { number: current.number, uid: current.uid.as_ref(), size: current.size, at: current.at, alone: false };
+        let Current { number, size, at, .. } = current;
+        let facts = Facts { number, uid: current.uid.as_ref(), size, at, alone: false, done: None };
         let ran = current.scratch.reader().and_then(|mut reader| self.program.run(&facts, &mut reader));
         match ran.map_err(|error| held(&error))? {
             Run::Status(0, _) => Ok(Taken::Delivered(format!("taken by {}", self.program.path.display()))),

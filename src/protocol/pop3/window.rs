@@ -15,6 +15,8 @@ const MOST_OCTETS: u64 = 2 << 20;
 const MOST_ROWS: u32 = 1_000_000;
 /// What a message may be longer than twice what LIST said: servers that count without dots, or with LF, are off by less.
 const SLACK: u64 = 16 << 20;
+/// What counts as said where LIST says nothing.
+const UNKNOWN: u64 = 1 << 30;
 
 /// A command, or the two that the engine sends of its own accord.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +77,7 @@ pub enum Broken {
     #[error("{0}: the list goes on beyond {1} rows")]
     Rows(String, u32),
     #[error("{0}: the message goes on beyond {1} octets, and LIST said {2}")]
-    Message(String, u64, u64),
+    Message(String, u64, String),
     #[error("CAPA: an endless list")]
     Capabilities,
 }
@@ -290,12 +292,12 @@ impl Window {
             asks.push_back(ClientAsk::Answer(command, Answer::End));
             return (used, Ok(self.answered()));
         }
-        match announced(command) {
-            Some(said) if octets > said.saturating_mul(2).saturating_add(SLACK) => {
-                (used, Err(Broken::Message(self.name(), octets, said)))
-            }
-            _ => (used, Ok(Progress::More)),
+        let said = announced(command);
+        if octets > said.unwrap_or(UNKNOWN).saturating_mul(2).saturating_add(SLACK) {
+            let said = said.map_or("nothing".to_owned(), |said| said.to_string());
+            return (used, Err(Broken::Message(self.name(), octets, said)));
         }
+        (used, Ok(Progress::More))
     }
 
     fn answered(&mut self) -> Progress {

@@ -95,9 +95,18 @@ impl fmt::Display for Method {
 pub enum Command {
     Stat,
     List,
+    /// LIST of one message: answered in one line.
+    Size(u32),
     Uidl,
-    Retr { number: u32, octets: Option<u64> },
-    Top { number: u32, lines: u32, octets: Option<u64> },
+    Retr {
+        number: u32,
+        octets: Option<u64>,
+    },
+    Top {
+        number: u32,
+        lines: u32,
+        octets: Option<u64>,
+    },
     Dele(u32),
     Rset,
     Noop,
@@ -108,6 +117,7 @@ impl fmt::Display for Command {
         match self {
             Command::Stat => f.write_str("STAT"),
             Command::List => f.write_str("LIST"),
+            Command::Size(number) => write!(f, "LIST {number}"),
             Command::Uidl => f.write_str("UIDL"),
             Command::Retr { number, .. } => write!(f, "RETR {number}"),
             Command::Top { number, lines, .. } => write!(f, "TOP {number} {lines}"),
