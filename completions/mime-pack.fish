@@ -8,10 +8,19 @@ complete -c mime-pack -l html -d 'The body as HTML, beside the text; alone where
 complete -c mime-pack -l inline -d 'A file that the body shows, by `cid:ID` in HTML' -r
 complete -c mime-pack -l header -d 'Add a header field' -r
 complete -c mime-pack -l date -d 'The time in the Date field: 2026-11-22T10:00:00Z, or as in a Date field, or @SECONDS [default: now]' -r
-complete -c mime-pack -s H -l field -d 'Print the value of this header field of the message on stdin, decoded; one line for each that there is' -r
-complete -c mime-pack -s O -l output -d 'Write the decoded content of a part of the message on stdin: PART as --list shows it, or the name of its file' -r
+complete -c mime-pack -s x -l extract -d 'Write parts as files: those chosen by number, name, pattern (*.pdf) or type (image/*), or all' -r
+complete -c mime-pack -s C -l directory -d 'With -x: the directory to write to [default: this one]' -r -F
+complete -c mime-pack -s O -l output -d 'Write the decoded content of the first part that is so chosen to stdout' -r
+complete -c mime-pack -s H -l field -d 'Print the value of this header field, decoded; one line for each that there is' -r
+complete -c mime-pack -l set -d 'Put this header field in the place of those with its name, or add it' -r
+complete -c mime-pack -l add -d 'Add this header field at the end of the header' -r
+complete -c mime-pack -l remove -d 'Take out all header fields of this name' -r
 complete -c mime-pack -l crlf -d 'Write lines ended by CRLF, as on the wire'
 complete -c mime-pack -s l -l list -d 'List the parts of the message on stdin'
-complete -c mime-pack -l json -d 'With --list: one JSON object a part'
+complete -c mime-pack -l raw -d 'With -O: the part as it stands in the message, its header included'
+complete -c mime-pack -l text -d 'Print the text of the message as UTF-8: plain text, else HTML as text'
+complete -c mime-pack -l json -d 'With --list or -x: one JSON object a part'
+complete -c mime-pack -l strict -d 'Damage is an error: status 65'
+complete -c mime-pack -l mbox -d 'Stdin is an mbox: each of its messages'
 complete -c mime-pack -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c mime-pack -s V -l version -d 'Print version'

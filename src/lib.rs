@@ -15,9 +15,15 @@
 //!   bytes/xtext.rs         values of SMTP parameters
 //!   bytes/mutf7.rs         mailbox names of IMAP4rev1 beyond ASCII
 //!   bytes/charset.rs       the character sets that need no table
+//!   bytes/charset.rs       character sets become UTF-8
 //!   bytes/transfer/base64.rs            base64 as a stream, 76-column lines out, anything in
 //!   bytes/transfer/quoted_printable.rs  quoted-printable as a stream
+//!   bytes/transfer/uuencode.rs          uuencode read as a stream
 //!   bytes/transfer.rs      content-transfer-encodings: chosen by content, written, read
+//!   bytes/flowed.rs        format=flowed as a stream
+//!   bytes/html/entity.rs   characters that HTML names
+//!   bytes/html/layout.rs   words set in lines
+//!   bytes/html.rs          HTML as plain text
 //!   bytes/overlong.rs      the first line that is too long for a message
 //!   bytes/encoded_word.rs  encoded words of header fields
 //! mail    1   parsed values; no I/O, no clock
@@ -35,6 +41,8 @@
 //!   mail/mime/param.rs     values with parameters, RFC 2231 both ways
 //!   mail/mime/head.rs      what a part's header says; damage flags
 //!   mail/mime/scan.rs      the parts of a message as a stream
+//!   mail/mime/select.rs    which parts are meant
+//!   mail/mime/safe_name.rs the name that a part gets as a file
 //!   mail/mime/survey.rs    what of a message has to change for a narrower way
 //!   mail/mime/beyond_ascii.rs  whether the headers of parts go beyond ASCII
 //!   mail/mime/rewrite.rs   a message changed that way, as a stream
@@ -241,7 +249,8 @@
 //! cmd     5   one file per tool: arguments and run()
 //!   cmd/mime_pack/options.rs     what the command line says of a message to compose
 //!   cmd/mime_pack/unique.rs      names that nothing else has
-//!   cmd/mime_pack/message.rs     the message on stdin, read part by part
+//!   cmd/mime_pack/message.rs     messages on stdin, read part by part
+//!   cmd/mime_pack/render.rs      text parts as UTF-8 to be read
 //!   cmd/mailq_run/args.rs      the command line of mailq-run
 //!   cmd/mailq_run/identity.rs  becoming the spool's owner, or a recipient
 //!   cmd/mailq_run/rows.rs      what list and show print
@@ -257,6 +266,9 @@
 //!   cmd/mime_pack/compose.rs     a message composed from a body and files
 //!   cmd/mime_pack/list.rs        the part tree as lines or JSON
 //!   cmd/mime_pack/pick.rs        one field or one part out of a message
+//!   cmd/mime_pack/extract.rs     parts written as files
+//!   cmd/mime_pack/text.rs        the text of a message, to be read
+//!   cmd/mime_pack/edit.rs        header fields changed, all other bytes kept
 //!   cmd/mime_pack.rs       MIME messages made and taken apart
 //!   cmd/mx_lookup/report.rs what mx-lookup finds out about one domain
 //!   cmd/mx_lookup.rs       where a domain's mail goes

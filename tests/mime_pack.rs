@@ -2,8 +2,12 @@
 
 #[path = "mime_pack/compose.rs"]
 mod compose;
+#[path = "mime_pack/extract.rs"]
+mod extract;
 #[path = "mime_pack/hostile.rs"]
 mod hostile;
+#[path = "mime_pack/reading.rs"]
+mod reading;
 #[path = "mime_pack/take_apart.rs"]
 mod take_apart;
 

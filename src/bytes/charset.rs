@@ -1,16 +1,129 @@
-//! The few character sets that need no table: text in them becomes UTF-8. Others are told apart by name only.
+//! Character sets: text in any that the web knows (WHATWG Encoding) becomes UTF-8, whole or as a stream. Knows labels, no field and no part.
 
+use encoding_rs::{DecoderResult, Encoding, REPLACEMENT, UTF_16BE, UTF_16LE};
 use std::borrow::Cow;
 
+/// Labels of mail that the WHATWG's list lacks, and what they mean there.
+const MORE_LABELS: [(&str, &str); 6] = [
+    ("latin9", "iso-8859-15"),
+    ("cp932", "shift_jis"),
+    ("cp936", "gbk"),
+    ("cp949", "euc-kr"),
+    ("cp950", "big5"),
+    ("iso-8859-8-e", "iso-8859-8"),
+];
+
 /// Text in the character set `label` as UTF-8, what is no character in it replaced by U+FFFD; none where the set is not known here.
-/// `iso-8859-1` means windows-1252, as it does in practice (WHATWG Encoding, section 4.2).
+/// `iso-8859-1` means windows-1252, as it does in practice (WHATWG Encoding, section 4.2); `us-ascii` is what its octets look like.
 pub fn decode<'a>(label: &str, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
-    let label = label.trim().to_ascii_lowercase();
-    match label.as_str() {
-        "utf-8" | "utf8" | "us-ascii" | "ascii" | "unicode-1-1-utf-8" => Some(String::from_utf8_lossy(bytes)),
-        "iso-8859-1" | "latin1" | "iso_8859-1" | "windows-1252" | "cp1252" | "x-cp1252" => Some(windows_1252(bytes)),
-        "iso-8859-15" | "iso_8859-15" | "latin9" | "l9" => Some(bytes.iter().map(|&byte| iso_8859_15(byte)).collect()),
-        _ => None,
+    if is_ascii_label(label) {
+        return Some(guess(bytes));
+    }
+    Some(encoding(label)?.decode_without_bom_handling(bytes).0)
+}
+
+/// Whether text in the character set `label` can be read.
+pub fn is_known(label: &str) -> bool {
+    is_ascii_label(label) || encoding(label).is_some()
+}
+
+fn is_ascii_label(label: &str) -> bool {
+    matches!(label.trim().to_ascii_lowercase().as_str(), "" | "us-ascii" | "ascii" | "ansi_x3.4-1968" | "iso646-us" | "646")
+}
+
+fn encoding(label: &str) -> Option<&'static Encoding> {
+    let label = label.trim();
+    let meant = MORE_LABELS.iter().find(|(known, _)| known.eq_ignore_ascii_case(label)).map_or(label, |(_, meant)| meant);
+    // The sets behind `replacement` are not read at all there, since browsers could be attacked with them.
+    Encoding::for_label(meant.as_bytes()).filter(|encoding| *encoding != REPLACEMENT)
+}
+
+/// Text in one character set becomes UTF-8 as a stream. What is no character is replaced by U+FFFD and told at the end.
+pub struct ToUtf8 {
+    from: From,
+    lines: u64,
+    malformed: Option<u64>,
+}
+
+enum From {
+    Set(encoding_rs::Decoder),
+    /// No set is stated: what is UTF-8 is, other octets are windows-1252. Holds the beginning of a character.
+    Guess(Vec<u8>),
+}
+
+impl ToUtf8 {
+    /// None where the set is not known here; without a label, and for ASCII, octets beyond ASCII are guessed at as by [`guess`].
+    pub fn new(label: Option<&str>) -> Option<ToUtf8> {
+        let from = match label {
+            Some(label) if !is_ascii_label(label) => From::Set(match encoding(label)? {
+                // A byte order mark decides (RFC 2781 section 4.3).
+                set if set == UTF_16LE || set == UTF_16BE => set.new_decoder(),
+                set => set.new_decoder_with_bom_removal(),
+            }),
+            _ => From::Guess(Vec::new()),
+        };
+        Some(ToUtf8 { from, lines: 0, malformed: None })
+    }
+
+    pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        let start = out.len();
+        for chunk in bytes.chunks(16 * 1024) {
+            self.take(chunk, false, out);
+        }
+        self.lines += memchr::memchr_iter(b'\n', &out[start..]).count() as u64;
+    }
+
+    /// The text is at its end. Gives the first line, from 1, with octets that are no text in this set.
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> Option<u64> {
+        self.take(b"", true, out);
+        self.malformed
+    }
+
+    fn take(&mut self, mut bytes: &[u8], last: bool, out: &mut Vec<u8>) {
+        let start = out.len();
+        let decoder = match &mut self.from {
+            From::Guess(held) => return guess_on(held, bytes, last, out),
+            From::Set(decoder) => decoder,
+        };
+        loop {
+            let at = out.len();
+            out.resize(at + decoder.max_utf8_buffer_length_without_replacement(bytes.len()).unwrap_or(bytes.len() * 3 + 16), 0);
+            let (result, read, written) = decoder.decode_to_utf8_without_replacement(bytes, &mut out[at..], last);
+            out.truncate(at + written);
+            bytes = &bytes[read..];
+            match result {
+                DecoderResult::InputEmpty => return,
+                DecoderResult::OutputFull => {}
+                DecoderResult::Malformed(..) => {
+                    let line = self.lines + memchr::memchr_iter(b'\n', &out[start..]).count() as u64 + 1;
+                    self.malformed.get_or_insert(line);
+                    out.extend_from_slice("\u{fffd}".as_bytes());
+                }
+            }
+        }
+    }
+}
+
+/// UTF-8 goes through, every other octet is read as windows-1252; the beginning of a character is held.
+fn guess_on(held: &mut Vec<u8>, bytes: &[u8], last: bool, out: &mut Vec<u8>) {
+    let joined;
+    let mut rest = bytes;
+    if !held.is_empty() {
+        held.extend_from_slice(bytes);
+        joined = std::mem::take(held);
+        rest = &joined;
+    }
+    while !rest.is_empty() {
+        let Err(error) = std::str::from_utf8(rest) else { return out.extend_from_slice(rest) };
+        let (valid, after) = rest.split_at(error.valid_up_to());
+        out.extend_from_slice(valid);
+        let bad = match error.error_len() {
+            None if !last => return held.extend_from_slice(after),
+            None => after.len(),
+            Some(length) => length,
+        };
+        out.extend_from_slice(windows_1252(&after[..bad]).as_bytes());
+        rest = &after[bad..];
     }
 }
 
@@ -85,32 +198,7 @@ impl Utf8Check {
 }
 
 fn windows_1252(bytes: &[u8]) -> Cow<'_, str> {
-    const UPPER: [char; 32] = [
-        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘', '’', '“',
-        '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
-    ];
-    if let (true, Ok(text)) = (bytes.is_ascii(), std::str::from_utf8(bytes)) {
-        return Cow::Borrowed(text);
-    }
-    let character = |&byte: &u8| match byte {
-        0x80..=0x9f => UPPER[usize::from(byte - 0x80)],
-        _ => char::from(byte),
-    };
-    bytes.iter().map(character).collect()
-}
-
-fn iso_8859_15(byte: u8) -> char {
-    match byte {
-        0xa4 => '€',
-        0xa6 => 'Š',
-        0xa8 => 'š',
-        0xb4 => 'Ž',
-        0xb8 => 'ž',
-        0xbc => 'Œ',
-        0xbd => 'œ',
-        0xbe => 'Ÿ',
-        _ => char::from(byte),
-    }
+    encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0
 }
 
 #[cfg(test)]
@@ -123,7 +211,34 @@ mod tests {
         assert_eq!(decode("utf-8", b"a\xff").unwrap(), "a\u{fffd}");
         assert_eq!(decode("ISO-8859-1", b"\xe4 \x80").unwrap(), "ä €");
         assert_eq!(decode("iso-8859-15", b"\xe4 \xa4").unwrap(), "ä €");
-        assert_eq!(decode("koi8-r", b"\xe4"), None);
+        assert_eq!(decode("koi8-r", b"\xc4").unwrap(), "д");
+        assert_eq!(decode("CP932", b"\x93\xfa").unwrap(), "日");
+        assert_eq!(decode("us-ascii", b"K\xe4se").unwrap(), "Käse");
+        assert_eq!((decode("x-unheard-of", b"\xe4"), decode("iso-2022-kr", b"a")), (None, None));
+    }
+
+    #[test]
+    fn a_stream_reads_as_the_whole_however_it_is_split() {
+        for (label, bytes, text, bad) in [
+            (Some("utf-8"), "\u{feff}ä\n日本".as_bytes(), "ä\n日本", None),
+            (Some("utf-8"), b"a\nb\xffc", "a\nb\u{fffd}c", Some(2)),
+            (Some("iso-2022-jp"), b"\x1b$B%F%9%H\x1b(B.", "テスト.", None),
+            (Some("utf-16"), b"\xfe\xff\0a\x65\xe5", "a日", None),
+            (Some("shift_jis"), b"\x93\xfa\x93", "日\u{fffd}", Some(1)),
+            (None, b"K\xe4se \xc3\xa4 \xe6\x97", "Käse ä æ—", None),
+        ] {
+            for at in 0..=bytes.len() {
+                let (mut to, mut out) = (ToUtf8::new(label).unwrap(), Vec::new());
+                to.push(&bytes[..at], &mut out);
+                to.push(&bytes[at..], &mut out);
+                assert_eq!(
+                    (to.finish(&mut out), String::from_utf8(out).unwrap().as_str()),
+                    (bad, text),
+                    "{label:?} split at {at}"
+                );
+            }
+        }
+        assert!(ToUtf8::new(Some("x-unheard-of")).is_none());
     }
 
     #[test]

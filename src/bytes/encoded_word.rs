@@ -55,7 +55,9 @@ pub fn decode(value: &[u8]) -> String {
         }
         match word {
             Some(word) => {
-                if pending.as_ref().is_some_and(|(charset, _)| !charset.eq_ignore_ascii_case(word.charset)) {
+                // Each word of a set with shifts begins and ends in ASCII (RFC 1468), and is read alone.
+                let alone = word.charset.get(..9).is_some_and(|set| set.eq_ignore_ascii_case("iso-2022-"));
+                if pending.as_ref().is_some_and(|(charset, _)| alone || !charset.eq_ignore_ascii_case(word.charset)) {
                     flush(&mut pending, &mut out);
                 }
                 pending.get_or_insert_with(|| (word.charset.to_owned(), Vec::new())).1.extend_from_slice(&word.octets);
@@ -191,7 +193,9 @@ mod tests {
             ("=?ISO-8859-1?Q?a?= =?ISO-8859-1?Q?b?=", "ab"),
             ("=?ISO-8859-1?Q?a?=\r\n   =?ISO-8859-1?Q?b?=", "ab"),
             ("=?ISO-8859-1?Q?a_b?=", "a b"),
-            ("=?ISO-8859-1?Q?a?= =?ISO-8859-2?Q?_b?=", "a =?ISO-8859-2?Q?_b?="),
+            ("=?ISO-8859-1?Q?a?= =?ISO-8859-2?Q?_b?=", "a b"),
+            ("=?x-unheard?Q?a?= =?ISO-8859-2?Q?=B1?=", "=?x-unheard?Q?a?= ą"),
+            ("=?iso-2022-jp?b?GyRCJUYbKEI=?= =?iso-2022-jp?b?GyRCJTkbKEI=?=", "テス"),
             ("=?utf-8?q?K=C3?= =?UTF-8?b?pHNl?=!", "Käse!"),
             ("=?utf-8*de?q?=C3=A4?=", "ä"),
             ("=?iso-8859-1?q?=E4?= =?utf-8?q?=C3=A4?=", "ää"),

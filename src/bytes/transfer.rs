@@ -5,6 +5,7 @@ use std::fmt;
 
 pub mod base64;
 pub mod quoted_printable;
+pub mod uuencode;
 
 /// Longest line that may go out as it is, its line end not counted (RFC 5322 section 2.1.1).
 pub const MAX_LINE: u64 = 998;
@@ -199,6 +200,8 @@ pub enum Damage {
     Base64(base64::Damage),
     /// An `=` that starts no escape.
     QuotedPrintable,
+    /// No whole uuencoded file.
+    Uuencode,
 }
 
 /// Reads content in one encoding.
@@ -207,6 +210,7 @@ pub enum Decoder {
     Identity,
     QuotedPrintable(quoted_printable::Decoder),
     Base64(Box<base64::Decoder>),
+    Uuencode(uuencode::Decoder),
 }
 
 impl Decoder {
@@ -223,6 +227,7 @@ impl Decoder {
             Decoder::Identity => out.extend_from_slice(bytes),
             Decoder::QuotedPrintable(decoder) => decoder.push(bytes, out),
             Decoder::Base64(decoder) => decoder.push(bytes, out),
+            Decoder::Uuencode(decoder) => decoder.push(bytes, out),
         }
     }
 
@@ -231,6 +236,7 @@ impl Decoder {
         match self {
             Decoder::Identity => None,
             Decoder::QuotedPrintable(decoder) => decoder.finish(out).then_some(Damage::QuotedPrintable),
+            Decoder::Uuencode(decoder) => decoder.finish(out).then_some(Damage::Uuencode),
             Decoder::Base64(decoder) => {
                 let damage = decoder.finish(out);
                 (damage != base64::Damage::default()).then_some(Damage::Base64(damage))

@@ -2,7 +2,7 @@
 
 use crate::bytes::escape::visible;
 use nix::sys::stat::fstat;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 /// Writing to stdout failed. A type of its own, so that a closed pipe behind stdout is never mistaken for a lost connection.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,69 @@ impl Write for Stdout {
     }
 }
 
+/// Stdout for what others wrote. A file or a pipe gets the bytes; on a terminal, what could drive it is shown as escapes.
+pub struct Shown<W = Stdout> {
+    out: W,
+    on_terminal: bool,
+    held: Vec<u8>,
+}
+
+/// A line that is longer is shown in pieces.
+const LONGEST_SHOWN: usize = 8 * 1024;
+
+impl Shown {
+    pub fn new() -> Shown {
+        Shown { out: Stdout::new(), on_terminal: io::stdout().is_terminal(), held: Vec::new() }
+    }
+}
+
+impl Default for Shown {
+    fn default() -> Self {
+        Shown::new()
+    }
+}
+
+impl<W: Write> Shown<W> {
+    /// Shows the first octets that are held.
+    fn show(&mut self, length: usize) -> io::Result<()> {
+        let rest = self.held.split_off(length);
+        let held = std::mem::replace(&mut self.held, rest);
+        for line in held.split_inclusive(|&b| b == b'\n') {
+            let text = line.strip_suffix(b"\n").unwrap_or(line);
+            let shown = text.strip_suffix(b"\r").unwrap_or(text).split(|&b| b == b'\t').map(visible);
+            self.out.write_all(shown.collect::<Vec<_>>().join("\t").as_bytes())?;
+            if text.len() < line.len() {
+                self.out.write_all(b"\n")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<W: Write> Write for Shown<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.on_terminal {
+            return self.out.write(bytes);
+        }
+        let bytes = &bytes[..bytes.len().min(LONGEST_SHOWN)];
+        self.held.extend_from_slice(bytes);
+        if let Some(end) = memchr::memrchr(b'\n', &self.held) {
+            self.show(end + 1)?;
+        }
+        if self.held.len() > LONGEST_SHOWN {
+            // A character is not cut.
+            let end = (0..4).map(|back| self.held.len() - 1 - back).find(|&at| (self.held[at] & 0xc0) != 0x80);
+            self.show(end.unwrap_or(self.held.len()))?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.show(self.held.len())?;
+        self.out.flush()
+    }
+}
+
 fn mark(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), StdoutError(error))
 }
@@ -80,6 +143,25 @@ pub fn stderr_is_the_client() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_wrote_drives_no_terminal_and_is_kept_in_a_file() {
+        let text = "a\tb\r\n\u{1b}[2J\u{202e}x\n\u{9b}ä".as_bytes();
+        let shown = |on_terminal: bool, at: usize| {
+            let mut out = Vec::new();
+            let mut shown = Shown { out: &mut out, on_terminal, held: Vec::new() };
+            shown.write_all(&text[..at]).and_then(|()| shown.write_all(&text[at..])).and_then(|()| shown.flush()).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        for at in 0..=text.len() {
+            assert_eq!(shown(true, at), "a\tb\n\\x1b[2J\\u{202e}x\n\\u{9b}ä", "split at {at}");
+            assert_eq!(shown(false, at).as_bytes(), text);
+        }
+        let mut out = Vec::new();
+        let mut long = Shown { out: &mut out, on_terminal: true, held: Vec::new() };
+        long.write_all("ä".repeat(LONGEST_SHOWN).as_bytes()).and_then(|()| long.flush()).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "ä".repeat(LONGEST_SHOWN));
+    }
 
     #[test]
     fn only_stdout_s_own_closed_pipe_counts() {

@@ -3,17 +3,22 @@
 mod attachment;
 mod compose;
 mod content;
+mod edit;
+mod extract;
 mod fields;
 mod list;
 mod message;
 mod options;
 mod pick;
+mod render;
+mod text;
 mod unique;
 
 use crate::cli::args::{Parsed, parse};
 use crate::cli::exit::{Failure, Status};
 use clap::{CommandFactory, Parser};
 use std::ffi::OsString;
+use std::path::Path;
 
 const AFTER_HELP: &str = "\
 COMPOSING
@@ -33,56 +38,69 @@ COMPOSING
 
   With SOURCE_DATE_EPOCH in the environment (seconds), the Date is that time and the same input gives the same bytes.
 
-LISTING
+TAKING APART
+  PART is the IMAP section: 1, 2.1. A message that is no multipart is part 1. The multipart that is the body of a message has
+  no number in IMAP: it is TEXT, or 2.TEXT within the message that is part 2. A SELECTOR is such a number, the name of a file, a
+  pattern of names ('*.pdf'), or one of types ('image/*').
+
   --list prints one line a part, depth first, fields separated by tabs, `-` for what is absent, control characters escaped:
     PART TYPE SIZE NAME CHARSET ENCODING DISPOSITION FLAGS
-  PART is the IMAP section: 1, 2.1. A message that is no multipart is part 1. The multipart that is the body of a message has
-  no number in IMAP: it is TEXT, or 2.TEXT within the message that is part 2. SIZE is that of the decoded content in bytes,
-  line ends as they came; multiparts have none. CHARSET, ENCODING and DISPOSITION are as stated in the message.
+  SIZE is that of the decoded content in bytes, line ends as they came; multiparts have none. CHARSET, ENCODING and DISPOSITION
+  are as stated in the message.
 
   --json: one object a part: part, type, charset, encoding, disposition, name, size, sha256 (of the decoded content), flags (a
   list). Absent facts are left out. Of messages nested in more than eight others the sha256 is left out too; and in a message of more
   than 10000 parts, what is only known at its end of those that hold others.
 
+  -x writes the parts that the SELECTORs choose as new files into the directory, everything if there is none; of a multipart what is
+  in it, of a message within the message one .eml. Nothing is overwritten, followed, or written elsewhere: names lose their
+  paths, control characters, leading dots and dashes, and a name that is taken gets a number (a-1.txt). One line a file:
+    PART FILE SIZE FLAGS
+  and with --json part, file, size, type, name, sha256, flags.
+
+  --text prints the first text that is no attachment as UTF-8: the plain one where there are several forms, else the HTML as text;
+  paragraphs of format=flowed joined. -O writes bytes, in their character set. On a terminal, both escape what could drive it.
+
+  --set, --add and --remove write the message to stdout again, every byte but the named fields as it came.
+
+  With --mbox, stdin is an mbox: --list, -x, -O, -H and --text see each message in turn, and the number of a part has that of its
+  message before it (2/1.1; in JSON, message).
+
   FLAGS: unterminated (a closing delimiter is missing), bad-header-line, header-too-long (over 1 MiB), bad-content-type,
-  no-boundary, unknown-encoding, encoded-container, too-deep (over 64 levels), too-many-parts (over 10 million), base64-junk,
-  base64-after-end, base64-cut, bad-quoted-printable. Damage never loses bytes, and is no failure.
+  no-boundary, unknown-encoding, unknown-charset, encoded-container, too-deep (over 64 levels), too-many-parts (over 10 million),
+  base64-junk, base64-after-end, base64-cut, bad-quoted-printable, bad-uuencode. Damage never loses bytes, and is a failure with
+  --strict only.
 
 EXIT STATUS
   0    done
-  1    -H: no such field
+  1    -H: no such field; -x: some of the SELECTORs met nothing
   64   usage, a bad address or field
-  65   the body is not UTF-8; a file cannot be sent as the type it was given; no message on stdin
-  66   a file cannot be read; -O: no such part
-  73   a temporary file cannot be created
+  65   the body is not UTF-8; a file cannot be sent as the type it was given; no message on stdin; --strict: damage
+  66   a file cannot be read; -O, -x: no such part; --text: no text
+  73   a file cannot be created
   74   input or output failed
 
 EXAMPLES
   mime-pack -f alice@crepes.test -t bob@hamburger.test -s Hi -a photo.jpg < body.txt | smtp-send -t
   mime-pack --html page.html --inline 'logo@crepes.test=logo.png' -s News < page.txt > news.eml
   mime-pack --list --json < news.eml | jq -r 'select(.name) | .part + \" \" + .name'
-  mime-pack -O 2 < news.eml > logo.png";
+  mime-pack -O 2 < news.eml > logo.png
+  mime-pack -x '*.pdf' 'image/*' -C inbox < news.eml
+  mime-pack --set 'Subject: News of today' --remove X-Spam < news.eml > today.eml";
 
 /// Make a MIME message from a body and files, or take one apart
 ///
-/// Without --list, -H or -O, reads the text of a message from stdin and writes the message to stdout, lines ended by LF.
+/// Without an option that takes apart or changes, reads the text of a message from stdin and writes the message to stdout, lines ended
+/// by LF.
 #[derive(Parser, Debug)]
 #[command(name = "mime-pack", version, after_long_help = AFTER_HELP, max_term_width = 100)]
 struct Args {
     #[command(flatten)]
     compose: options::Compose,
-    /// List the parts of the message on stdin
-    #[arg(short, long, conflicts_with = "Compose")]
-    list: bool,
-    /// With --list: one JSON object a part
-    #[arg(long, requires = "list")]
-    json: bool,
-    /// Print the value of this header field of the message on stdin, decoded; one line for each that there is
-    #[arg(short = 'H', long, value_name = "NAME", conflicts_with_all = ["Compose", "list"])]
-    field: Option<String>,
-    /// Write the decoded content of a part of the message on stdin: PART as --list shows it, or the name of its file
-    #[arg(short = 'O', long, value_name = "PART", conflicts_with_all = ["Compose", "list", "field"])]
-    output: Option<String>,
+    #[command(flatten)]
+    apart: options::Apart,
+    #[command(flatten)]
+    edit: edit::Edit,
 }
 
 pub fn command() -> clap::Command {
@@ -91,10 +109,18 @@ pub fn command() -> clap::Command {
 
 pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<Status, Failure> {
     let Parsed::Run(args) = parse::<Args>(args)? else { return Ok(Status::Done) };
-    match (&args.field, &args.output) {
-        (Some(name), _) => pick::field(name),
-        (_, Some(selector)) => pick::part(selector),
-        _ if args.list => list::list(args.json),
-        _ => compose::compose(&args.compose),
+    let Args { compose, apart, edit } = &args;
+    match (&apart.field, &apart.output, &apart.extract) {
+        (Some(name), ..) => pick::field(name, apart.mbox),
+        (_, Some(selector), _) => pick::part(selector, apart.raw, apart.mbox, apart.strict),
+        (.., Some(selectors)) => {
+            let directory = apart.directory.as_deref().unwrap_or(Path::new("."));
+            let (json, mbox, strict) = (apart.json, apart.mbox, apart.strict);
+            extract::extract(&extract::Extraction { selectors, directory, json, mbox, strict })
+        }
+        _ if apart.text => text::text(apart.mbox, apart.strict),
+        _ if apart.list => list::list(apart.json, apart.mbox, apart.strict),
+        _ if edit.is_asked_for() => edit::edit(edit),
+        _ => compose::compose(compose),
     }
 }

@@ -28,7 +28,7 @@ pub struct Fields {
 impl Fields {
     /// Everything that can be wrong with the header is wrong here, before anything is read.
     pub fn new(compose: &Compose) -> Result<Fields, Failure> {
-        let extra: Vec<(&str, &str)> = compose.header.iter().map(|field| split(field)).collect::<Result<_, _>>()?;
+        let extra: Vec<(&str, &str)> = compose.header.iter().map(|field| split("--header", field)).collect::<Result<_, _>>()?;
         let given = |name: &str| extra.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
         let mut fields =
             Fields { date: None, has_message_id: given("Message-ID"), from: None, addresses: String::new(), rest: String::new() };
@@ -92,23 +92,41 @@ impl Fields {
         if twice {
             return refuse("an option gives it too");
         }
-        fold::reject_line_ends(value).with_context(|| format!("--header {name}")).or_status(Status::Usage)?;
-        if ADDRESS_FIELDS.contains(&lower.as_str()) {
-            let list = mailboxes(&format!("--header {name}"), &[value.to_owned()])?;
-            if value.is_ascii() {
-                fold::words(name, value.split_ascii_whitespace(), &mut self.rest);
-            } else {
-                fold::mailboxes(name, &list, &mut self.rest).or_status(Status::Usage)?;
-            }
-            return Ok(());
-        }
-        fold::unstructured(name, value, &mut self.rest).with_context(|| format!("--header {name}")).or_status(Status::Usage)
+        write("--header", name, value, &mut self.rest)
     }
 }
 
+/// A field as an option gives it: its name in lower case, and its text, encoded and folded.
+pub fn written(option: &str, field: &str) -> Result<(String, String), Failure> {
+    let (name, value) = split(option, field)?;
+    let mut text = String::new();
+    write(option, name, value, &mut text)?;
+    Ok((name.to_ascii_lowercase(), text))
+}
+
+fn write(option: &str, name: &str, value: &str, out: &mut String) -> Result<(), Failure> {
+    let what = || format!("{option} {name}");
+    fold::reject_line_ends(value).with_context(what).or_status(Status::Usage)?;
+    let lower = name.to_ascii_lowercase();
+    if lower.starts_with("content-") && !matches!(lower.as_str(), "content-description") && !value.is_ascii() {
+        // Encoded words may not stand in a parameter (RFC 2047 section 5).
+        return Err(Failure::text(Status::Usage, format!("{}: text beyond ASCII cannot stand there as it is", what())));
+    }
+    if ADDRESS_FIELDS.contains(&lower.as_str()) {
+        let list = mailboxes(&what(), &[value.to_owned()])?;
+        if value.is_ascii() {
+            fold::words(name, value.split_ascii_whitespace(), out);
+        } else {
+            fold::mailboxes(name, &list, out).or_status(Status::Usage)?;
+        }
+        return Ok(());
+    }
+    fold::unstructured(name, value, out).with_context(what).or_status(Status::Usage)
+}
+
 /// `NAME: VALUE`, or `NAME:VALUE`.
-fn split(field: &str) -> Result<(&str, &str), Failure> {
-    let bad = |why: &str| Failure::text(Status::Usage, format!("--header {field}: {why}"));
+fn split<'a>(option: &str, field: &'a str) -> Result<(&'a str, &'a str), Failure> {
+    let bad = |why: &str| Failure::text(Status::Usage, format!("{option} {field}: {why}"));
     let (name, value) = field.split_once(':').ok_or_else(|| bad("expected NAME: VALUE"))?;
     fold::field_name(name).map_err(|why| bad(&why.to_string()))?;
     Ok((name, value.strip_prefix(' ').unwrap_or(value)))

@@ -1,6 +1,6 @@
 //! The part tree as lines or JSON. Rows wait only for facts that come at the end of their part, and never more than a fixed number.
 
-use super::message::scan_stdin;
+use super::message::{Damage, Reader, full_section, scan_stdin};
 use super::unique::hex;
 use crate::bytes::transfer::Decoder;
 use crate::cli::exit::{Failure, Status};
@@ -16,17 +16,28 @@ const WAITING: usize = 10_000;
 /// Nested messages whose whole content is hashed: every byte goes through each of them.
 const HASHED_MESSAGES: usize = 8;
 
-pub fn list(json: bool) -> Result<Status, Failure> {
-    let mut lister =
-        Lister { json, rows: Rows::new(json), waiting: VecDeque::new(), printed: 0, open: Vec::new(), decoded: Vec::new() };
-    scan_stdin(&mut lister)?;
+/// Prints a row for each part. With `strict`, damage is status 65.
+pub fn list(json: bool, mbox: bool, strict: bool) -> Result<Status, Failure> {
+    let mut lister = Lister {
+        json,
+        rows: Rows::new(json),
+        waiting: VecDeque::new(),
+        printed: 0,
+        open: Vec::new(),
+        decoded: Vec::new(),
+        message: None,
+        damage: Damage::default(),
+    };
+    scan_stdin(mbox, &mut lister)?;
     lister.print_waiting()?;
     lister.rows.flush()?;
-    Ok(Status::Done)
+    lister.damage.verdict(strict)
 }
 
 #[derive(Debug, Serialize)]
 struct Row {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<u64>,
     part: String,
     #[serde(rename = "type")]
     media: String,
@@ -50,6 +61,7 @@ struct Row {
 struct OpenPart {
     /// Counted from the first row of all.
     row: u64,
+    section: String,
     kind: Kind,
     decoder: Decoder,
     size: u64,
@@ -63,6 +75,8 @@ struct Lister {
     printed: u64,
     open: Vec<OpenPart>,
     decoded: Vec<u8>,
+    message: Option<u64>,
+    damage: Damage,
 }
 
 impl Lister {
@@ -72,6 +86,12 @@ impl Lister {
             self.rows.add(&row)?;
         }
         Ok(())
+    }
+}
+
+impl Reader for Lister {
+    fn message(&mut self, number: Option<u64>) {
+        self.message = number;
     }
 }
 
@@ -86,12 +106,14 @@ impl Visitor for Lister {
         let hashed = self.json && part.kind != Kind::Multipart && (part.kind == Kind::Leaf || messages < HASHED_MESSAGES);
         self.open.push(OpenPart {
             row: self.printed + self.waiting.len() as u64,
+            section: part.section.to_owned(),
             kind: part.kind,
-            decoder: Decoder::new(part.head.encoding),
+            decoder: part.head.decoder(),
             size: 0,
             digest: hashed.then(Sha256::new),
         });
         self.waiting.push_back(Row {
+            message: self.message,
             part: part.section.to_owned(),
             media: part.head.media.clone(),
             charset: part.head.charset.clone(),
@@ -126,9 +148,11 @@ impl Visitor for Lister {
         self.decoded.clear();
         let damage = if open.kind == Kind::Leaf { open.decoder.finish(&mut self.decoded) } else { None };
         open.take(&self.decoded);
+        let flags: Vec<Flag> = flags.iter().copied().chain(decoding_flags(damage)).collect();
+        self.damage.note(self.message, &open.section, &flags);
         let at = open.row.checked_sub(self.printed).and_then(|at| usize::try_from(at).ok());
         if let Some(row) = at.and_then(|at| self.waiting.get_mut(at)) {
-            row.flags = flags.iter().chain(&decoding_flags(damage)).map(Flag::to_string).collect();
+            row.flags = flags.iter().map(Flag::to_string).collect();
             row.size = (open.kind != Kind::Multipart).then_some(open.size);
             row.sha256 = open.digest.map(|digest| hex(&digest.finalize()));
         }
@@ -148,7 +172,7 @@ impl OpenPart {
 impl report::Row for Row {
     fn columns(&self) -> Vec<Option<String>> {
         vec![
-            Some(self.part.clone()),
+            Some(full_section(self.message, &self.part)),
             Some(self.media.clone()),
             self.size.map(|size| size.to_string()),
             self.name.clone(),

@@ -1,10 +1,11 @@
-//! What the command line says of a message that is to be composed.
+//! What the command line says of a message that is to be composed, or taken apart.
 
 use jiff::Timestamp;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
+#[group(id = "Compose", multiple = true, conflicts_with = "Edit")]
 pub struct Compose {
     /// Who it is from
     #[arg(short, long, value_name = "ADDRESS")]
@@ -38,6 +39,43 @@ pub struct Compose {
     /// Write lines ended by CRLF, as on the wire
     #[arg(long)]
     pub crlf: bool,
+}
+
+/// What to do with the message on stdin.
+#[derive(clap::Args, Debug)]
+#[group(id = "Apart", multiple = true, conflicts_with_all = ["Compose", "Edit"])]
+#[command(next_help_heading = "Taking apart")]
+pub struct Apart {
+    /// List the parts of the message on stdin
+    #[arg(short, long, group = "job")]
+    pub list: bool,
+    /// Write parts as files: those chosen by number, name, pattern (*.pdf) or type (image/*), or all
+    #[arg(short = 'x', long, value_name = "SELECTOR", num_args = 0.., group = "job")]
+    pub extract: Option<Vec<String>>,
+    /// With -x: the directory to write to [default: this one]
+    #[arg(short = 'C', long, value_name = "DIR", requires = "extract")]
+    pub directory: Option<PathBuf>,
+    /// Write the decoded content of the first part that is so chosen to stdout
+    #[arg(short = 'O', long, value_name = "SELECTOR", group = "job")]
+    pub output: Option<String>,
+    /// With -O: the part as it stands in the message, its header included
+    #[arg(long, requires = "output")]
+    pub raw: bool,
+    /// Print the text of the message as UTF-8: plain text, else HTML as text
+    #[arg(long, group = "job")]
+    pub text: bool,
+    /// Print the value of this header field, decoded; one line for each that there is
+    #[arg(short = 'H', long, value_name = "NAME", group = "job")]
+    pub field: Option<String>,
+    /// With --list or -x: one JSON object a part
+    #[arg(long, conflicts_with_all = ["output", "text", "field"], requires = "job")]
+    pub json: bool,
+    /// Damage is an error: status 65
+    #[arg(long, requires = "job")]
+    pub strict: bool,
+    /// Stdin is an mbox: each of its messages
+    #[arg(long, requires = "job")]
+    pub mbox: bool,
 }
 
 /// `--date`: RFC 3339, as in a Date field, or `@SECONDS`.

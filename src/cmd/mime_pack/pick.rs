@@ -1,32 +1,44 @@
 //! One thing out of a message: the value of a header field, or the content of a part.
 
-use super::message::scan_stdin;
+use super::message::{Damage, Reader, full_section, scan_stdin};
 use crate::bytes::escape::visible;
 use crate::bytes::transfer::Decoder;
 use crate::cli::exit::{Failure, Status};
-use crate::cli::stdio::{Stdout, StdoutError};
+use crate::cli::stdio::{Shown, Stdout, StdoutError};
 use crate::mail::header::{self, fold};
-use crate::mail::mime::head::Flag;
+use crate::mail::mime::head::{Flag, decoding_flags};
 use crate::mail::mime::scan::{Kind, Part, Run, Visitor};
+use crate::mail::mime::select::Selector;
 use std::io::{self, IsTerminal, Write};
 
 /// Prints each field of that name in the message's own header, one line a field. Status 1 if there is none.
-pub fn field(name: &str) -> Result<Status, Failure> {
+pub fn field(name: &str, mbox: bool) -> Result<Status, Failure> {
     fold::field_name(name).map_err(|why| Failure::text(Status::Usage, format!("{name:?} {why}")))?;
     let mut finder = Finder { name, found: false, seen_root: false, out: Stdout::new() };
-    scan_stdin(&mut finder)?;
+    scan_stdin(mbox, &mut finder)?;
     finder.out.flush().map_err(StdoutError::from)?;
     Ok(if finder.found { Status::Done } else { Status::Partly })
 }
 
-/// Writes the decoded content of a part; of a multipart or message what is in it, as it came. Status 66 if there is no such part.
-pub fn part(selector: &str) -> Result<Status, Failure> {
-    let mut picker = Picker { selector, state: State::Looking, depth: 0, out: Stdout::new(), decoded: Vec::new() };
-    scan_stdin(&mut picker)?;
+/// Writes the decoded content of a part, of a multipart or message what is in it, as it came; or all of it with its header, `raw`.
+/// Status 66 if there is no such part.
+pub fn part(selector: &str, raw: bool, mbox: bool, strict: bool) -> Result<Status, Failure> {
+    let mut picker = Picker {
+        selector: Selector::new(selector),
+        raw,
+        state: State::Looking,
+        message: None,
+        depth: 0,
+        out: Shown::new(),
+        decoded: Vec::new(),
+        blank_line: Vec::new(),
+        damage: Damage::default(),
+    };
+    scan_stdin(mbox, &mut picker)?;
     picker.out.flush().map_err(StdoutError::from)?;
     match picker.state {
         State::Looking => Err(Failure::text(Status::NoInput, format!("{selector}: no such part"))),
-        State::Open { .. } | State::Done => Ok(Status::Done),
+        State::Open { .. } | State::Done => picker.damage.verdict(strict),
     }
 }
 
@@ -35,6 +47,12 @@ struct Finder<'a> {
     found: bool,
     seen_root: bool,
     out: Stdout,
+}
+
+impl Reader for Finder<'_> {
+    fn message(&mut self, _: Option<u64>) {
+        self.seen_root = false;
+    }
 }
 
 impl Visitor for Finder<'_> {
@@ -68,6 +86,7 @@ enum State {
     Looking,
     /// The part is open, this deep.
     Open {
+        section: String,
         depth: usize,
         kind: Kind,
         decoder: Decoder,
@@ -75,29 +94,63 @@ enum State {
     Done,
 }
 
-struct Picker<'a> {
-    selector: &'a str,
+struct Picker {
+    selector: Selector,
+    raw: bool,
     state: State,
+    message: Option<u64>,
     depth: usize,
-    out: Stdout,
+    out: Shown,
     decoded: Vec<u8>,
+    /// The end of the header of a message, which is told before the message begins.
+    blank_line: Vec<u8>,
+    damage: Damage,
 }
 
-impl Visitor for Picker<'_> {
+impl Picker {
+    fn put(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        Ok(self.out.write_all(bytes).map_err(StdoutError::from)?)
+    }
+}
+
+impl Reader for Picker {
+    fn message(&mut self, number: Option<u64>) {
+        self.message = number;
+    }
+}
+
+impl Visitor for Picker {
     type Error = Failure;
 
     fn begin(&mut self, part: &Part<'_>) -> Result<(), Failure> {
         self.depth += 1;
-        let is_it = part.section.eq_ignore_ascii_case(self.selector) || part.head.name.as_deref() == Some(self.selector);
-        if is_it && matches!(self.state, State::Looking) {
-            self.state = State::Open { depth: self.depth, kind: part.kind, decoder: Decoder::new(part.head.encoding) };
+        let section = full_section(self.message, part.section);
+        let full = Part { section: &section, kind: part.kind, head: part.head, header: part.header };
+        if !matches!(self.state, State::Looking) || !(self.selector.matches(part) || self.selector.matches(&full)) {
+            return Ok(());
+        }
+        let decoder = if self.raw || part.kind != Kind::Leaf { Decoder::Identity } else { part.head.decoder() };
+        self.state = State::Open { section, depth: self.depth, kind: part.kind, decoder };
+        if self.raw {
+            if part.head.flags.contains(&Flag::HeaderTooLong) {
+                return Err(Failure::text(Status::Data, format!("part {}: {}", part.section, Flag::HeaderTooLong)));
+            }
+            self.put(part.header)?;
+            if part.kind == Kind::Message {
+                let blank_line = std::mem::take(&mut self.blank_line);
+                self.put(&blank_line)?;
+            }
         }
         Ok(())
     }
 
     fn bytes(&mut self, run: Run, bytes: &[u8]) -> Result<(), Failure> {
-        let State::Open { depth, kind, decoder } = &mut self.state else { return Ok(()) };
+        if run == Run::HeaderEnd {
+            self.blank_line = bytes.to_vec();
+        }
+        let State::Open { depth, kind, decoder, .. } = &mut self.state else { return Ok(()) };
         let content = match (*kind, run) {
+            _ if self.raw => bytes,
             (_, Run::HeaderEnd) if *depth == self.depth => return Ok(()),
             (Kind::Leaf, Run::Header | Run::Frame) => return Ok(()),
             (Kind::Leaf, Run::Content) if !matches!(decoder, Decoder::Identity) => {
@@ -107,18 +160,21 @@ impl Visitor for Picker<'_> {
             }
             _ => bytes,
         };
-        self.out.write_all(content).map_err(StdoutError::from)?;
-        Ok(())
+        Ok(self.out.write_all(content).map_err(StdoutError::from)?)
     }
 
-    fn end(&mut self, _: &[Flag]) -> Result<(), Failure> {
-        if let State::Open { depth, decoder, .. } = &mut self.state
-            && *depth == self.depth
+    fn end(&mut self, flags: &[Flag]) -> Result<(), Failure> {
+        if let State::Open { section, depth, decoder, .. } = &mut self.state
+            && *depth <= self.depth
         {
-            self.decoded.clear();
-            decoder.finish(&mut self.decoded);
-            self.out.write_all(&self.decoded).map_err(StdoutError::from)?;
-            self.state = State::Done;
+            self.damage.note(None, section, flags);
+            if *depth == self.depth {
+                self.decoded.clear();
+                let damage = decoder.finish(&mut self.decoded);
+                self.damage.note(None, section, &decoding_flags(damage));
+                self.out.write_all(&self.decoded).map_err(StdoutError::from)?;
+                self.state = State::Done;
+            }
         }
         self.depth -= 1;
         Ok(())

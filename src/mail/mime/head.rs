@@ -1,8 +1,8 @@
 //! What a part's header says about its content, and what can be wrong with a part.
 
 use super::param;
-use crate::bytes::encoded_word;
-use crate::bytes::transfer::{self, Encoding};
+use crate::bytes::transfer::{self, Decoder, Encoding, uuencode};
+use crate::bytes::{charset, encoded_word};
 use crate::mail::header::{self, Item};
 use std::fmt;
 
@@ -34,6 +34,10 @@ pub enum Flag {
     Base64Cut,
     /// An `=` in quoted-printable content that starts no escape.
     BadQuotedPrintable,
+    /// Content in uuencode that is no whole file.
+    BadUuencode,
+    /// Text in a character set that is not known here.
+    UnknownCharset,
 }
 
 impl fmt::Display for Flag {
@@ -52,6 +56,8 @@ impl fmt::Display for Flag {
             Flag::Base64AfterEnd => "base64-after-end",
             Flag::Base64Cut => "base64-cut",
             Flag::BadQuotedPrintable => "bad-quoted-printable",
+            Flag::BadUuencode => "bad-uuencode",
+            Flag::UnknownCharset => "unknown-charset",
         })
     }
 }
@@ -61,6 +67,7 @@ pub fn decoding_flags(damage: Option<transfer::Damage>) -> Vec<Flag> {
     match damage {
         None => Vec::new(),
         Some(transfer::Damage::QuotedPrintable) => vec![Flag::BadQuotedPrintable],
+        Some(transfer::Damage::Uuencode) => vec![Flag::BadUuencode],
         Some(transfer::Damage::Base64(damage)) => {
             let found =
                 [(damage.junk, Flag::Base64Junk), (damage.after_end, Flag::Base64AfterEnd), (damage.cut, Flag::Base64Cut)];
@@ -68,6 +75,10 @@ pub fn decoding_flags(damage: Option<transfer::Damage>) -> Vec<Flag> {
         }
     }
 }
+
+/// Whether the blank before a soft line break was added (RFC 3676 section 4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DelSp(pub bool);
 
 /// A part's header, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +92,10 @@ pub struct Head {
     pub stated_encoding: Option<String>,
     /// What the content is decoded by: 7bit where nothing or nothing known is stated.
     pub encoding: Encoding,
+    /// In uuencode, which is no encoding of MIME: `encoding` does not say so.
+    pub is_uuencoded: bool,
+    /// `format=flowed` (RFC 3676); with `DelSp=yes` the blank before a soft line break goes.
+    pub flowed: Option<DelSp>,
     /// `inline`, `attachment` or another, in lower case.
     pub disposition: Option<String>,
     /// The file name as text, unchecked: it may hold any character.
@@ -99,6 +114,8 @@ impl Head {
             boundary: None,
             stated_encoding: None,
             encoding: Encoding::SevenBit,
+            is_uuencoded: false,
+            flowed: None,
             disposition: None,
             name: None,
             content_id: None,
@@ -125,6 +142,9 @@ impl Head {
             }
         }
         head.name = head.name.or(type_name);
+        if head.media.starts_with("text/") && head.charset.as_ref().is_some_and(|label| !charset::is_known(label)) {
+            head.flag(Flag::UnknownCharset);
+        }
         head
     }
 
@@ -132,6 +152,11 @@ impl Head {
         if !self.flags.contains(&flag) {
             self.flags.push(flag);
         }
+    }
+
+    /// What reads its content.
+    pub fn decoder(&self) -> Decoder {
+        if self.is_uuencoded { Decoder::Uuencode(uuencode::Decoder::default()) } else { Decoder::new(self.encoding) }
     }
 
     pub fn is_multipart(&self) -> bool {
@@ -154,6 +179,8 @@ impl Head {
         self.charset = params.value("charset").map(str::to_ascii_lowercase).filter(|set| !set.is_empty());
         let boundary = params.value("boundary").map(|boundary| boundary.trim_end().as_bytes().to_vec());
         self.boundary = boundary.filter(|boundary| !boundary.is_empty());
+        let is = |name: &str, value: &str| params.value(name).is_some_and(|found| found.eq_ignore_ascii_case(value));
+        self.flowed = is("format", "flowed").then(|| DelSp(is("delsp", "yes")));
         params.value("name").map(str::to_owned)
     }
 
@@ -162,6 +189,7 @@ impl Head {
         let stated = stated.split(['(', ';']).next().unwrap_or_default().trim().to_owned();
         match Encoding::named(&stated) {
             Some(encoding) => self.encoding = encoding,
+            None if matches!(stated.as_str(), "x-uuencode" | "x-uue" | "uuencode" | "uue") => self.is_uuencoded = true,
             None => self.flag(Flag::UnknownEncoding),
         }
         self.stated_encoding = Some(stated).filter(|stated| !stated.is_empty());
@@ -202,7 +230,7 @@ mod tests {
     fn what_is_missing_or_broken_has_a_default() {
         assert_eq!(Head::read(b"", "message/rfc822").media, "message/rfc822");
         let head = Head::read(
-            b"junk\nContent-Type: text\nContent-Type: image/png\nContent-Transfer-Encoding: x-uuencode\n",
+            b"junk\nContent-Type: text\nContent-Type: image/png\nContent-Transfer-Encoding: x-mine\n",
             "message/rfc822",
         );
         assert_eq!(head.media, "text/plain");

@@ -5,5 +5,7 @@ pub mod build;
 pub mod head;
 pub mod param;
 pub mod rewrite;
+pub mod safe_name;
 pub mod scan;
+pub mod select;
 pub mod survey;

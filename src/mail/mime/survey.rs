@@ -327,7 +327,7 @@ impl Leaf {
             media: head.media.clone(),
             has_type,
             encoding: head.encoding,
-            unknown_encoding: head.flags.contains(&Flag::UnknownEncoding),
+            unknown_encoding: head.is_uuencoded || head.flags.contains(&Flag::UnknownEncoding),
             header_cut: head.flags.contains(&Flag::HeaderTooLong),
             eight_bit: false,
             lines: Lines::default(),

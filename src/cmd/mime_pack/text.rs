@@ -1,0 +1,154 @@
+//! The text of a message, to be read: the first that is no attachment, plain rather than HTML where it comes in several forms, that of
+//! the message itself rather than that of one within it.
+
+use super::message::{Damage, Reader, scan_stdin};
+use super::render::Render;
+use crate::cli::exit::{Failure, OrStatus, Status};
+use crate::cli::stdio::{Shown, StdoutError};
+use crate::disk::scratch::Scratch;
+use crate::mail::mime::head::Flag;
+use crate::mail::mime::scan::{Kind, Part, Run, Visitor};
+use anyhow::Context;
+use std::io::{self, Write};
+
+/// Prints the text of each message on stdin as UTF-8. Status 66 where there is none.
+pub fn text(mbox: bool, strict: bool) -> Result<Status, Failure> {
+    let mut texter = Texter::new();
+    scan_stdin(mbox, &mut texter)?;
+    texter.end_message()?;
+    texter.out.flush().map_err(StdoutError::from)?;
+    if !texter.found {
+        return Err(Failure::text(Status::NoInput, "the message has no text"));
+    }
+    texter.damage.verdict(strict)
+}
+
+/// The text that is the best so far.
+struct Best {
+    is_plain: bool,
+    in_message: bool,
+    /// The alternatives that it stands in.
+    alternatives: Vec<u64>,
+    place: Place,
+}
+
+enum Place {
+    /// Nothing can be better: it was printed.
+    Printed,
+    Kept(Box<Scratch>),
+}
+
+struct OpenPart {
+    section: String,
+    kind: Kind,
+    /// Its number, if it is a multipart/alternative.
+    alternative: Option<u64>,
+    render: Option<Render>,
+}
+
+struct Texter {
+    out: Shown,
+    message: Option<u64>,
+    open: Vec<OpenPart>,
+    alternatives: u64,
+    best: Option<Best>,
+    found: bool,
+    text: Vec<u8>,
+    damage: Damage,
+}
+
+impl Texter {
+    fn new() -> Texter {
+        let (open, text, damage) = (Vec::new(), Vec::new(), Damage::default());
+        Texter { out: Shown::new(), message: None, open, alternatives: 0, best: None, found: false, text, damage }
+    }
+
+    /// Makes way for a text that is better than what is there; false if it is not.
+    fn take(&mut self, part: &Part<'_>) -> Result<bool, Failure> {
+        let is_root = self.open.iter().all(|open| open.kind == Kind::Message);
+        let is_attached = part.head.disposition.as_deref() == Some("attachment") && !is_root;
+        if part.kind != Kind::Leaf || !part.head.media.starts_with("text/") || is_attached {
+            return Ok(false);
+        }
+        let is_plain = part.head.media == "text/plain";
+        let in_message = self.open.iter().any(|open| open.kind == Kind::Message);
+        let alternatives: Vec<u64> = self.open.iter().filter_map(|open| open.alternative).collect();
+        let is_better = self.best.as_ref().is_none_or(|best| {
+            let same = best.alternatives.iter().any(|alternative| alternatives.contains(alternative));
+            (best.in_message && !in_message) || (is_plain && !best.is_plain && same && best.in_message == in_message)
+        });
+        if is_better {
+            let place = if is_plain && !in_message {
+                Place::Printed
+            } else {
+                Place::Kept(Box::new(Scratch::new().context("cannot create a temporary file").or_status(Status::CannotCreate)?))
+            };
+            self.best = Some(Best { is_plain, in_message, alternatives, place });
+        }
+        Ok(is_better)
+    }
+
+    fn put(&mut self) -> Result<(), Failure> {
+        match self.best.as_mut().map(|best| &mut best.place) {
+            Some(Place::Kept(scratch)) => {
+                scratch.write_all(&self.text).context("cannot write to a temporary file").or_status(Status::Io)
+            }
+            _ => Ok(self.out.write_all(&self.text).map_err(StdoutError::from)?),
+        }
+    }
+
+    fn end_message(&mut self) -> Result<(), Failure> {
+        let Some(best) = self.best.take() else { return Ok(()) };
+        self.found = true;
+        if let Place::Kept(mut scratch) = best.place {
+            let mut text = scratch.reader().context("cannot read a temporary file").or_status(Status::Io)?;
+            io::copy(&mut text, &mut self.out).map_err(StdoutError::from)?;
+        }
+        Ok(())
+    }
+}
+
+impl Reader for Texter {
+    fn message(&mut self, number: Option<u64>) {
+        self.message = number;
+        self.open.clear();
+    }
+}
+
+impl Visitor for Texter {
+    type Error = Failure;
+
+    fn begin(&mut self, part: &Part<'_>) -> Result<(), Failure> {
+        if self.open.is_empty() {
+            self.end_message()?;
+        }
+        let render = if self.take(part)? { Render::new(part.head) } else { None };
+        let is_alternative = part.kind == Kind::Multipart && part.head.media == "multipart/alternative";
+        self.alternatives += u64::from(is_alternative);
+        let alternative = is_alternative.then_some(self.alternatives);
+        self.open.push(OpenPart { section: part.section.to_owned(), kind: part.kind, alternative, render });
+        Ok(())
+    }
+
+    fn bytes(&mut self, run: Run, bytes: &[u8]) -> Result<(), Failure> {
+        let Some(render) = self.open.last_mut().and_then(|open| open.render.as_mut()) else { return Ok(()) };
+        if run != Run::Content {
+            return Ok(());
+        }
+        self.text.clear();
+        render.push(bytes, &mut self.text);
+        self.put()
+    }
+
+    fn end(&mut self, flags: &[Flag]) -> Result<(), Failure> {
+        let Some(mut open) = self.open.pop() else { return Ok(()) };
+        self.damage.note(self.message, &open.section, flags);
+        if let Some(render) = &mut open.render {
+            self.text.clear();
+            let found = render.finish(&mut self.text);
+            self.damage.note(self.message, &open.section, &found);
+            self.put()?;
+        }
+        Ok(())
+    }
+}
