@@ -89,6 +89,26 @@
 //!   protocol/pop3/listing.rs        the rows of LIST and UIDL
 //!   protocol/pop3/window.rs         commands under way in the transaction state, and their answers
 //!   protocol/pop3/client.rs         the POP3 client engine
+//!   protocol/imap/scan.rs           the tokenizer under every response
+//!   protocol/imap/set.rs            sets of message numbers
+//!   protocol/imap/flag.rs           flags of messages
+//!   protocol/imap/mailbox.rs        names, LIST, STATUS, NAMESPACE
+//!   protocol/imap/code.rs           OK, NO, BAD and their codes
+//!   protocol/imap/envelope.rs       ENVELOPE
+//!   protocol/imap/structure.rs      BODYSTRUCTURE
+//!   protocol/imap/fetch.rs          what FETCH says of one message
+//!   protocol/imap/search.rs         what SEARCH, SORT and THREAD find
+//!   protocol/imap/access.rs         quotas, rights, annotations, ID
+//!   protocol/imap/response.rs       one response, read; what cannot be read is kept
+//!   protocol/imap/framing.rs        bytes cut into responses; long literals pass through
+//!   protocol/imap/capabilities.rs   what a server offers
+//!   protocol/imap/command.rs        commands as values: text that cannot end its line, and literals
+//!   protocol/imap/words.rs          what the client engine is told and says
+//!   protocol/imap/auth.rs           ways to log in, and one exchange of AUTHENTICATE in lines
+//!   protocol/imap/authorization.rs  from the greeting to the first command: CAPABILITY, STARTTLS, logging in
+//!   protocol/imap/pipeline.rs       commands on their way out, and their ends
+//!   protocol/imap/idle.rs           IDLE, begun again in time
+//!   protocol/imap/client.rs         the IMAP client engine
 //! net     3   the only place with sockets and TLS
 //!   net/peer.rs            who is at the other end of a descriptor
 //!   net/wire.rs            descriptors read and written without blocking or flags

@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+/// Whose transcripts there are.
+const TOOLS: [&str; 3] = ["smtp-send", "pop3-fetch", "imap-shell"];
+
 /// The words in backquotes of a row's last column: a file, and a test in it where that is source.
 fn references(row: &str) -> Vec<String> {
     let column = row.trim_end_matches([' ', '|']).rsplit('|').next().unwrap_or_default();
@@ -22,7 +25,7 @@ fn every_named_test_is_there() {
             let text = std::fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
             let is_there = match file.strip_suffix(".rs") {
                 Some(_) => !test.is_empty() && text.contains(&format!("fn {test}(")),
-                None => test.is_empty() && (text.contains("\n$ smtp-send ") || text.contains("\n$ pop3-fetch ")),
+                None => test.is_empty() && TOOLS.iter().any(|tool| text.contains(&format!("\n$ {tool} "))),
             };
             assert!(is_there, "{reference} is not there");
         }

@@ -135,7 +135,7 @@ impl<E: Engine, W: Work<E>> Driver<'_, E, W> {
         }
         let until = self.deadline(within, unit);
         if self.unit.as_ref().is_some_and(|unit| unit.late) {
-            self.end(Fault::Silent(within));
+            self.time_is_up(within);
             return Ok(());
         }
         loop {
@@ -158,7 +158,7 @@ impl<E: Engine, W: Work<E>> Driver<'_, E, W> {
             }
             if !self.sleep(wanted, Some(until)) {
                 if !self.session_over() {
-                    self.end(Fault::Silent(within));
+                    self.time_is_up(within);
                 }
                 return Ok(());
             }
@@ -428,6 +428,14 @@ impl<E: Engine, W: Work<E>> Driver<'_, E, W> {
                 self.unit = Some(Unit { number, began, late: false });
                 began + within
             }
+        }
+    }
+
+    fn time_is_up(&mut self, within: Duration) {
+        if self.engine.lapsed() {
+            (self.unit, self.moved) = (None, true);
+        } else {
+            self.end(Fault::Silent(within));
         }
     }
 

@@ -35,6 +35,12 @@ pub trait Engine {
     /// An answer to an ask, or word from outside while the engine reads or waits.
     fn tell(&mut self, tell: Self::Tell);
 
+    /// The time of [`Step::Io`] is over. True: the engine goes on by itself, with another `unit`, as one does that has to speak now and then;
+    /// false, as of most: [`Engine::ended`] follows.
+    fn lapsed(&mut self) -> bool {
+        false
+    }
+
     /// The conversation can't go on. The engine settles what it can (`Ask`s may still follow) and comes to [`Step::Done`].
     fn ended(&mut self, why: End);
 

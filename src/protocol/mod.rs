@@ -3,6 +3,7 @@
 pub mod dns;
 pub mod engine;
 pub mod hand;
+pub mod imap;
 pub mod pop3;
 pub mod proxy;
 pub mod sasl;

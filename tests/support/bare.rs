@@ -10,6 +10,8 @@ pub struct Bare<E: Engine, W> {
     /// What was written since it was last looked at.
     pub said: Vec<u8>,
     pub over: bool,
+    /// How often TLS, or compression, was to start; such a step is a mistake unless this says that there may be some.
+    pub turns: Option<usize>,
     body: Vec<u8>,
     given: usize,
 }
@@ -21,7 +23,7 @@ pub trait Answers<E: Engine> {
 
 impl<E: Engine, W: Answers<E>> Bare<E, W> {
     pub fn new(engine: E, work: W, body: Vec<u8>) -> Self {
-        let mut bare = Bare { engine, work, said: Vec::new(), over: false, body, given: 0 };
+        let mut bare = Bare { engine, work, said: Vec::new(), over: false, turns: None, body, given: 0 };
         bare.settle();
         bare
     }
@@ -51,6 +53,10 @@ impl<E: Engine, W: Answers<E>> Bare<E, W> {
                     self.over = true;
                     return;
                 }
+                Step::Secure | Step::Inflate if self.turns.is_some() => {
+                    self.turns = self.turns.map(|turns| turns + 1);
+                    return;
+                }
                 Step::Wait | Step::Secure | Step::Inflate => panic!("a step that this transcript does not have: {}", kind(&step)),
             }
         }
@@ -62,8 +68,14 @@ impl<E: Engine, W: Answers<E>> Bare<E, W> {
         while !rest.is_empty() && !self.over {
             let used = self.engine.receive(rest);
             rest = &rest[used..];
-            let before = self.said.len();
+            let (before, turns) = (self.said.len(), self.turns);
             self.settle();
+            if self.turns > turns {
+                if !rest.is_empty() {
+                    return self.end(End::Injected);
+                }
+                self.settle();
+            }
             assert!(used > 0 || self.said.len() > before || self.over || self.engine.receive(&[]) == 0);
         }
     }

@@ -1,0 +1,212 @@
+//! The transcripts against the bare engine, their commands those of stdin.
+
+use crate::support::bare::{Answers, Bare};
+use crate::support::login;
+use crate::support::transcript::{self, Line, Transcript};
+use postroad::bytes::secret::Secret;
+use postroad::protocol::engine::End;
+use postroad::protocol::imap::client::Client;
+use postroad::protocol::imap::command::{Command, Part};
+use postroad::protocol::imap::words::{ClientAsk, ClientConfig, ClientTell, LoginBy, Piece, Place, Received, Tags, Timeouts};
+use postroad::protocol::sasl::words::InClear;
+use postroad::protocol::smtp::client::words::StartTls;
+use std::collections::VecDeque;
+
+/// The work above the engine: says what it is told to, and notes what it hears.
+#[derive(Default)]
+pub struct Worker {
+    pub script: VecDeque<String>,
+    pub user: String,
+    pub heard: Vec<String>,
+    pub octets: Vec<u8>,
+    next: u64,
+    idling: bool,
+}
+
+impl Worker {
+    pub fn new(lines: &str) -> Worker {
+        Worker { script: lines.lines().map(str::to_owned).collect(), user: "bob".to_owned(), ..Worker::default() }
+    }
+
+    fn next(&mut self) -> Option<ClientTell> {
+        if self.idling || self.script.front().is_some_and(|line| line == "DONE" || line.starts_with('>')) {
+            return None;
+        }
+        let Some(line) = self.script.pop_front() else { return Some(ClientTell::Quit) };
+        self.next += 1;
+        let command = Command::raw(parts(&line)).expect("a command");
+        Some(ClientTell::Do(self.next, Box::new(command)))
+    }
+
+    fn received(&mut self, received: &Received) -> Option<ClientTell> {
+        let kind = format!("{:?}", received.response);
+        let kind = kind.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default().to_owned();
+        self.heard.push(format!("{kind} {}", received.raw.bytes.escape_ascii()));
+        if self.idling && self.script.front().is_some_and(|line| line == "DONE") {
+            self.script.pop_front();
+            self.idling = false;
+            return Some(ClientTell::EndIdle);
+        }
+        None
+    }
+}
+
+/// `{{…}}` are literals.
+fn parts(line: &str) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for (n, piece) in line.split("{{").enumerate() {
+        let text = match piece.split_once("}}").filter(|_| n > 0) {
+            Some((literal, rest)) => {
+                parts.push(match literal.strip_prefix("body:") {
+                    Some(body) => Part::Body { len: body.len() as u64, binary: false },
+                    None => Part::Literal { octets: literal.as_bytes().to_vec(), binary: false },
+                });
+                rest
+            }
+            None => piece,
+        };
+        if !text.is_empty() {
+            parts.push(Part::Text(text.as_bytes().to_vec()));
+        }
+    }
+    parts
+}
+
+impl Answers<Client> for Worker {
+    fn answer(&mut self, ask: ClientAsk) -> Option<ClientTell> {
+        match ask {
+            ClientAsk::Offered(_) => {}
+            ClientAsk::Ready(ready) => {
+                let place = if ready.place == Place::NotAuthenticated { "nobody" } else { "in" };
+                self.heard.push(format!("ready {place} {}", ready.capabilities.names.join(" ")));
+            }
+            ClientAsk::Login(_) => return Some(ClientTell::Login(Box::new(login::login(&self.user)))),
+            ClientAsk::Next => return self.next(),
+            ClientAsk::Received(received) => return self.received(&received),
+            ClientAsk::Literal(Piece::Begin(opened)) => {
+                let name = opened.item.map(|item| item.name).unwrap_or_default();
+                self.heard.push(format!("literal {:?} {:?} {name} {}", opened.sequence, opened.uid, opened.len));
+            }
+            ClientAsk::Literal(Piece::Data(octets)) => self.octets.extend_from_slice(&octets),
+            ClientAsk::Literal(Piece::End) => {
+                let octets = std::mem::take(&mut self.octets);
+                self.heard.push(format!("octets {}", octets.escape_ascii()));
+            }
+            ClientAsk::Continue { text, .. } => {
+                self.heard.push(format!("continue {}", text.escape_ascii()));
+                let line = self.script.pop_front().unwrap_or_default();
+                return Some(ClientTell::Line(Secret::new(line.trim_start_matches('>').as_bytes().to_vec())));
+            }
+            ClientAsk::Idling(_) => {
+                self.heard.push("idling".to_owned());
+                self.idling = true;
+            }
+            ClientAsk::Done(done) => {
+                self.idling = false;
+                let place = match &done.place {
+                    Place::NotAuthenticated => "nobody".to_owned(),
+                    Place::Authenticated => "in".to_owned(),
+                    Place::Selected { mailbox, read_only } => format!("{mailbox} {}", if *read_only { "ro" } else { "rw" }),
+                };
+                self.heard.push(format!("done {} {} {place}", done.name, done.status));
+            }
+            ClientAsk::Failed(failure) => self.heard.push(format!("failed {:?}: {}", failure.fault, failure.text)),
+        }
+        None
+    }
+}
+
+pub fn config() -> ClientConfig {
+    ClientConfig {
+        tls: StartTls::Never,
+        auth: None,
+        by: LoginBy::Any,
+        initial_response: true,
+        timeouts: Timeouts::default(),
+        discard: Vec::new(),
+        tags: Tags::Counted("A".to_owned()),
+    }
+}
+
+fn session(transcript: &Transcript) -> Bare<Client, Worker> {
+    let mut config = config();
+    config.auth = login::authentication(transcript);
+    if transcript.has("--nobody") {
+        config.auth = None;
+    }
+    if let Some(auth) = &mut config.auth {
+        auth.in_clear = if transcript.has("--allow-plaintext-auth") { InClear::Allowed } else { InClear::Never };
+    }
+    match transcript.value("--tls") {
+        Some("required") => config.tls = StartTls::Required,
+        Some("opportunistic") => config.tls = StartTls::IfOffered,
+        _ => {}
+    }
+    if transcript.value("--login") == Some("login") {
+        config.by = LoginBy::Login;
+    }
+    config.initial_response = !transcript.has("--no-initial-response");
+    config.discard =
+        transcript.value("--disable-extension").map(|names| names.split(',').map(str::to_owned).collect()).unwrap_or_default();
+    let stdin = String::from_utf8(transcript.stdin.clone()).unwrap();
+    let body: String = stdin.split("{{body:").skip(1).map(|rest| rest.split_once("}}").unwrap().0).collect();
+    let mut worker = Worker::new(&stdin);
+    worker.user = transcript.value("--user").unwrap_or("bob").to_owned();
+    let mut bare = Bare::new(Client::new(config), worker, body.into_bytes());
+    bare.turns = Some(0);
+    bare
+}
+
+/// Runs the dialogue with the turn number `cut_turn` of the server cut at byte `at`.
+fn run(transcript: &Transcript, cut_turn: usize, at: usize) {
+    let place = format!("{}, server turn {cut_turn} cut at {at}", transcript.path.display());
+    let mut bare = session(transcript);
+    let mut server_turn = 0;
+    for turn in transcript.turns() {
+        match &turn[0] {
+            Line::Server(_) => {
+                let bytes = transcript::server_bytes(turn);
+                let at = if server_turn == cut_turn { at } else { 0 };
+                bare.feed(&bytes[..at]);
+                bare.feed(&bytes[at..]);
+                server_turn += 1;
+            }
+            Line::Client(_) => {
+                let (said, wanted) = (std::mem::take(&mut bare.said), transcript::client_bytes(turn));
+                let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                assert!(said == wanted, "{place}: wanted\n{}said\n{}heard {:#?}", shown(&wanted), shown(&said), bare.work.heard);
+            }
+            Line::Close | Line::Lost => bare.end(End::Eof),
+            Line::Tls(_) | Line::Connect => panic!("{place}: not for a bare engine"),
+        }
+    }
+    assert!(bare.said.is_empty(), "{place}: said {} too much", String::from_utf8_lossy(&bare.said));
+    assert!(bare.over, "{place}: not over");
+    let heard = &bare.work.heard;
+    assert!(
+        transcript.same_outcomes(heard),
+        "{place}: heard\n{}",
+        heard.iter().map(|line| format!("outcome: {line}\n")).collect::<String>()
+    );
+}
+
+#[test]
+fn every_transcript_passes_cut_at_every_byte() {
+    transcript::check_all("imap_client", |transcript| {
+        let turns: Vec<usize> = transcript
+            .turns()
+            .iter()
+            .filter(|turn| matches!(turn[0], Line::Server(_)))
+            .map(|turn| transcript::server_bytes(turn).len())
+            .collect();
+        for (turn, length) in turns.iter().enumerate() {
+            for at in 0..=*length {
+                // What stands behind the answer to STARTTLS counts as injected where it comes in one piece with it, and only there.
+                if at > 0 && transcript.has("--in-one-piece") {
+                    continue;
+                }
+                run(transcript, turn, at);
+            }
+        }
+    });
+}
