@@ -16,6 +16,7 @@ complete -c pop3-fetch -l max-messages -d 'Fetch at most so many messages' -r
 complete -c pop3-fetch -l filter -d 'Run this program for each new message\'s header, before the rest is fetched' -r
 complete -c pop3-fetch -l state -d 'Remember in this file what was fetched [default: a file for each mailbox in ~/.local/state/postroad/pop3]' -r -F
 complete -c pop3-fetch -l watch -d 'Look again every so many seconds (or 5m), until a signal comes' -r
+complete -c pop3-fetch -l transcript -d 'Write the session that is typed to this file, too' -r -F
 complete -c pop3-fetch -l lines -d 'How many lines of the body --top gives' -r
 complete -c pop3-fetch -l login -d 'Log in by this alone: auth (SASL), apop or user (USER and PASS) [default: the strongest that is offered]' -r -f -a "auth\t'AUTH, by a SASL mechanism'
 apop\t'A digest of password and greeting'
@@ -52,6 +53,7 @@ complete -c pop3-fetch -l all-accounts -d 'Every account of the config that is a
 complete -c pop3-fetch -l list -d 'List the messages: number, size, unique-id'
 complete -c pop3-fetch -l stat -d 'Say how many messages there are, and how many octets they have'
 complete -c pop3-fetch -l serverinfo -d 'Say what the server offers, and what its certificate says; nobody logs in'
+complete -c pop3-fetch -l interactive -d 'Type the protocol by hand, with editing, history and STLS'
 complete -c pop3-fetch -l stdout -d 'Write messages to stdout; the default'
 complete -c pop3-fetch -l crlf -d 'CRLF for line ends on stdout, as on the wire'
 complete -c pop3-fetch -l create -d 'Make the Maildir, or the spool, if it is not there'

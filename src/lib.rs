@@ -85,6 +85,7 @@
 //!   protocol/pop3/capabilities.rs   what CAPA offers
 //!   protocol/pop3/words.rs          what the client engine is told and says
 //!   protocol/pop3/auth.rs           ways to log in, and one exchange of AUTH in lines
+//!   protocol/pop3/dialect.rs        responses as they are heard by hand
 //!   protocol/pop3/authorization.rs  the authorization state: greeting, CAPA, STLS, logging in
 //!   protocol/pop3/listing.rs        the rows of LIST and UIDL
 //!   protocol/pop3/window.rs         commands under way in the transaction state, and their answers
@@ -239,11 +240,14 @@
 //!   cli/trace.rs           the dialogue for machines
 //!   cli/certificate.rs     what TLS came to, in words
 //!   cli/input.rs           lines that somebody types: editing, history, completion
+//!   cli/raw.rs             bytes as people write them
 //!   cli/conversation.rs    a conversation led by hand, in a thread of its own
+//!   cli/typing.rs          what a session led by hand has to know of its protocol
 //!   cli/screen.rs          a client's sessions on stderr
 //!   cli/progress.rs        a bar for what takes over a second on a terminal
 //!   cli/message.rs         the message on stdin, in wire form, as often as wanted
 //!   cli/message/edit.rs    a message changed before it is sent
+//!   cli/interactive.rs     a protocol typed by hand
 //!   cli/secret/file.rs     secrets in files and streams
 //!   cli/secret/netrc.rs    the .netrc, read
 //!   cli/secret/family.rs   a program and what it started, ended together
@@ -300,6 +304,7 @@
 //!   cmd/pop3_fetch/serverinfo.rs  what a POP3 server says of itself
 //!   cmd/pop3_fetch/signals.rs   signals that end the session
 //!   cmd/pop3_fetch/mailbox.rs   one mailbox, in one session
+//!   cmd/pop3_fetch/typist.rs    POP3 as somebody types it
 //!   cmd/pop3_fetch.rs      a POP3 mailbox listed, read, or brought home
 //!   cmd/smtp_listen/args.rs     smtp-listen's command line
 //!   cmd/smtp_listen/settings.rs what command line and config come to
@@ -321,10 +326,9 @@
 //!   cmd/smtp_send/sending.rs  recipients by where they go, sessions, results
 //!   cmd/smtp_send/serverinfo.rs  what a server says of itself
 //!   cmd/smtp_send/dry_run.rs  what would be sent, without sending it
-//!   cmd/smtp_send/raw.rs   bytes as people write them
 //!   cmd/smtp_send/typist.rs  what a typed line means
 //!   cmd/smtp_send/hand_login.rs  logging in within a session led by hand
-//!   cmd/smtp_send/interactive.rs  the protocol typed by hand
+//!   cmd/smtp_send/tongue.rs  SMTP as somebody types it
 //!   cmd/smtp_send/script.rs  a dialogue written down
 //!   cmd/smtp_send/quit_after.rs  sessions that end early, to try a server
 //!   cmd/smtp_send/sendmail/switches.rs  the switches of sendmail(8)

@@ -1,33 +1,24 @@
 //! A conversation led by hand, driven by a thread of its own: words go in, what happened comes out, the bytes that cross are seen by a
-//! tape. Knows the SMTP dialect, and no command but the one that starts TLS.
+//! tape. What is spoken, the dialect knows.
 
-use crate::mail::reply::Reply;
 use crate::net::connection::{Connection, Half};
 use crate::net::drive::drive;
 use crate::net::drive::fault::Fault;
 use crate::net::drive::work::{Direction, Options, Work};
 use crate::net::mailbox::{Sender, mailbox};
 use crate::net::tls::layer::{Facts, Handshake};
-use crate::protocol::hand::{Hand, HandAsk, HandTell};
-use crate::protocol::smtp::dialect::Smtp;
-use crate::protocol::smtp::reply::BadReply;
+use crate::protocol::hand::{Dialect, Follows, Hand, HandAsk, HandTell};
 use crate::relay::session::{Tape, introduce, note};
-use std::collections::VecDeque;
 use std::io::{self, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// What happened.
 #[derive(Debug)]
-pub enum Happened {
-    /// A reply, and the verb that it answers: `.` for a message, nothing for the greeting; None: nobody asked.
-    Heard {
-        answers: Option<String>,
-        reply: Reply,
-    },
-    /// What is no reply.
-    Garbage(BadReply),
+pub enum Happened<H> {
+    Heard(H),
     Secured(Box<Facts>),
     /// What was too much to be sent at once has gone out.
     Room,
@@ -42,46 +33,45 @@ pub struct Lead {
     pub implicit: bool,
     /// The longest wait for a reply.
     pub within: Duration,
-    /// A 220 to STARTTLS starts TLS at once: what came with it in clear ends the session (RFC 3207 section 6). A reply to QUIT closes.
+    /// What follows from a reply is done at once: where it starts TLS, what came with it in clear ends the session; where it ends the
+    /// session, the connection is closed.
     pub by_the_book: bool,
 }
 
 /// More octets than these are not given at once.
 const UNSENT: usize = 256 * 1024;
 
-/// A message on its way, and how many replies it gets.
-type Message = (Box<dyn Read + Send>, usize);
-
 #[derive(Default)]
 struct Shared {
-    /// Verbs whose replies are due.
-    due: Mutex<VecDeque<String>>,
-    message: Mutex<Option<Message>>,
+    /// The message on its way.
+    message: Mutex<Option<Box<dyn Read + Send>>>,
     /// Octets that were given to be sent and have not gone out.
     unsent: Mutex<usize>,
+    /// Octets that came in.
+    received: AtomicU64,
 }
 
 /// One conversation.
-pub struct Conversation {
-    words: Sender<HandTell>,
+pub struct Conversation<D: Dialect> {
+    words: Sender<HandTell<D::Command>>,
     shared: Arc<Shared>,
     driver: Option<JoinHandle<()>>,
 }
 
-impl Conversation {
-    /// Begins with the greeting due. `tell` hears what happened, in order, and last that it is over.
+impl<D: Dialect + Send + 'static> Conversation<D> {
+    /// Begins with the greeting due, as the dialect has it. `tell` hears what happened, in order, and last that it is over.
     pub fn start(
         connection: Connection,
+        dialect: D,
         lead: Lead,
         tape: Box<dyn Tape + Send>,
-        tell: impl Fn(Happened) + Send + 'static,
-    ) -> io::Result<Conversation> {
+        tell: impl Fn(Happened<D::Heard>) + Send + 'static,
+    ) -> io::Result<Conversation<D>> {
         let (words, mailbox) = mailbox()?;
         let shared = Arc::new(Shared::default());
-        lock(&shared.due).push_back(String::new());
         let (mut connection, mut tape) = (connection, tape);
         introduce(Some(tape.as_mut()), &connection);
-        let mut engine = Hand::new(Smtp::default(), lead.within, lead.implicit);
+        let mut engine = Hand::new(dialect, lead.within, lead.implicit);
         // By the book nobody closes a half.
         let half = if lead.by_the_book { None } else { Some(connection.half()?) };
         let mut talking = Talking { shared: Arc::clone(&shared), tape, tell, by_the_book: lead.by_the_book, half };
@@ -96,11 +86,15 @@ impl Conversation {
         Ok(Conversation { words, shared, driver: Some(driver) })
     }
 
-    /// Sends bytes as they are; a reply is due for each of these verbs.
-    pub fn send<'a>(&self, bytes: Vec<u8>, verbs: impl IntoIterator<Item = &'a str>) {
-        lock(&self.shared.due).extend(verbs.into_iter().map(str::to_owned));
+    /// Sends bytes as they are; a reply is due for each of these commands.
+    pub fn send(&self, bytes: Vec<u8>, commands: Vec<D::Command>) {
         *lock(&self.shared.unsent) += bytes.len();
-        self.words.tell(HandTell::Send(bytes));
+        self.words.tell(HandTell::Send(bytes, commands));
+    }
+
+    /// How many octets came in so far.
+    pub fn received(&self) -> u64 {
+        self.shared.received.load(Ordering::Relaxed)
     }
 
     /// So much has not gone out yet that more should wait for [`Happened::Room`].
@@ -108,10 +102,10 @@ impl Conversation {
         *lock(&self.shared.unsent) > UNSENT
     }
 
-    /// Sends a message in wire form, with its dots and the final one; so many replies are due then.
-    pub fn message(&self, body: Box<dyn Read + Send>, replies: usize) {
-        *lock(&self.shared.message) = Some((body, replies));
-        self.words.tell(HandTell::Message);
+    /// Sends a message in wire form, with its dots and the final one; these replies are due then.
+    pub fn message(&self, body: Box<dyn Read + Send>, replies: Vec<D::Command>) {
+        *lock(&self.shared.message) = Some(body);
+        self.words.tell(HandTell::Message(replies));
     }
 
     pub fn secure(&self) {
@@ -135,7 +129,7 @@ impl Conversation {
     }
 }
 
-impl Drop for Conversation {
+impl<D: Dialect> Drop for Conversation<D> {
     fn drop(&mut self) {
         self.words.stop();
         if let Some(driver) = self.driver.take() {
@@ -153,22 +147,17 @@ struct Talking<T> {
     half: Option<Half>,
 }
 
-impl<T: Fn(Happened)> Work<Hand<Smtp>> for Talking<T> {
-    fn ask(&mut self, ask: HandAsk<Result<Reply, BadReply>>) -> Option<HandTell> {
+impl<D: Dialect, T: Fn(Happened<D::Heard>)> Work<Hand<D>> for Talking<T> {
+    fn ask(&mut self, ask: HandAsk<D::Heard>) -> Option<HandTell<D::Command>> {
         match ask {
-            HandAsk::Heard(Ok(reply)) => {
-                let answers = lock(&self.shared.due).pop_front();
-                let follows = match answers.as_deref() {
-                    Some("STARTTLS") if reply.code.value() == 220 => Some(HandTell::Secure),
-                    Some("QUIT") if reply.is_success() => Some(HandTell::Close),
+            HandAsk::Heard(heard) => {
+                let follows = D::follows(&heard);
+                (self.tell)(Happened::Heard(heard));
+                match follows {
+                    Follows::Secure if self.by_the_book => Some(HandTell::Secure),
+                    Follows::Close if self.by_the_book => Some(HandTell::Close),
                     _ => None,
-                };
-                (self.tell)(Happened::Heard { answers, reply });
-                follows.filter(|_| self.by_the_book)
-            }
-            HandAsk::Heard(Err(bad)) => {
-                (self.tell)(Happened::Garbage(bad));
-                None
+                }
             }
             HandAsk::Secured => None,
             HandAsk::HalfClosed => {
@@ -178,21 +167,21 @@ impl<T: Fn(Happened)> Work<Hand<Smtp>> for Talking<T> {
                 None
             }
             HandAsk::Sent => {
-                let mut due = lock(&self.shared.due);
-                let replies = lock(&self.shared.message).take().map_or(0, |(_, replies)| replies);
-                due.extend(std::iter::repeat_n(".".to_owned(), replies));
+                lock(&self.shared.message).take();
                 None
             }
         }
     }
 
     fn body(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        lock(&self.shared.message).as_mut().map_or(Ok(0), |(body, _)| body.read(buf))
+        lock(&self.shared.message).as_mut().map_or(Ok(0), |body| body.read(buf))
     }
 
     fn crossed(&mut self, direction: Direction, secure: bool, bytes: &[u8]) {
         self.tape.crossed(direction, secure, bytes);
-        if direction == Direction::Sent {
+        if direction == Direction::Received {
+            self.shared.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        } else {
             let mut unsent = lock(&self.shared.unsent);
             let was_full = *unsent > UNSENT;
             *unsent = unsent.saturating_sub(bytes.len());

@@ -7,18 +7,23 @@ mod rows;
 mod serverinfo;
 mod signals;
 mod target;
+mod typist;
 mod way;
 
 use crate::cli::args::{self as words, Parsed};
 use crate::cli::config::{self, Reader, system_hostname};
+use crate::cli::conversation::Lead;
 use crate::cli::exit::{Failure, Status};
+use crate::cli::interactive::{self, Setting};
 use crate::cli::opts::auth::refuse_passwords;
 use crate::cli::screen::Screen;
 use crate::cli::stdio::say;
 use crate::cli::trace::TraceFile;
 use crate::cli::transcript::Level;
 use crate::cli::veil::words::Speech;
-use crate::protocol::smtp::client::words::Timeouts;
+use crate::protocol::pop3::dialect::Pop3;
+use crate::protocol::smtp::client::words::{StartTls, Timeouts};
+use crate::relay::session::Login;
 use args::Args;
 use clap::CommandFactory;
 use hop::Hop;
@@ -27,7 +32,8 @@ use signals::Signals;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::sync::Arc;
-use way::Way;
+use typist::Typist;
+use way::{Purpose, Way};
 
 /// The command line's definition, for man page and completions.
 pub fn command() -> clap::Command {
@@ -43,11 +49,21 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     let config = config::load(Reader::Client, args.config.as_deref())?;
     let chosen = way::chosen(&args, &config)?;
     let several = chosen.len() > 1;
-    let only_to_look = args.looking.serverinfo;
-    let ways: Vec<Way> = chosen.into_iter().map(|chosen| Way::new(&args, chosen, only_to_look)).collect::<Result<_, _>>()?;
-    let hostname = config.hostname.as_ref().map_or_else(system_hostname, ToString::to_string);
+    let purpose = match &args.looking {
+        looking if looking.serverinfo => Purpose::Look,
+        looking if looking.interactive => Purpose::Hand,
+        _ => Purpose::Mail,
+    };
+    let ways: Vec<Way> = chosen.into_iter().map(|chosen| Way::new(&args, chosen, purpose)).collect::<Result<_, _>>()?;
     let trace = args.trace.file()?;
     let screen = |speech| screen(&args, speech, trace.clone());
+    if purpose == Purpose::Hand {
+        return match ways.as_slice() {
+            [way] => by_hand(&args, way, &screen(Speech::Pop3)),
+            _ => Err(Failure::text(Status::Usage, "--interactive: one mailbox at a time")),
+        };
+    }
+    let hostname = config.hostname.as_ref().map_or_else(system_hostname, ToString::to_string);
     let timeouts = args.network.timeout().map_or_else(Timeouts::default, Timeouts::capped);
     let wanted = args.target.lmtp.as_deref().filter(|_| !args.looking.is_any());
     let hop = wanted.map(|text| Hop::new(text, &config, &hostname, timeouts, screen(Speech::Smtp))).transpose()?;
@@ -66,6 +82,23 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
             Some(_) => {}
         }
     }
+}
+
+/// `--interactive`: who types leads the session.
+fn by_hand(args: &Args, way: &Way, screen: &Screen) -> Result<Status, Failure> {
+    let titled = |failure: Failure| Failure { error: failure.error.context(way.title()), ..failure };
+    let (connection, via) = way.connect(&args.network.dialer()).map_err(titled)?;
+    let start = way.tls.start();
+    let lead = Lead {
+        tls: (start != StartTls::Never).then(|| way.handshake()),
+        implicit: start == StartTls::Implicit,
+        within: way.timeouts.command,
+        by_the_book: true,
+    };
+    let login = way.login.as_ref().map(|login| login as &dyn Login);
+    let typist = Typist::new(login, way.is_local(), way.by);
+    let transcript = args.transcript.as_deref();
+    interactive::run(Setting { connection, via, lead, screen, transcript }, typist, Pop3::default())
 }
 
 /// Each mailbox once.

@@ -6,20 +6,19 @@ mod debugging;
 mod dry_run;
 mod extensions;
 mod hand_login;
-mod interactive;
 mod ledger;
 mod letter;
 mod logline;
 mod mailbag;
 mod queue;
 mod quit_after;
-mod raw;
 mod results;
 mod script;
 mod sending;
 mod sendmail;
 mod serverinfo;
 mod source;
+mod tongue;
 mod typist;
 
 use crate::cli::args::{self as words, Parsed};
@@ -27,6 +26,7 @@ use crate::cli::config::settings::{Config, TlsMode};
 use crate::cli::config::{self, Reader, system_hostname};
 use crate::cli::conversation::Lead;
 use crate::cli::exit::{Failure, OrStatus, Status};
+use crate::cli::interactive;
 use crate::cli::log::Target;
 use crate::cli::message::Message;
 use crate::cli::opts::auth::{Auth, refuse_passwords};
@@ -45,6 +45,7 @@ use crate::net::dns::{Options, Resolver};
 use crate::net::tls::client::{Client, ClientConfig, Verify};
 use crate::protocol::smtp::client::stage::Stage;
 use crate::protocol::smtp::client::words::{StartTls, Timeouts};
+use crate::protocol::smtp::dialect::Smtp;
 use crate::relay::deliver::{Courier, Destination};
 use crate::relay::plan::Reached;
 use args::Args;
@@ -63,6 +64,8 @@ use source::{Given, Source};
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io::IsTerminal;
+use tongue::SmtpTongue;
+use typist::Typist;
 
 /// The command line's definition, for man page and completions.
 pub fn command() -> clap::Command {
@@ -199,7 +202,8 @@ fn by_hand(args: &Args, config: &Config, chosen: Option<Chosen>) -> Result<Statu
         None => {
             let transcript = args.debugging.transcript.as_deref();
             let login = HandLogin::new(courier.login, via.address.is_none());
-            interactive::run(interactive::Setting { connection, via, lead, lmtp, screen: &screen, transcript, login })
+            let tongue = SmtpTongue { typist: Typist::new(lmtp), login };
+            interactive::run(interactive::Setting { connection, via, lead, screen: &screen, transcript }, tongue, Smtp::default())
         }
     }
 }

@@ -7,16 +7,34 @@ use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::time::Duration;
 
-/// How the replies of a protocol are read. Holds a bounded part of one.
+/// How the replies of a protocol are read, and what they answer. Holds a bounded part of one.
 pub trait Dialect: Debug {
-    /// A whole reply, or what stands where one was due.
-    type Heard: Debug;
+    /// A command, as far as the reply to it is read by it.
+    type Command: Debug + Send;
+    /// What was heard: a whole reply, or as much of it as is told at once; or what stands where one was due.
+    type Heard: Debug + Send;
 
-    /// Takes bytes up to the end of the first line; gives how many, and what that line completed.
+    /// A reply to this command is due, after those that are due already.
+    fn asked(&mut self, command: Self::Command);
+
+    /// Takes bytes up to the end of the first thing that is told; gives how many, and that thing.
     fn take(&mut self, bytes: &[u8]) -> (usize, Option<Self::Heard>);
 
-    /// Forgets what it holds: TLS starts.
+    /// Forgets what it holds of a reply: TLS starts.
     fn forget(&mut self);
+
+    /// What follows from this in a session that goes by the book.
+    fn follows(heard: &Self::Heard) -> Follows;
+}
+
+/// What follows from a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follows {
+    Nothing,
+    /// TLS starts, before another byte is read.
+    Secure,
+    /// The connection is closed.
+    Close,
 }
 
 /// What came of the conversation so far.
@@ -33,11 +51,11 @@ pub enum HandAsk<H> {
 
 /// What is done next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HandTell {
-    /// These bytes go out as they are.
-    Send(Vec<u8>),
-    /// A message follows by [`Engine::body`]: it gets its dots and the final one (RFC 5321 section 4.5.2).
-    Message,
+pub enum HandTell<C> {
+    /// These bytes go out as they are, and a reply is due for each of the commands.
+    Send(Vec<u8>, Vec<C>),
+    /// A message follows by [`Engine::body`]: it gets its dots and the final one (RFC 5321 section 4.5.2), and these replies.
+    Message(Vec<C>),
     /// TLS starts now.
     Secure,
     /// Nothing more is sent once all this went out; reading goes on.
@@ -63,6 +81,8 @@ pub struct Hand<D: Dialect> {
     state: State,
     asks: VecDeque<HandAsk<D::Heard>>,
     out: Vec<u8>,
+    /// The replies that the message gets once it is out.
+    replies: Vec<D::Command>,
     stuffer: Stuffer,
     within: Duration,
     unit: u64,
@@ -72,7 +92,16 @@ impl<D: Dialect> Hand<D> {
     /// `within` is the longest wait for the next reply; `implicit`: TLS comes before the first byte.
     pub fn new(dialect: D, within: Duration, implicit: bool) -> Hand<D> {
         let state = if implicit { State::Secure } else { State::Open };
-        Hand { dialect, state, asks: VecDeque::new(), out: Vec::new(), stuffer: Stuffer::default(), within, unit: 0 }
+        Hand {
+            dialect,
+            state,
+            asks: VecDeque::new(),
+            out: Vec::new(),
+            replies: Vec::new(),
+            stuffer: Stuffer::default(),
+            within,
+            unit: 0,
+        }
     }
 
     fn message(&mut self, bytes: &[u8], last: bool) -> Result<(), BareLineEnd> {
@@ -81,6 +110,7 @@ impl<D: Dialect> Hand<D> {
             self.stuffer.finish(&mut self.out)?;
             self.stuffer = Stuffer::default();
             self.state = State::Open;
+            self.replies.drain(..).for_each(|reply| self.dialect.asked(reply));
             self.asks.push_back(HandAsk::Sent);
         }
         Ok(())
@@ -89,7 +119,7 @@ impl<D: Dialect> Hand<D> {
 
 impl<D: Dialect> Engine for Hand<D> {
     type Ask = HandAsk<D::Heard>;
-    type Tell = HandTell;
+    type Tell = HandTell<D::Command>;
 
     fn receive(&mut self, bytes: &[u8]) -> usize {
         let mut used = 0;
@@ -126,14 +156,17 @@ impl<D: Dialect> Engine for Hand<D> {
         used
     }
 
-    fn tell(&mut self, tell: HandTell) {
+    fn tell(&mut self, tell: HandTell<D::Command>) {
         self.unit += 1;
         if self.state == State::Over {
             return;
         }
         match tell {
-            HandTell::Send(bytes) => self.out.extend_from_slice(&bytes),
-            HandTell::Message => self.state = State::Message,
+            HandTell::Send(bytes, commands) => {
+                commands.into_iter().for_each(|command| self.dialect.asked(command));
+                self.out.extend_from_slice(&bytes);
+            }
+            HandTell::Message(replies) => (self.state, self.replies) = (State::Message, replies),
             HandTell::Secure => self.state = State::Secure,
             HandTell::HalfClose => self.state = State::HalfClosing,
             HandTell::Close => self.state = State::Over,

@@ -12,10 +12,11 @@ use crate::net::drive::work::{Direction, Options, Work};
 use crate::net::tls::layer::{Facts, TlsError};
 use crate::protocol::hand::{Hand, HandAsk, HandTell};
 use crate::protocol::smtp::client::words::{Failure, Fault, StartTls};
-use crate::protocol::smtp::dialect::Smtp;
+use crate::protocol::smtp::dialect::{Heard, Smtp};
 use crate::protocol::smtp::extensions::Extensions;
-use crate::protocol::smtp::reply::BadReply;
 use std::net::SocketAddr;
+
+type Tell = HandTell<String>;
 
 /// What was found at one address.
 #[derive(Debug, Default)]
@@ -143,22 +144,22 @@ struct Looking<'a> {
 }
 
 impl Looking<'_> {
-    fn say(&mut self, line: &str, awaited: Awaited) -> HandTell {
+    fn say(&mut self, line: &str, awaited: Awaited) -> Tell {
         self.awaited = awaited;
-        HandTell::Send(format!("{line}\r\n").into_bytes())
+        HandTell::Send(format!("{line}\r\n").into_bytes(), Vec::new())
     }
 
-    fn quit(&mut self) -> HandTell {
+    fn quit(&mut self) -> Tell {
         self.say("QUIT", Awaited::Quit)
     }
 
-    fn refused(&mut self, reply: &Reply) -> HandTell {
+    fn refused(&mut self, reply: &Reply) -> Tell {
         self.found.failure = Some(Failure { fault: Fault::Reply, outcome: Outcome::from_reply(reply) });
         // RFC 5321 section 3.8: a 421 has closed already.
         if reply.code.value() == 421 { HandTell::Close } else { self.quit() }
     }
 
-    fn heard(&mut self, reply: Reply) -> HandTell {
+    fn heard(&mut self, reply: Reply) -> Tell {
         let good = reply.class() == Class::Completion;
         match self.awaited {
             Awaited::Greeting => {
@@ -199,10 +200,10 @@ impl Looking<'_> {
 }
 
 impl Work<Hand<Smtp>> for Looking<'_> {
-    fn ask(&mut self, ask: HandAsk<Result<Reply, BadReply>>) -> Option<HandTell> {
+    fn ask(&mut self, ask: HandAsk<Heard>) -> Option<Tell> {
         match ask {
-            HandAsk::Heard(Ok(reply)) => Some(self.heard(reply)),
-            HandAsk::Heard(Err(bad)) => {
+            HandAsk::Heard(Heard::Reply { reply, .. }) => Some(self.heard(reply)),
+            HandAsk::Heard(Heard::Garbage(bad)) => {
                 self.found.fail(Fault::Protocol, bad.to_string());
                 Some(HandTell::Close)
             }

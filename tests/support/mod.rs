@@ -15,6 +15,7 @@ pub mod process;
 pub mod script;
 pub mod speaker;
 pub mod stored;
+pub mod terminal;
 pub mod transcript;
 pub mod usage;
 pub mod world;

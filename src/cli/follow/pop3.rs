@@ -3,6 +3,7 @@
 use super::event::Event;
 use crate::cli::veil::Veil;
 use crate::cli::veil::words::{HIDDEN, Speech};
+use crate::protocol::pop3::dialect::Asked;
 use std::collections::VecDeque;
 
 /// Longest line that is looked at, in octets.
@@ -10,19 +11,12 @@ const MAX_LINE: usize = 4096;
 /// Most commands that wait for their responses; a client that sends more is not followed any further.
 const MAX_WAITING: usize = 100_000;
 
-#[derive(Debug)]
-struct Waiting {
-    verb: String,
-    /// A list or a message follows +OK.
-    many: bool,
-}
-
 /// One session, seen from its client.
 #[derive(Debug)]
 pub struct Follow {
     /// None: secrets are shown.
     veil: Option<Veil>,
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<Asked>,
     sent: Vec<u8>,
     received: Vec<u8>,
     /// Octets of the listing so far, and whose it is.
@@ -33,7 +27,7 @@ impl Follow {
     pub fn new(show_secrets: bool) -> Follow {
         Follow {
             veil: (!show_secrets).then(|| Veil::of(Speech::Pop3)),
-            waiting: VecDeque::from([Waiting { verb: String::new(), many: false }]),
+            waiting: VecDeque::from([Asked::new("")]),
             sent: Vec::new(),
             received: Vec::new(),
             listing: None,
@@ -60,19 +54,13 @@ impl Follow {
         if self.waiting.front().is_some_and(|waiting| waiting.verb == "+") {
             // RFC 5034 section 4: the answer to a challenge is no command.
             self.waiting.pop_front();
-            self.waiting.push_front(Waiting { verb: "AUTH".to_owned(), many: false });
+            self.waiting.push_front(Asked::new("AUTH"));
             return tell(Event::Sent { verb: "AUTH".to_owned(), line: shown });
         }
-        let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-        let verb = String::from_utf8_lossy(words.next().unwrap_or_default()).to_ascii_uppercase();
-        let alone = words.next().is_none();
-        let many = match verb.as_str() {
-            "CAPA" | "RETR" | "TOP" => true,
-            "LIST" | "UIDL" | "AUTH" | "LANG" => alone,
-            _ => false,
-        };
+        let asked = Asked::of(line);
+        let verb = asked.verb.clone();
         if self.waiting.len() < MAX_WAITING {
-            self.waiting.push_back(Waiting { verb: verb.clone(), many });
+            self.waiting.push_back(asked);
         }
         tell(Event::Sent { verb, line: shown });
     }
@@ -104,7 +92,7 @@ impl Follow {
         let in_auth = self.waiting.front().is_some_and(|waiting| waiting.verb == "AUTH");
         if word == "+" && in_auth {
             self.waiting.pop_front();
-            self.waiting.push_front(Waiting { verb: "+".to_owned(), many: false });
+            self.waiting.push_front(Asked::new("+"));
             let rest = if self.veil.is_some() { HIDDEN } else { rest };
             return tell(Event::Response { answers: Some("AUTH".to_owned()), good: true, text: format!("+ {rest}") });
         }

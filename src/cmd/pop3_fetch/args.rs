@@ -26,6 +26,9 @@ pub struct Args {
     /// Look again every so many seconds (or 5m), until a signal comes
     #[arg(long, value_name = "SECONDS", value_parser = duration::timeout, conflicts_with = "look")]
     pub watch: Option<Duration>,
+    /// Write the session that is typed to this file, too
+    #[arg(long, value_name = "FILE", requires = "interactive", hide_short_help = true, help_heading = "Debugging options")]
+    pub transcript: Option<PathBuf>,
     /// How many lines of the body --top gives
     #[arg(long, value_name = "N", default_value_t = 10, hide_short_help = true)]
     pub lines: u32,
@@ -127,11 +130,17 @@ pub struct LookingOptions {
     /// Say what the server offers, and what its certificate says; nobody logs in
     #[arg(long)]
     pub serverinfo: bool,
+    /// Type the protocol by hand, with editing, history and STLS
+    ///
+    /// Where stdin is no terminal, its lines are sent one by one, each after the response to the one before. `:help` lists what begins
+    /// with a colon. Ctrl-D, or the end of stdin, is QUIT, unless messages were marked by DELE: these are only deleted by QUIT itself.
+    #[arg(long)]
+    pub interactive: bool,
 }
 
 impl LookingOptions {
     /// Nothing is fetched into a target.
     pub fn is_any(&self) -> bool {
-        self.list || self.stat || self.serverinfo || !self.top.is_empty() || !self.retr.is_empty()
+        self.list || self.stat || self.serverinfo || self.interactive || !self.top.is_empty() || !self.retr.is_empty()
     }
 }

@@ -27,8 +27,8 @@ pub struct Way {
     pub tls: ClientTls,
     client: Arc<Client>,
     pub login: Option<Auth>,
-    by: LoginBy,
-    timeouts: Timeouts,
+    pub by: LoginBy,
+    pub timeouts: Timeouts,
     discard: Vec<String>,
 }
 
@@ -75,11 +75,24 @@ fn checked(chosen: Chosen) -> Result<Chosen, Failure> {
     Ok(chosen)
 }
 
+/// What somebody goes there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To log in and do something.
+    Mail,
+    /// Nobody logs in, and a certificate that would be refused is reported.
+    Look,
+    /// Somebody types, and may log in by hand.
+    Hand,
+}
+
 impl Way {
-    /// `only_to_look`: nobody logs in, and a certificate that would be refused is reported.
-    pub fn new(args: &Args, chosen: Chosen, only_to_look: bool) -> Result<Way, Failure> {
-        let login = if only_to_look { None } else { args.auth.resolve(Some(&chosen), "pop3-fetch", args.quiet)? };
-        if login.is_none() && !only_to_look {
+    pub fn new(args: &Args, chosen: Chosen, purpose: Purpose) -> Result<Way, Failure> {
+        let login = match purpose {
+            Purpose::Look => None,
+            Purpose::Mail | Purpose::Hand => args.auth.resolve(Some(&chosen), "pop3-fetch", args.quiet)?,
+        };
+        if login.is_none() && purpose == Purpose::Mail {
             return Err(Failure::text(Status::Usage, "nobody to log in as: say --user USER, or user@ in the server's URL"));
         }
         if login.as_ref().is_some_and(|login| login.authentication(false).optional) {
@@ -88,10 +101,11 @@ impl Way {
         let secrets = login.as_ref().is_some_and(Auth::has_secrets);
         let tls = args.tls.clone().resolve(&chosen.server, chosen.account.as_ref(), secrets)?;
         let connector = tls.connector();
-        let connector = match only_to_look {
-            true => TlsConfig { verify: Verify::Report, report: true, ..connector },
-            false if args.verbose > 0 || args.trace.is_any() => connector.reporting(),
-            false => connector,
+        let connector = match purpose {
+            Purpose::Look => TlsConfig { verify: Verify::Report, report: true, ..connector },
+            Purpose::Hand => connector.reporting(),
+            Purpose::Mail if args.verbose > 0 || args.trace.is_any() => connector.reporting(),
+            Purpose::Mail => connector,
         };
         let client = Client::new(connector);
         if tls.ca.is_some() || tls.cert.is_some() {
@@ -122,11 +136,15 @@ impl Way {
         })
     }
 
+    /// To a socket of this host.
+    pub fn is_local(&self) -> bool {
+        matches!(self.server.place, Place::Socket(_) | Place::Command(_))
+    }
+
     pub fn config(&self) -> ClientConfig {
-        let local = matches!(self.server.place, Place::Socket(_) | Place::Command(_));
         ClientConfig {
             tls: self.tls.start(),
-            auth: self.login.as_ref().map(|login| login.authentication(local)),
+            auth: self.login.as_ref().map(|login| login.authentication(self.is_local())),
             by: self.by,
             timeouts: self.timeouts.clone(),
             discard: self.discard.clone(),

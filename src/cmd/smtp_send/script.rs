@@ -1,13 +1,14 @@
 //! A dialogue written down, to try a server with what no honest client sends. Each line is carried out as it stands: nothing is added,
 //! nothing is waited for that the script does not wait for.
 
-use super::raw::unescape;
 use crate::bytes::escape::visible;
 use crate::cli::conversation::{Conversation, Happened, Lead};
 use crate::cli::exit::{Failure, OrStatus, Status};
+use crate::cli::raw::unescape;
 use crate::cli::report::{Row, Rows};
 use crate::cli::screen::Screen;
 use crate::net::connection::Connection;
+use crate::protocol::smtp::dialect::{Heard, Smtp};
 use crate::relay::session::Via;
 use anyhow::Context;
 use serde::Serialize;
@@ -149,7 +150,7 @@ pub fn run(script: &Script, stage: Stage<'_>) -> Result<Status, Failure> {
             let _ = tell.send(what);
         }
     };
-    let talk = Conversation::start(stage.connection, lead, Box::new(roll), told).or_status(Status::Os)?;
+    let talk = Conversation::start(stage.connection, Smtp::default(), lead, Box::new(roll), told).or_status(Status::Os)?;
     let mut playing = Playing { talk, heard, within, over: None, garbage: false };
     let (mut rows, mut summary) = (Rows::new(stage.json), Summary { expectations: 0, met: 0 });
     for (line, step) in &script.0 {
@@ -174,9 +175,11 @@ pub fn run(script: &Script, stage: Stage<'_>) -> Result<Status, Failure> {
     })
 }
 
+type Event = Happened<Heard>;
+
 struct Playing {
-    talk: Conversation,
-    heard: Receiver<Happened>,
+    talk: Conversation<Smtp>,
+    heard: Receiver<Event>,
     within: Duration,
     /// How the conversation ended.
     over: Option<String>,
@@ -190,7 +193,7 @@ impl Playing {
     fn step(&mut self, step: &Step) -> Option<Found> {
         match step {
             Step::Send(bytes) => {
-                self.talk.send(bytes.clone(), []);
+                self.talk.send(bytes.clone(), Vec::new());
                 None
             }
             Step::Wait(time) => {
@@ -220,7 +223,7 @@ impl Playing {
                     Err(RecvTimeoutError::Timeout) => Ok("nothing".to_owned()),
                     Ok(other) => {
                         let told = self.told(&other);
-                        let fine = matches!(other, Happened::Heard { .. })
+                        let fine = matches!(other, Happened::Heard(Heard::Reply { .. }))
                             && allowed.as_ref().is_some_and(|allowed| told.starts_with(allowed.as_str()));
                         if fine { Ok(told) } else { Err(told) }
                     }
@@ -235,7 +238,7 @@ impl Playing {
 
     fn expect(&mut self, wanted: &str) -> Result<String, String> {
         match self.next(self.within)? {
-            Happened::Heard { reply, .. } => {
+            Happened::Heard(Heard::Reply { reply, .. }) => {
                 let got = reply.to_string();
                 if got.starts_with(wanted) { Ok(got) } else { Err(got) }
             }
@@ -255,7 +258,7 @@ impl Playing {
     }
 
     /// What comes next, within the time.
-    fn next(&mut self, within: Duration) -> Result<Happened, String> {
+    fn next(&mut self, within: Duration) -> Result<Event, String> {
         if self.over.is_some() {
             return Err(self.ended());
         }
@@ -267,10 +270,10 @@ impl Playing {
         }
     }
 
-    fn told(&mut self, happened: &Happened) -> String {
+    fn told(&mut self, happened: &Event) -> String {
         match happened {
-            Happened::Heard { reply, .. } => reply.to_string(),
-            Happened::Garbage(bad) => {
+            Happened::Heard(Heard::Reply { reply, .. }) => reply.to_string(),
+            Happened::Heard(Heard::Garbage(bad)) => {
                 self.garbage = true;
                 bad.to_string()
             }

@@ -1,6 +1,8 @@
 //! What a line that somebody types means in an SMTP session: a command, a line of the message, an answer within AUTH, or a helper. Sends
 //! nothing itself.
 
+use crate::cli::exit::Status;
+use crate::cli::typing::{self, Helper};
 use crate::mail::reply::{Class, Reply};
 use std::path::PathBuf;
 
@@ -46,26 +48,7 @@ pub const WORDS: &[&str] = &[
 ];
 
 /// What is to be done.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Act {
-    Nothing,
-    /// These bytes go out, and a reply is due for each of the verbs. A line without secrets is remembered.
-    Send {
-        bytes: Vec<u8>,
-        verbs: Vec<String>,
-        remember: bool,
-    },
-    /// This file goes out as the message.
-    Message(PathBuf),
-    Help,
-    /// Turns explaining on or off.
-    Explain,
-    Close,
-    /// Logs in, by this mechanism or the best.
-    Login(Option<String>),
-    /// Nothing was sent, for this reason.
-    Refused(String),
-}
+pub type Act = typing::Act<String>;
 
 #[derive(Debug, PartialEq, Eq)]
 enum Mode {
@@ -131,7 +114,7 @@ impl Typist {
     /// Input is over, or somebody wants to go.
     pub fn leave(&mut self) -> Act {
         if self.is_in_message() {
-            return Act::Close;
+            return Act::Close(Status::Done);
         }
         let login = std::mem::replace(&mut self.mode, Mode::Command) == Mode::Login;
         // RFC 4954 section 4: an exchange is cancelled by a lone asterisk.
@@ -188,28 +171,25 @@ impl Typist {
     }
 
     fn helper(&mut self, line: &str) -> Act {
-        let (word, rest) = line.trim_end().split_once(' ').unwrap_or((line.trim_end(), ""));
-        match (word, rest.trim()) {
-            (":help" | ":h" | ":?", _) => Act::Help,
-            (":quit" | ":q", _) => self.leave(),
-            (":close", _) => Act::Close,
-            (":explain", _) => Act::Explain,
-            (":auth", name) => Act::Login(Some(name.to_owned()).filter(|name| !name.is_empty())),
-            (":starttls", _) => send(b"STARTTLS", &["STARTTLS"], false),
-            (":send", "") => Act::Refused(":send needs a file".to_owned()),
-            (":send", path) => {
+        match Helper::read(line) {
+            Helper::Help => Act::Help,
+            Helper::Quit => self.leave(),
+            Helper::Close => Act::Close(Status::Done),
+            Helper::Explain => Act::Explain,
+            Helper::Auth(name) => Act::Login(name),
+            Helper::Raw(bytes) => {
+                // As many replies as lines, as a sound server counts them.
+                let lines = bytes.windows(2).filter(|pair| pair == b"\r\n").count();
+                Act::Send { bytes, commands: vec!["?".to_owned(); lines], remember: true }
+            }
+            Helper::Own(":starttls", _) => send(b"STARTTLS", &["STARTTLS"], false),
+            Helper::Own(":send", "") => Act::Refused(":send needs a file".to_owned()),
+            Helper::Own(":send", path) => {
                 self.file = Some(path_of(path.as_bytes()));
                 send(b"DATA", &["DATA"], true)
             }
-            (":raw", _) => match super::raw::unescape(rest) {
-                Ok(bytes) => {
-                    // As many replies as lines, as a sound server counts them.
-                    let lines = bytes.windows(2).filter(|pair| pair == b"\r\n").count();
-                    Act::Send { bytes, verbs: vec!["?".to_owned(); lines], remember: true }
-                }
-                Err(bad) => Act::Refused(bad.to_string()),
-            },
-            _ => Act::Refused(format!("{word} is nothing that this tool knows; :help lists what it does")),
+            Helper::Own(word, _) => typing::unknown(word),
+            Helper::Refused(why) => Act::Refused(why),
         }
     }
 
@@ -219,7 +199,7 @@ impl Typist {
         match answers {
             Some("AUTH") if reply.code.value() == 334 => self.mode = Mode::Login,
             Some("RCPT") if good => self.taken += 1,
-            Some("QUIT") if good => return Act::Close,
+            Some("QUIT") if good => return Act::Close(Status::Done),
             Some("DATA") => {
                 let file = self.file.take();
                 if reply.code.value() == 354 {
@@ -245,7 +225,7 @@ fn path_of(bytes: &[u8]) -> PathBuf {
 }
 
 fn send(line: &[u8], verbs: &[&str], remember: bool) -> Act {
-    Act::Send { bytes: [line, b"\r\n"].concat(), verbs: verbs.iter().map(|verb| (*verb).to_owned()).collect(), remember }
+    typing::send(line, verbs.iter().map(|verb| (*verb).to_owned()).collect(), remember)
 }
 
 #[cfg(test)]
@@ -253,8 +233,8 @@ mod tests {
     use super::*;
 
     fn sent(act: &Act) -> (String, Vec<&str>, bool) {
-        let Act::Send { bytes, verbs, remember } = act else { panic!("{act:?}") };
-        (String::from_utf8_lossy(bytes).into_owned(), verbs.iter().map(String::as_str).collect(), *remember)
+        let Act::Send { bytes, commands, remember } = act else { panic!("{act:?}") };
+        (String::from_utf8_lossy(bytes).into_owned(), commands.iter().map(String::as_str).collect(), *remember)
     }
 
     #[test]
@@ -266,10 +246,10 @@ mod tests {
             let act = typist.typed(line);
             assert_eq!(sent(&act).1, Vec::<&str>::new(), "{line:?}");
         }
-        assert_eq!(typist.leave(), Act::Close, "half a message is not ended");
+        assert_eq!(typist.leave(), Act::Close(Status::Done), "half a message is not ended");
         assert_eq!(sent(&typist.typed(b".")).1, ["."]);
         assert_eq!(sent(&typist.typed(b"QUIT")).1, ["QUIT"]);
-        assert_eq!(typist.heard(Some("QUIT"), &Reply::new(221, None, "bye")), Act::Close);
+        assert_eq!(typist.heard(Some("QUIT"), &Reply::new(221, None, "bye")), Act::Close(Status::Done));
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod auth;
 mod authorization;
 pub mod capabilities;
 pub mod client;
+pub mod dialect;
 pub mod listing;
 pub mod response;
 mod window;

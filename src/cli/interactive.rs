@@ -1,16 +1,16 @@
-//! The protocol typed by hand: what telnet was in the textbooks, with TLS, helpers and a transcript. Nothing is sent that was not typed.
+//! A protocol typed by hand: what telnet was in the textbooks, with TLS, helpers and a transcript. Nothing is sent that was not typed or
+//! asked for.
 
-use super::hand_login::{HandLogin, Next};
-use super::typist::{Act, HELP, Typist, WORDS};
-use crate::cli::conversation::{Conversation, Happened, Lead};
-use crate::cli::exit::{Failure, OrStatus, Status};
-use crate::cli::input::{Input, Printer, Restore, Typed, state_file};
-use crate::cli::message::{Message, Store};
-use crate::cli::screen::Screen;
-use crate::cli::transcript::Sink;
-use crate::mail::reply::Reply;
+use super::conversation::{Conversation, Happened, Lead};
+use super::exit::{Failure, OrStatus, Status};
+use super::input::{Input, Printer, Restore, Typed, state_file};
+use super::message::{Message, Store};
+use super::screen::Screen;
+use super::transcript::Sink;
+use super::typing::{Act, CommandOf, HeardOf, Tongue};
 use crate::net::connection::Connection;
 use crate::net::drive::fault::Fault;
+use crate::protocol::hand::{Dialect, Follows};
 use crate::relay::session::Via;
 use anyhow::Context;
 use std::fs::File;
@@ -32,16 +32,13 @@ pub struct Setting<'a> {
     pub connection: Connection,
     pub via: Via,
     pub lead: Lead,
-    pub lmtp: bool,
     pub screen: &'a Screen,
     pub transcript: Option<&'a Path>,
-    /// For `:auth`.
-    pub login: HandLogin<'a>,
 }
 
-enum Heard {
+enum Heard<H> {
     Typed(Typed),
-    Happened(Happened),
+    Happened(Happened<H>),
 }
 
 /// What the thread that reads lines is to do next.
@@ -50,10 +47,10 @@ struct Prompt {
     remember: Option<String>,
 }
 
-/// Leads the session until it is over.
-pub fn run(setting: Setting<'_>) -> Result<Status, Failure> {
-    let history = state_file("smtp-history");
-    let (input, printer, restore) = Input::open(WORDS, history).context("cannot use the terminal").or_status(Status::Os)?;
+/// Leads the session in this protocol until it is over.
+pub fn run<T: Tongue>(setting: Setting<'_>, tongue: T, dialect: T::Dialect) -> Result<Status, Failure> {
+    let history = state_file(T::HISTORY);
+    let (input, printer, restore) = Input::open(T::WORDS, history).context("cannot use the terminal").or_status(Status::Os)?;
     let by_hand = input.is_terminal();
     let mut roll = setting.screen.roll(&setting.via);
     if let Some(path) = setting.transcript {
@@ -68,14 +65,14 @@ pub fn run(setting: Setting<'_>) -> Result<Status, Failure> {
         lead.within = FOREVER;
     }
     let happened = tell.clone();
+    let tape = Box::new(roll);
     let talk =
-        Conversation::start(setting.connection, lead, Box::new(roll), move |what| drop(happened.send(Heard::Happened(what))));
+        Conversation::start(setting.connection, dialect, lead, tape, move |what| drop(happened.send(Heard::Happened(what))));
     let prompts = read_lines(input, tell.clone());
     on_interrupt(tell).or_status(Status::Os)?;
     let mut session = Session {
         talk: talk.or_status(Status::Os)?,
-        typist: Typist::new(setting.lmtp),
-        login: setting.login,
+        tongue,
         heard,
         prompts,
         printer,
@@ -86,6 +83,7 @@ pub fn run(setting: Setting<'_>) -> Result<Status, Failure> {
         // The greeting.
         due: 1,
         restore: Some(restore),
+        greeted: false,
         securing: false,
         secure: false,
         leaving: false,
@@ -95,11 +93,10 @@ pub fn run(setting: Setting<'_>) -> Result<Status, Failure> {
     session.run()
 }
 
-struct Session<'a> {
-    talk: Conversation,
-    typist: Typist,
-    login: HandLogin<'a>,
-    heard: Receiver<Heard>,
+struct Session<T: Tongue> {
+    talk: Conversation<T::Dialect>,
+    tongue: T,
+    heard: Receiver<Heard<HeardOf<T>>>,
     prompts: Sender<Prompt>,
     printer: Printer,
     /// On a terminal.
@@ -110,6 +107,8 @@ struct Session<'a> {
     prompted: bool,
     /// Replies that did not come yet, as far as this thread has heard.
     due: usize,
+    /// The server spoke.
+    greeted: bool,
     /// TLS is about to start.
     securing: bool,
     secure: bool,
@@ -121,9 +120,10 @@ struct Session<'a> {
     broken: Option<Status>,
 }
 
-impl Session<'_> {
+impl<T: Tongue> Session<T> {
     fn run(&mut self) -> Result<Status, Failure> {
         let mut patient = true;
+        let mut received = 0;
         loop {
             let settled = self.due == 0 && !self.securing && !self.talk.is_full();
             if !self.prompted && !self.leaving && (settled || (self.by_hand && !patient && !self.securing)) {
@@ -142,23 +142,24 @@ impl Session<'_> {
                 }
                 Ok(Heard::Happened(Happened::Over(result))) => return Ok(self.over(result)),
                 Ok(Heard::Happened(happened)) => self.happened(happened),
-                Err(RecvTimeoutError::Timeout) => patient = false,
+                // A long reply is no reason to be impatient while it comes.
+                Err(RecvTimeoutError::Timeout) => patient = std::mem::replace(&mut received, self.talk.received()) != received,
                 Err(RecvTimeoutError::Disconnected) => return Ok(Status::Software),
             }
         }
     }
 
     fn prompt(&mut self) {
-        let place = self.typist.place();
+        let place = self.tongue.place();
         let arrow = if self.secure { "~>" } else { "->" };
         let text = if place.is_empty() { format!(" {arrow} ") } else { format!(" {place} {arrow} ") };
         self.prompted = self.prompts.send(Prompt { text, remember: self.remember.take() }).is_ok();
     }
 
     fn typed(&mut self, typed: Typed) -> Result<(), Failure> {
-        let act = match typed {
+        let acts = match typed {
             Typed::Line(line) => {
-                let act = self.typist.typed(&line);
+                let act = self.tongue.typed(&line);
                 if let Act::Send { bytes, remember, .. } = &act {
                     if *remember {
                         self.remember = Some(String::from_utf8_lossy(&line).into_owned());
@@ -168,48 +169,52 @@ impl Session<'_> {
                         self.typed.fetch_add(bytes.len(), Ordering::Relaxed);
                     }
                 }
-                act
+                vec![act]
             }
             Typed::End => {
                 self.leaving = true;
-                if self.typist.is_in_message() {
-                    self.say("*** the input ended within the message: it is not sent");
-                    self.broken = Some(Status::Data);
-                }
-                self.typist.leave()
+                self.tongue.end()
             }
             Typed::Interrupted => {
                 (self.leaving, self.broken) = (true, Some(Status::Done));
                 self.talk.stop();
-                Act::Nothing
+                Vec::new()
             }
             Typed::Failed(why) => return Err(Failure::text(Status::Io, format_args!("cannot read the input: {why}"))),
         };
-        self.act(act);
+        acts.into_iter().for_each(|act| self.act(act));
         Ok(())
     }
 
-    fn act(&mut self, act: Act) {
+    fn act(&mut self, act: Act<CommandOf<T>>) {
         match act {
             Act::Nothing => {}
-            Act::Send { bytes, verbs, .. } => {
-                self.due += verbs.len();
-                self.talk.send(bytes, verbs.iter().map(String::as_str));
+            Act::Send { bytes, commands, .. } => {
+                self.due += commands.len();
+                self.talk.send(bytes, commands);
             }
             Act::Message(path) => self.message(&path),
-            Act::Login(mechanism) => match self.login.begin(mechanism.as_deref()) {
-                Ok(line) => self.auth(&line),
+            Act::Login(mechanism) => match self.tongue.login(mechanism.as_deref()) {
+                Ok(act) => self.act(act),
                 Err(why) => self.say(&format!("*** {why}")),
             },
-            Act::Help => HELP.lines().for_each(|line| self.say(line)),
+            Act::Help => T::HELP.lines().for_each(|line| self.say(line)),
             Act::Explain => {
                 let on = !self.explain.fetch_xor(true, Ordering::Relaxed);
                 self.say(if on { "=== explaining" } else { "=== not explaining any more" });
             }
-            Act::Close => {
+            Act::Close(status) => {
                 self.leaving = true;
-                self.broken = self.broken.or(Some(Status::Done));
+                self.broken = self.broken.or(Some(status));
                 self.talk.close();
+            }
+            Act::Say(text) => self.say(&text),
+            Act::Garbage(why) => {
+                self.say(&format!("*** {why}"));
+                if !self.by_hand {
+                    self.broken = Some(Status::Protocol);
+                    self.act(Act::Close(Status::Protocol));
+                }
             }
             Act::Refused(why) => self.say(&format!("*** {why}")),
         }
@@ -218,61 +223,40 @@ impl Session<'_> {
     fn message(&mut self, path: &Path) {
         match open(path) {
             Ok(message) => {
-                self.due += self.typist.replies();
-                self.talk.message(Box::new(message.body()), self.typist.replies());
+                let replies = self.tongue.replies();
+                self.due += replies.len();
+                self.talk.message(Box::new(message.body()), replies);
             }
             Err(failure) => {
                 self.say(&format!("*** {}: {:#}", path.display(), failure.error));
-                self.typist.unsent();
+                self.tongue.unsent();
                 if !self.by_hand {
                     // Nobody is there to type it: what was begun must not be ended.
                     self.broken = Some(failure.status);
-                    self.act(Act::Close);
+                    self.act(Act::Close(failure.status));
                 }
             }
         }
     }
 
-    fn happened(&mut self, happened: Happened) {
+    fn happened(&mut self, happened: Happened<HeardOf<T>>) {
         match happened {
-            Happened::Heard { answers, reply } => {
-                self.securing |= answers.as_deref() == Some("STARTTLS") && reply.code.value() == 220;
-                self.heard(answers.as_deref(), &reply);
-            }
-            Happened::Garbage(bad) => {
-                self.say(&format!("*** {bad}"));
-                if !self.by_hand {
-                    self.broken = Some(Status::Protocol);
-                    self.act(Act::Close);
-                }
+            Happened::Heard(heard) => {
+                self.greeted = true;
+                self.securing |= T::Dialect::follows(&heard) == Follows::Secure;
+                let meaning = self.tongue.heard(heard);
+                self.due = self.due.saturating_sub(usize::from(meaning.settles));
+                meaning.acts.into_iter().for_each(|act| self.act(act));
             }
             Happened::Secured(facts) => {
-                self.login.secured(&facts);
+                self.tongue.secured(&facts);
                 (self.securing, self.secure) = (false, true);
-                self.say("=== what was offered in clear counts no more: say EHLO again");
+                if self.greeted {
+                    self.say(T::AFTER_TLS);
+                }
             }
             Happened::Room | Happened::Over(_) => {}
         }
-    }
-
-    fn auth(&mut self, line: &str) {
-        self.due += 1;
-        self.talk.send(format!("{line}\r\n").into_bytes(), ["AUTH"]);
-    }
-
-    fn heard(&mut self, answers: Option<&str>, reply: &Reply) {
-        self.due = self.due.saturating_sub(usize::from(answers.is_some()));
-        match answers {
-            Some("EHLO" | "LHLO") if reply.is_success() => self.login.offered(reply),
-            Some("AUTH") => match self.login.heard(reply) {
-                Next::NotOurs => {}
-                Next::Say(line) => return self.auth(&line),
-                Next::Over(text) => return self.say(&text),
-            },
-            _ => {}
-        }
-        let act = self.typist.heard(answers, reply);
-        self.act(act);
     }
 
     fn over(&mut self, result: Result<(), Fault>) -> Status {
@@ -318,7 +302,7 @@ fn file_sink(path: &Path) -> Result<Sink, Failure> {
 }
 
 /// Reads a line for each prompt, in a thread of its own: what the server says meanwhile is shown at once.
-fn read_lines(mut input: Input, tell: Sender<Heard>) -> Sender<Prompt> {
+fn read_lines<H: Send + 'static>(mut input: Input, tell: Sender<Heard<H>>) -> Sender<Prompt> {
     let (prompts, wanted) = mpsc::channel::<Prompt>();
     // Not joined: it may wait for somebody to type when the session is over.
     thread::spawn(move || {
@@ -335,7 +319,7 @@ fn read_lines(mut input: Input, tell: Sender<Heard>) -> Sender<Prompt> {
 }
 
 /// Ctrl-C while no line is read.
-fn on_interrupt(tell: Sender<Heard>) -> std::io::Result<()> {
+fn on_interrupt<H: Send + 'static>(tell: Sender<Heard<H>>) -> std::io::Result<()> {
     let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT])?;
     thread::spawn(move || {
         for _ in signals.forever() {

@@ -1,0 +1,64 @@
+//! A tool on a pseudo-terminal: keys go in, what is on the screen comes out.
+
+use super::process::{PATIENCE, tool};
+use nix::pty::openpty;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Instant;
+
+/// A tool on a terminal of its own.
+pub struct Terminal {
+    screen: File,
+    shown: String,
+    child: Child,
+}
+
+impl Terminal {
+    pub fn open(name: &str, words: &[&str], state: &Path) -> Terminal {
+        let pty = openpty(None, None).unwrap();
+        let end = || Stdio::from(pty.slave.try_clone().unwrap());
+        let mut command = Command::new(tool(name).get_program());
+        command.args(words).env("XDG_STATE_HOME", state).env("TERM", "xterm").stdin(end()).stdout(end()).stderr(end());
+        let child = command.spawn().unwrap();
+        drop(command);
+        drop(pty.slave);
+        Terminal { screen: pty.master.into(), shown: String::new(), child }
+    }
+
+    /// Waits until this is on the screen, after what was waited for before.
+    pub fn until(&mut self, text: &str) {
+        let started = Instant::now();
+        loop {
+            if let Some(at) = self.shown.find(text) {
+                self.shown.drain(..at + text.len());
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "{text:?} does not come: {:?}", self.shown);
+            let mut piece = [0; 4096];
+            match self.screen.read(&mut piece) {
+                Ok(n) if n > 0 => self.shown.push_str(&String::from_utf8_lossy(&piece[..n])),
+                _ => panic!("the terminal is closed before {text:?}: {:?}", self.shown),
+            }
+        }
+    }
+
+    pub fn press(&mut self, keys: &str) {
+        self.screen.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// As Ctrl-C does where the terminal makes signals of it.
+    pub fn interrupt(&self) {
+        let pid = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    }
+
+    pub fn status(mut self) -> i32 {
+        // What is still written must not block the tool.
+        let mut screen = self.screen.try_clone().unwrap();
+        thread::spawn(move || drop(screen.read_to_end(&mut Vec::new())));
+        self.child.wait().unwrap().code().expect("a status")
+    }
+}
