@@ -1,15 +1,15 @@
 complete -c pop3-fetch -s s -l server -d 'The same as an option' -r
-complete -c pop3-fetch -s a -l account -d 'Take server, user and password from [account.NAME] of the config; may be given more than once' -r
+complete -c pop3-fetch -s a -l account -d 'Take server, user and password from [account.NAME] of the config' -r
 complete -c pop3-fetch -l pipe -d 'Start this program and speak to its stdin and stdout, as to a server that inetd starts' -r
-complete -c pop3-fetch -l top -d 'Write message N\'s header and the first lines of its body to stdout; N as 3 or 1,4,7' -r
+complete -c pop3-fetch -l top -d 'Write message N\'s header and the first lines of its body to stdout' -r
 complete -c pop3-fetch -l retr -d 'Write message N to stdout, whatever was fetched before; N as 3 or 1,4,7' -r
 complete -c pop3-fetch -l maildir -d 'Deliver into this Maildir' -r -F
 complete -c pop3-fetch -l mbox -d 'Append to this mbox (mboxrd)' -r -F
 complete -c pop3-fetch -l exec -d 'Run this program for each message, which it reads on its stdin' -r
 complete -c pop3-fetch -l spool -d 'Put messages in this spool, for --recipient; mailq-run delivers them' -r -F
-complete -c pop3-fetch -l lmtp -d 'Hand messages to this LMTP server, for --recipient: lmtp:/PATH, lmtp://host:port, account:NAME' -r
+complete -c pop3-fetch -l lmtp -d 'Hand messages to this LMTP server, for --recipient' -r
 complete -c pop3-fetch -l recipient -d 'Whom messages that go to --spool or --lmtp are for; may be given more than once' -r
-complete -c pop3-fetch -l keep-days -d 'Delete messages so long after they were first seen here: 30 days, or as 1d12h' -r
+complete -c pop3-fetch -l keep-days -d 'Delete messages so long after they were first seen here, as 30 or 1d12h' -r
 complete -c pop3-fetch -l max-size -d 'Messages over this size fail: octets, or 500K, 50M, 1G' -r
 complete -c pop3-fetch -l skip-size -d 'Messages over this size are left alone' -r
 complete -c pop3-fetch -l max-messages -d 'Fetch at most so many messages' -r

@@ -90,9 +90,11 @@ pub struct MailboxOptions {
     #[arg(value_name = "SERVER")]
     pub place: Option<String>,
     /// The same as an option
-    #[arg(short, long, value_name = "SERVER", conflicts_with = "place", help_heading = "Server options")]
+    #[arg(short, long, value_name = "SERVER", conflicts_with = "place", hide_short_help = true, help_heading = "Server options")]
     pub server: Option<String>,
-    /// Take server, user and password from [account.NAME] of the config; may be given more than once
+    /// Take server, user and password from [account.NAME] of the config
+    ///
+    /// May be given more than once.
     #[arg(short, long, value_name = "NAME", conflicts_with_all = ["place", "server"], help_heading = "Server options")]
     pub account: Vec<String>,
     /// Every account of the config that is a POP3 mailbox
@@ -121,7 +123,9 @@ pub struct LookingOptions {
     /// Say how many messages there are, and how many octets they have
     #[arg(long)]
     pub stat: bool,
-    /// Write message N's header and the first lines of its body to stdout; N as 3 or 1,4,7
+    /// Write message N's header and the first lines of its body to stdout
+    ///
+    /// N as 3 or 1,4,7; --lines says how many lines.
     #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
     pub top: Vec<u32>,
     /// Write message N to stdout, whatever was fetched before; N as 3 or 1,4,7

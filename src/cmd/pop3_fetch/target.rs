@@ -69,7 +69,9 @@ pub struct TargetOptions {
         help_heading = "Target options"
     )]
     pub spool: Option<PathBuf>,
-    /// Hand messages to this LMTP server, for --recipient: lmtp:/PATH, lmtp://host:port, account:NAME
+    /// Hand messages to this LMTP server, for --recipient
+    ///
+    /// It is lmtp:/PATH, lmtp://host:port, or account:NAME of the config.
     ///
     /// A message counts as delivered once the server has taken it for every recipient. To another host the connection is encrypted and the
     /// certificate verified; an account of the config may say more: a login, an authority, a fingerprint.
@@ -96,7 +98,7 @@ pub struct PolicyOptions {
     /// Delete messages on the server once they are safe here
     #[arg(long, conflicts_with = "keep_days", help_heading = "Policy options")]
     pub delete: bool,
-    /// Delete messages so long after they were first seen here: 30 days, or as 1d12h
+    /// Delete messages so long after they were first seen here, as 30 or 1d12h
     #[arg(long, value_name = "DAYS", value_parser = days, help_heading = "Policy options")]
     pub keep_days: Option<Duration>,
     /// Delete what earlier runs fetched, whatever becomes of new messages
