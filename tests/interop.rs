@@ -1,4 +1,4 @@
-//! With programs that others wrote: Postfix, Dovecot, inetd, systemd, swaks, curl, and those that call sendmail. Each runs on loopback with
+//! With programs that others wrote: Postfix, Dovecot, Courier, Cyrus, inetd, systemd, swaks, curl, and those that call sendmail. Each runs on loopback with
 //! files in a temporary directory, is started by its test and ended with it. `make interop` runs these; `make test` does not, since they
 //! need Debian packages and root.
 
@@ -8,6 +8,10 @@ mod support;
 mod auth;
 #[path = "interop/clients.rs"]
 mod clients;
+#[path = "interop/dialect.rs"]
+mod dialect;
+#[path = "interop/dialects.rs"]
+mod dialects;
 #[path = "interop/extensions.rs"]
 mod extensions;
 #[path = "interop/letters.rs"]

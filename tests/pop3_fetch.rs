@@ -11,6 +11,8 @@ mod hostile;
 mod lmtp;
 #[path = "pop3_fetch/mailboxes.rs"]
 mod mailboxes;
+#[path = "pop3_fetch/spool.rs"]
+mod spool;
 
 use support::login::PASSWORD;
 use support::played::play;

@@ -11,7 +11,7 @@ type Served = JoinHandle<Result<(), String>>;
 const BOTH: [&str; 4] = ["--recipient", "a@x.test", "--recipient", "b@x.test"];
 
 /// A mailbox of these messages, each with what its DELE is answered, if one is to come.
-fn mailbox(site: &Site, messages: &[(&str, bool)]) -> (SocketAddr, Served) {
+pub fn mailbox(site: &Site, messages: &[(&str, bool)]) -> (SocketAddr, Served) {
     serve(site, talk(messages))
 }
 

@@ -83,7 +83,10 @@ fn argument<'a>(text: &'a str, why: &'static str) -> Result<&'a str, SaslError> 
 
 /// One exchange under way.
 #[derive(Debug)]
-pub struct Authenticating(Carried);
+pub struct Authenticating {
+    carried: Carried,
+    mechanism: Mechanism,
+}
 
 /// What the server's response means.
 #[derive(Debug)]
@@ -109,11 +112,16 @@ impl Authenticating {
     ) -> Result<(Authenticating, Secret<String>), SaslError> {
         let offered = Offered::among(&offered.sasl);
         let (carried, line) = Carried::begin(mechanism, login, offered, "AUTH", Initial::Within(MAX_COMMAND))?;
-        Ok((Authenticating(carried), line))
+        Ok((Authenticating { carried, mechanism }, line))
+    }
+
+    /// Bound to the TLS channel.
+    pub fn is_bound(&self) -> bool {
+        self.mechanism.is_bound()
     }
 
     pub fn response(&mut self, response: Response) -> Verdict {
-        let carried = &mut self.0;
+        let carried = &mut self.carried;
         if let Some(why) = carried.cancelled() {
             return Verdict::Failed(why);
         }
