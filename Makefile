@@ -51,20 +51,23 @@ test:
 
 # That nothing acknowledged is lost. On a model of the disk: every crash, error and kill, and that it notices when any sync, mark or lock
 # check is missing. On the tools themselves: every call to the file system fails once, or is the last before a kill -9; and a storm of
-# 10,000 messages under kills. Takes strace, root (who delivers as somebody else) and half an hour; the lines with counts are the result.
+# 10,000 messages under kills; and 200 kills of pop3-fetch for each of its targets. Takes strace, root (who delivers as somebody else) and the
+# better part of an hour; the lines with counts are the result.
 proof:
 	scripts/proof
 	$(CARGO) test --locked $(FEATURES) --features proof --test model -- --nocapture
 	$(CARGO) test --locked $(FEATURES) --features proof --test mutations -- --nocapture
 	$(CARGO) test --locked $(FEATURES) --features proof --test inject -- --nocapture
 	$(CARGO) test --locked $(FEATURES) --features proof --test storm -- --nocapture the_storm
+	$(CARGO) test --locked $(FEATURES) --features proof --test pop3_kill -- --nocapture two_hundred_kills
 
 # With real Postfix, Dovecot, inetd, systemd, swaks and curl from Debian. As root, since Postfix wants that; then what is missing is installed.
-# Also a message of 1 GiB all the way, which takes a minute and 2 GiB below $TMPDIR.
+# Also a message of 1 GiB all the way, which takes a minute and 2 GiB below $TMPDIR, and one of 256 MiB fetched.
 interop:
 	scripts/interop
 	$(CARGO) test --locked $(FEATURES) --features interop --test interop
 	$(CARGO) test --locked $(FEATURES) --features interop --test must_hold large::
+	$(CARGO) test --locked $(FEATURES) --features interop --test pop3_memory
 
 # How long the tools take to start, beside a program that does nothing.
 bench:

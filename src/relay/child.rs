@@ -8,6 +8,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{Gid, Pid, Uid};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{self, Command, Stdio};
@@ -16,8 +17,9 @@ use std::time::Duration;
 
 /// How much of what a program says on stderr is read.
 const SAID_LIMIT: u64 = 4096;
-/// How often a running program is looked at.
-const LOOK: Duration = Duration::from_millis(10);
+/// How often a running program is looked at: the first time soon, then ever less often.
+const LOOK: Duration = Duration::from_micros(500);
+const SELDOM: Duration = Duration::from_millis(10);
 /// How long stderr may stay open once the program and its group are gone.
 const PATIENCE: Duration = Duration::from_millis(500);
 const CHUNK: usize = 32 * 1024;
@@ -73,7 +75,7 @@ impl Child<'_> {
     /// program is killed before its stdin ends.
     pub fn run(&self, prefix: &[u8], body: &mut dyn Read) -> io::Result<Ending> {
         inherited::withhold();
-        let mut child = match self.command().spawn() {
+        let mut child = match self.command(Stdio::piped()).spawn() {
             Ok(child) => child,
             Err(error) => return Ok(Ending::NotStarted(error)),
         };
@@ -95,19 +97,29 @@ impl Child<'_> {
         if let Ok(Fed::Unreadable(error)) = fed {
             return Err(error);
         }
-        let said = said.and_then(|said| said.recv_timeout(PATIENCE).ok()).unwrap_or_default();
         Ok(match ending {
-            Ok(Ok(Some(status))) => ended(status, first_line(&said)),
-            Ok(Ok(None)) => Ending::TimedOut,
-            Ok(Err(error)) => Ending::NotStarted(error),
+            Ok(watched) => ending_of(watched, said),
             Err(_) => Ending::NotStarted(io::Error::other("its watcher died")),
         })
     }
 
-    fn command(&self) -> Command {
+    /// The same with a file for its stdin, read from where it stands, bytes as they are. Should we be killed, the program still reads all of it: the
+    /// end of a pipe would look like the end of the message.
+    pub fn run_on(&self, body: OwnedFd) -> Ending {
+        inherited::withhold();
+        let mut child = match self.command(Stdio::from(body)).spawn() {
+            Ok(child) => child,
+            Err(error) => return Ending::NotStarted(error),
+        };
+        let said = listen(child.stderr.take());
+        let (_word, words) = mpsc::channel();
+        ending_of(self.watch(child, &words), said)
+    }
+
+    fn command(&self, stdin: Stdio) -> Command {
         let mut command = Command::new(self.program);
         command.args(&self.arguments).env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+        command.current_dir("/").stdin(stdin).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
         if let Some(who) = self.identity {
             // With a uid, the standard library also drops the supplementary groups of root.
             command.uid(who.uid.as_raw()).gid(who.gid.as_raw());
@@ -121,7 +133,7 @@ impl Child<'_> {
         let group = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
         // Not reaped before the group is killed: until then nobody else can have its number.
         let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        let mut left = self.within;
+        let (mut left, mut look_in) = (self.within, LOOK);
         let ended = loop {
             if waitid(Id::Pid(group), look)? != WaitStatus::StillAlive {
                 break true;
@@ -129,13 +141,14 @@ impl Child<'_> {
             if left.is_zero() {
                 break false;
             }
-            let pause = LOOK.min(left);
+            let pause = look_in.min(left);
             match words.recv_timeout(pause) {
                 Ok(Word::Kill) => break false,
                 Err(RecvTimeoutError::Disconnected) => std::thread::sleep(pause),
                 Ok(Word::Fed) | Err(RecvTimeoutError::Timeout) => {}
             }
             left -= pause;
+            look_in = SELDOM.min(look_in * 2);
         };
         let _ = killpg(group, Signal::SIGKILL);
         let status = child.wait()?;
@@ -187,6 +200,15 @@ fn listen(stderr: Option<process::ChildStderr>) -> Option<Receiver<Vec<u8>>> {
         let _ = io::copy(&mut stderr, &mut io::sink());
     });
     Some(said)
+}
+
+fn ending_of(watched: io::Result<Option<process::ExitStatus>>, said: Option<Receiver<Vec<u8>>>) -> Ending {
+    let said = said.and_then(|said| said.recv_timeout(PATIENCE).ok()).unwrap_or_default();
+    match watched {
+        Ok(Some(status)) => ended(status, first_line(&said)),
+        Ok(None) => Ending::TimedOut,
+        Err(error) => Ending::NotStarted(error),
+    }
 }
 
 fn ended(status: process::ExitStatus, said: String) -> Ending {

@@ -1,5 +1,6 @@
 //! To a program's stdin, one run a message.
 
+use crate::bytes::newline::ToLf;
 use crate::disk::scratch::Scratch;
 use crate::fetch::target::stream::held;
 use crate::fetch::target::{Facts, Fault, Taken, Target};
@@ -7,6 +8,7 @@ use crate::fetch::words::{Stop, Uid, Why};
 use crate::relay::child::{Child, Ending, LineEnds};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,29 +30,42 @@ pub enum Run {
 }
 
 impl Program {
-    /// Runs it once, with LF line ends. `MAIL_NUMBER`, `MAIL_UID` and `MAIL_SIZE` say which message it is. One that does not read all of its stdin has seen
-    /// enough. The error is that of `body`.
+    /// Runs it once on what `body` gives, with LF line ends. One that does not read all of its stdin has seen enough. The error is that of
+    /// `body`.
     pub fn run(&self, facts: &Facts<'_>, body: &mut dyn Read) -> io::Result<Run> {
+        Ok(self.told(self.child(facts).run(b"", body)?))
+    }
+
+    /// Runs it once on a file, which it reads to its end even if we are killed.
+    pub fn run_on(&self, facts: &Facts<'_>, body: OwnedFd) -> Run {
+        self.told(self.child(facts).run_on(body))
+    }
+
+    /// `MAIL_NUMBER`, `MAIL_UID` and `MAIL_SIZE` say which message it is.
+    fn child(&self, facts: &Facts<'_>) -> Child<'_> {
         let mut environment = self.environment.clone();
         environment.push(("MAIL_NUMBER", facts.number.to_string()));
         environment.extend(facts.uid.map(|uid| ("MAIL_UID", uid.to_string())));
         environment.extend(facts.size.map(|size| ("MAIL_SIZE", size.to_string())));
-        let child = Child {
+        Child {
             program: &self.path,
             arguments: self.arguments.clone(),
             environment,
             identity: None,
             within: self.within,
             line_ends: LineEnds::Lf,
-        };
+        }
+    }
+
+    fn told(&self, ending: Ending) -> Run {
         let name = self.path.display();
-        Ok(match child.run(b"", body)? {
+        match ending {
             Ending::Exited { status, said } if said.is_empty() => Run::Status(status, format!("{name}: status {status}")),
             Ending::Exited { status, said } => Run::Status(status, format!("{name}: {said}")),
             Ending::NotStarted(error) => Run::Failed(format!("cannot run {name}: {error}")),
             Ending::Killed(signal) => Run::Failed(format!("{name} was ended by signal {signal}")),
             Ending::TimedOut => Run::Failed(format!("{name} took longer than {:?}", self.within)),
-        })
+        }
     }
 }
 
@@ -62,6 +77,7 @@ pub struct IntoProgram {
 
 struct Current {
     scratch: Scratch,
+    newline: ToLf,
     number: u32,
     uid: Option<Uid>,
     size: Option<u64>,
@@ -78,6 +94,7 @@ impl Target for IntoProgram {
     fn begin(&mut self, facts: &Facts<'_>) -> Result<(), Fault> {
         self.current = Some(Current {
             scratch: Scratch::new().map_err(|error| held(&error))?,
+            newline: ToLf::default(),
             number: facts.number,
             uid: facts.uid.cloned(),
             size: facts.size,
@@ -88,15 +105,19 @@ impl Target for IntoProgram {
 
     fn push(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         let Some(current) = &mut self.current else { return Ok(()) };
-        current.scratch.write_all(bytes).map_err(|error| held(&error))
+        let mut text = Vec::with_capacity(bytes.len() + 1);
+        current.newline.push(bytes, &mut text);
+        current.scratch.write_all(&text).map_err(|error| held(&error))
     }
 
     fn end(&mut self) -> Result<Taken, Fault> {
         let Some(mut current) = self.current.take() else { return Err(held(&io::Error::other("nothing was begun"))) };
+        let mut rest = Vec::new();
+        current.newline.finish(&mut rest);
+        let file = current.scratch.write_all(&rest).and_then(|()| current.scratch.into_file());
         let Current { number, size, at, .. } = current;
         let facts = Facts { number, uid: current.uid.as_ref(), size, at, alone: false, done: None };
-        let ran = current.scratch.reader().and_then(|mut reader| self.program.run(&facts, &mut reader));
-        match ran.map_err(|error| held(&error))? {
+        match self.program.run_on(&facts, file.map_err(|error| held(&error))?.into()) {
             Run::Status(0, _) => Ok(Taken::Delivered(format!("taken by {}", self.program.path.display()))),
             Run::Status(99, said) => Ok(Taken::Killed(said)),
             Run::Status(75, said) => Err(Stop::new(Why::Retry, said).into()),
