@@ -216,6 +216,11 @@
 //!   browse/day.rs          days, lengths of time and sizes as people write them
 //!   browse/order.rs        keys to sort by, algorithms of threads
 //!   browse/criteria.rs     what to search for, in people's words
+//!   browse/items.rs        what of messages is fetched, leaving \Seen alone
+//!   browse/commands.rs     the shell's commands, for help
+//!   browse/plan/kinds.rs    what a plan is made with, and made of
+//!   browse/plan.rs         what a typed command sends, and how its answers are shown
+//!   browse/session.rs      one IMAP session, led by commands
 //!   browse/local.rs        names of files made of what others wrote
 //! cli     5   the only floor that prints, reads the environment, or picks a status
 //!   cli/stdio.rs           stdout and stderr, which never panic; a closed stdout told apart
@@ -269,6 +274,7 @@
 //!   cli/opts/auth.rs       options: who logs in, how, and where the password is
 //!   cli/opts/spool.rs      options: which spool
 //!   cli/opts/tls.rs        options: TLS, of clients and of the server
+//!   cli/opts/way.rs        the way to a server that mailboxes are kept at
 //!   cli/opts/session.rs    what those come to for a client's sessions
 //! cmd     5   one file per tool: arguments and run()
 //!   cmd/mime_pack/options.rs     what the command line says of a message to compose
@@ -306,6 +312,21 @@
 //!   cmd/pop3_fetch/mailbox.rs   one mailbox, in one session
 //!   cmd/pop3_fetch/typist.rs    POP3 as somebody types it
 //!   cmd/pop3_fetch.rs      a POP3 mailbox listed, read, or brought home
+//!   cmd/imap_shell/args.rs      imap-shell's command line
+//!   cmd/imap_shell/way.rs       the way to one account: server, TLS, login
+//!   cmd/imap_shell/output.rs    rows, and messages between them
+//!   cmd/imap_shell/rows.rs      rows made of responses
+//!   cmd/imap_shell/tree.rs      mailboxes drawn as a tree
+//!   cmd/imap_shell/text.rs      a message to be read by people
+//!   cmd/imap_shell/hearing.rs   what is made of the answers to one command
+//!   cmd/imap_shell/shell.rs     what is known between two commands
+//!   cmd/imap_shell/help.rs      the commands in a list, and one of them
+//!   cmd/imap_shell/section.rs   one section of one message
+//!   cmd/imap_shell/reading.rs   one message read or saved
+//!   cmd/imap_shell/append.rs    messages put into a mailbox
+//!   cmd/imap_shell/export.rs    messages brought home
+//!   cmd/imap_shell/commands.rs  one typed command after the other
+//!   cmd/imap_shell.rs      an IMAP account, command by command
 //!   cmd/smtp_listen/args.rs     smtp-listen's command line
 //!   cmd/smtp_listen/settings.rs what command line and config come to
 //!   cmd/smtp_listen/sinks.rs    sinks of this tool alone: a command, stdout

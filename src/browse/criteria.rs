@@ -108,13 +108,23 @@ pub fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
     KEYS.iter().map(|(word, _, _, meaning)| (*word, *meaning))
 }
 
-/// A query as keys of SEARCH; one that says nothing means every message. `today` is what `today` and `3d` count from.
-pub fn compile(query: &str, encoding: Encoding, today: Date) -> Result<Line, CriteriaError> {
+/// What a query is read with.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    pub encoding: Encoding,
+    /// What `today` and `3d` count from.
+    pub today: Date,
+    /// What `$` stands for. None: the server knows (SEARCHRES, RFC 5182).
+    pub found: Option<&'a Set>,
+}
+
+/// A query as keys of SEARCH; one that says nothing means every message.
+pub fn compile(query: &str, terms: &Terms<'_>) -> Result<Line, CriteriaError> {
     let words = words::words(query, Parens::Apart)?;
     if words.is_empty() {
-        return Ok(Line::empty(encoding).word("ALL"));
+        return Ok(Line::empty(terms.encoding).word("ALL"));
     }
-    let mut reader = Reader { words: &words, encoding, today, depth: 0 };
+    let mut reader = Reader { words: &words, terms, depth: 0 };
     let found = reader.either()?;
     if !reader.words.is_empty() {
         return Err(CriteriaError::Unopened);
@@ -151,8 +161,7 @@ impl Keys {
 
 struct Reader<'a> {
     words: &'a [Word],
-    encoding: Encoding,
-    today: Date,
+    terms: &'a Terms<'a>,
     depth: usize,
 }
 
@@ -185,7 +194,7 @@ impl<'a> Reader<'a> {
         if all.is_empty() {
             return Ok(last);
         }
-        let mut line = Line::empty(self.encoding);
+        let mut line = Line::empty(self.terms.encoding);
         for keys in all {
             line = line.word("OR").line(keys.one());
         }
@@ -209,7 +218,7 @@ impl<'a> Reader<'a> {
         }
         let keys = if self.eat("not") {
             let inner = self.term()?.one();
-            Keys { line: Line::empty(self.encoding).word("NOT").line(inner), count: 1 }
+            Keys { line: Line::empty(self.terms.encoding).word("NOT").line(inner), count: 1 }
         } else if self.eat("(") {
             let inner = self.either()?;
             if !self.eat(")") {
@@ -225,7 +234,7 @@ impl<'a> Reader<'a> {
 
     fn key(&mut self) -> Result<Line, CriteriaError> {
         let Some(word) = self.next() else { return Err(CriteriaError::Nothing("behind the last word")) };
-        let line = Line::empty(self.encoding);
+        let line = Line::empty(self.terms.encoding);
         if !word.plain {
             return Ok(line.word("TEXT").astring(&word.text)?);
         }
@@ -233,7 +242,10 @@ impl<'a> Reader<'a> {
             return Err(CriteriaError::Nothing("before a )"));
         }
         if Set::looks_like(&word.text) {
-            let set: Set = word.text.parse()?;
+            let set: Set = match (word.text.parse()?, self.terms.found) {
+                (Set::Saved, Some(found)) => found.clone(),
+                (set, _) => set,
+            };
             // `$` is a key of its own (RFC 9051 section 6.4.4.1), and UID $ is none everywhere.
             return Ok(if set == Set::Saved { line.word("$") } else { line.word("UID").word(&set.to_string()) });
         }
@@ -248,7 +260,7 @@ impl<'a> Reader<'a> {
         let text = value.text.as_str();
         Ok(match takes {
             Takes::Nothing | Takes::Text => line.word(key).astring(text)?,
-            Takes::Day => line.word(key).word(&day::on_the_wire(day::day(text, self.today)?)),
+            Takes::Day => line.word(key).word(&day::on_the_wire(day::day(text, self.terms.today)?)),
             Takes::Size => line.word(key).word(&day::size(text)?.to_string()),
             Takes::Length => line.word(key).word(&day::length(text)?.to_string()),
             Takes::Keyword => keyword(line, key, &Flag::named(text)?),

@@ -143,6 +143,25 @@ impl Line {
         self.string(text.as_bytes())
     }
 
+    /// `string` for whatever text that is.
+    pub fn value(mut self, text: &str) -> Result<Line, LineError> {
+        self.space();
+        self.string(text.as_bytes())
+    }
+
+    /// A literal whose content stands in a file.
+    pub fn file(mut self, path: PathBuf) -> Line {
+        self.space();
+        self.parts.push(Part::File(path));
+        self
+    }
+
+    /// With the parenthesis that was opened.
+    pub fn closed(mut self) -> Line {
+        self.push(")");
+        self
+    }
+
     /// The line on one line, literals by their length, as the protocol has it; harmless on a terminal.
     pub fn shown(&self) -> String {
         let shown = self.parts.iter().map(|part| match part {

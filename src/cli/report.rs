@@ -72,7 +72,8 @@ impl<W: Write> Rows<W> {
     }
 }
 
-fn text_line(columns: &[Option<String>]) -> String {
+/// Columns with tabs between, made harmless.
+pub fn text_line(columns: &[Option<String>]) -> String {
     let shown = columns.iter().map(|column| match column.as_deref() {
         None | Some("") => "-".to_owned(),
         Some(text) => visible(text.as_bytes()),

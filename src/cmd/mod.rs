@@ -1,5 +1,6 @@
 //! Floor 5: one file per tool.
 
+pub mod imap_shell;
 pub mod mailq_run;
 pub mod mime_pack;
 pub mod mx_lookup;

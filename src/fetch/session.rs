@@ -72,7 +72,12 @@ pub fn run(mut connection: Connection, config: ClientConfig, around: Around<'_>,
     if let (Some(tape), Some(cut)) = (&mut session.tape, &cut) {
         note(tape.as_mut(), cut);
     }
-    let mut ended = Ended { failure: session.failure.take(), tls: session.facts.take(), tls_error: None };
+    ended(cut, session.failure.take(), session.facts.take())
+}
+
+/// How a session ended that the driver cut, or not, and the engine gave up, or not.
+pub fn ended(cut: Option<Cut>, failure: Option<Failure>, tls: Option<Facts>) -> Ended {
+    let mut ended = Ended { failure, tls, tls_error: None };
     match (cut, &mut ended.failure) {
         // The driver knows better than the engine why a connection broke.
         (Some(cut), Some(failure)) if matches!(failure.fault, Fault::Lost | Fault::Tls | Fault::Protocol | Fault::Cancelled) => {

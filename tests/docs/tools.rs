@@ -7,6 +7,7 @@ use postroad::cmd;
 pub type Tool = (&'static str, fn() -> Command);
 
 pub const TOOLS: &[Tool] = &[
+    ("imap-shell", cmd::imap_shell::command),
     ("mailq-run", cmd::mailq_run::command),
     ("mime-pack", cmd::mime_pack::command),
     ("mx-lookup", cmd::mx_lookup::command),

@@ -3,14 +3,14 @@
 use super::*;
 use proptest::prelude::*;
 
-const TODAY: Date = Date::constant(2026, 11, 22);
+const TERMS: Terms<'static> = Terms { encoding: Encoding { utf8: false }, today: Date::constant(2026, 11, 22), found: None };
 
 fn keys(query: &str) -> String {
-    compile(query, Encoding::default(), TODAY).unwrap_or_else(|error| panic!("{query}: {error}")).shown()
+    compile(query, &TERMS).unwrap_or_else(|error| panic!("{query}: {error}")).shown()
 }
 
 fn error(query: &str) -> CriteriaError {
-    compile(query, Encoding::default(), TODAY).err().unwrap_or_else(|| panic!("{query}: was taken"))
+    compile(query, &TERMS).err().unwrap_or_else(|| panic!("{query}: was taken"))
 }
 
 #[test]
@@ -72,13 +72,20 @@ fn what_is_no_query_is_told() {
 #[test]
 fn a_value_cannot_end_the_command() {
     use super::super::line::Part;
-    let line = compile("from \"x\r\na LOGOUT\"", Encoding::default(), TODAY).unwrap();
+    let line = compile("from \"x\r\na LOGOUT\"", &TERMS).unwrap();
     assert_eq!(line.parts(), [Part::Text("FROM ".into()), Part::Literal(b"x\r\na LOGOUT".to_vec())]);
 }
 
 #[test]
+fn what_was_found_stands_in_for_the_dollar() {
+    let found = Set::of(&[7, 8, 3]);
+    let terms = Terms { found: found.as_ref(), ..TERMS };
+    assert_eq!(compile("not $", &terms).unwrap().shown(), "NOT UID 3,7:8");
+}
+
+#[test]
 fn a_charset_is_named_where_it_is_wanted() {
-    let wants = |query, utf8| wants_charset(&compile(query, Encoding { utf8 }, TODAY).unwrap());
+    let wants = |query, utf8| wants_charset(&compile(query, &Terms { encoding: Encoding { utf8 }, ..TERMS }).unwrap());
     assert!(wants("from Jörg", false) && !wants("from Jörg", true));
     assert!(!wants("from alice", false) && !wants("from \"x\r\ny\"", false));
 }
@@ -102,7 +109,7 @@ fn the_table_is_sorted_and_each_key_compiles() {
 proptest! {
     #[test]
     fn no_query_makes_it_panic_or_inject(query in "(from|not|or|and|\\(|\\)|seen|\"a b\"|ä|1:\\*|since|today| |\r\n|\\{3\\}){0,20}") {
-        if let Ok(line) = compile(&query, Encoding::default(), TODAY) {
+        if let Ok(line) = compile(&query, &TERMS) {
             for part in line.parts() {
                 if let super::super::line::Part::Text(text) = part {
                     prop_assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{:?}", text);

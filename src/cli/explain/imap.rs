@@ -161,6 +161,7 @@ const CAPABILITIES: &[(&str, &str)] = &[
     ("SEARCH", "RFC 6203 and others: further ways to search"),
     ("SEARCHRES", "RFC 5182: $ stands for what the last search found"),
     ("SORT", "RFC 5256: the server sorts"),
+    ("SORT=DISPLAY", "RFC 5957: the server sorts by names as they are shown"),
     ("SPECIAL-USE", "RFC 6154: LIST says which mailbox is for drafts, sent mail, trash"),
     ("STARTTLS", "RFC 9051 6.2.1: TLS on this connection"),
     ("STATUS", "RFC 8438: STATUS says how large a mailbox is"),

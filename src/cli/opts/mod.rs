@@ -10,3 +10,4 @@ pub mod size;
 pub mod spool;
 pub mod tls;
 pub mod trace;
+pub mod way;

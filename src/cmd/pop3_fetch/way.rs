@@ -3,33 +3,29 @@
 use super::args::{Args, By};
 use super::target::Whose;
 use crate::cli::config::settings::Config;
-use crate::cli::exit::{Failure, OrStatus, Status};
+use crate::cli::exit::{Failure, Status};
 use crate::cli::opts::auth::Auth;
 use crate::cli::opts::server::{Chosen, account, named};
-use crate::cli::opts::tls::ClientTls;
-use crate::mail::server::{Host, Place, Scheme, Server};
-use crate::net::connection::Connection;
-use crate::net::dial::{DialError, Dialer};
-use crate::net::tls::client::{Client, ClientConfig as TlsConfig, Verify};
-use crate::net::tls::layer::Handshake;
+use crate::cli::opts::way::{self, Regard};
+use crate::mail::server::{Place, Scheme, Server};
 use crate::protocol::pop3::words::{ClientConfig, LoginBy, Timeouts};
 use crate::relay::route;
-use crate::relay::session::{Login, Via};
-use std::net::SocketAddr;
-use std::sync::Arc;
+use crate::relay::session::Login;
+use std::ops::Deref;
 
 pub struct Way {
-    /// The account's name.
-    pub name: Option<String>,
-    pub server: Server,
-    /// The host, path or program of it.
-    place: String,
-    pub tls: ClientTls,
-    client: Arc<Client>,
-    pub login: Option<Auth>,
+    to: way::Way,
     pub by: LoginBy,
     pub timeouts: Timeouts,
     discard: Vec<String>,
+}
+
+impl Deref for Way {
+    type Target = way::Way;
+
+    fn deref(&self) -> &way::Way {
+        &self.to
+    }
 }
 
 /// The servers that were asked for; never none.
@@ -98,20 +94,13 @@ impl Way {
         if login.as_ref().is_some_and(|login| login.authentication(false).optional) {
             return Err(Failure::text(Status::Usage, "--auth-optional: a mailbox is only shown to who logs in"));
         }
-        let secrets = login.as_ref().is_some_and(Auth::has_secrets);
-        let tls = args.tls.clone().resolve(&chosen.server, chosen.account.as_ref(), secrets)?;
-        let connector = tls.connector();
-        let connector = match purpose {
-            Purpose::Look => TlsConfig { verify: Verify::Report, report: true, ..connector },
-            Purpose::Hand => connector.reporting(),
-            Purpose::Mail if args.verbose > 0 || args.trace.is_any() => connector.reporting(),
-            Purpose::Mail => connector,
+        let regard = match purpose {
+            Purpose::Look => Regard::Only,
+            Purpose::Hand => Regard::Reported,
+            Purpose::Mail if args.verbose > 0 || args.trace.is_any() => Regard::Reported,
+            Purpose::Mail => Regard::Plain,
         };
-        let client = Client::new(connector);
-        if tls.ca.is_some() || tls.cert.is_some() {
-            client.prepare().or_status(Status::Config)?;
-        }
-        let named = !args.auth.mechanisms().is_empty() || chosen.account.as_ref().is_some_and(|account| !account.auth.is_empty());
+        let named = way::names_mechanisms(&args.auth, &chosen);
         let by = match args.login {
             Some(By::Auth) => LoginBy::Auth,
             Some(By::Apop) => LoginBy::Apop,
@@ -121,15 +110,7 @@ impl Way {
             None => LoginBy::Any,
         };
         Ok(Way {
-            name: chosen.name,
-            place: match &chosen.server.place {
-                Place::Host { host, .. } => host.to_string(),
-                _ => chosen.server.to_string(),
-            },
-            server: chosen.server,
-            tls,
-            client,
-            login,
+            to: way::Way::new(chosen, &args.tls, login, regard)?,
             by,
             timeouts: args.network.timeout().map_or_else(Timeouts::default, Timeouts::capped),
             discard: args.discard_capa.iter().map(|name| name.to_ascii_uppercase()).collect(),
@@ -151,51 +132,10 @@ impl Way {
         }
     }
 
-    /// What starts TLS with the server.
-    pub fn handshake(&self) -> Box<dyn Handshake> {
-        let host = match &self.server.place {
-            Place::Host { host: Host::Name(name), .. } => name.clone(),
-            Place::Host { host: Host::Address(address), .. } => address.to_string(),
-            _ => "localhost".to_owned(),
-        };
-        Box::new(self.client.to(self.tls.name.as_deref().unwrap_or(&host)))
-    }
-
     /// Whose mailbox it is, for what is remembered of it.
     pub fn whose<'a>(&'a self, hostname: &'a str) -> Whose<'a> {
         let user = self.login.as_ref().map_or("", Auth::user);
         let port = if let Place::Host { port, .. } = &self.server.place { *port } else { 0 };
         Whose { user, host: &self.place, port, hostname }
-    }
-
-    /// How it is called in messages.
-    pub fn title(&self) -> String {
-        match (&self.name, &self.server.place) {
-            (Some(name), _) => name.clone(),
-            (None, Place::Host { host, .. }) => host.to_string(),
-            (None, _) => self.server.to_string(),
-        }
-    }
-
-    /// Status 68 where there is no such host, 75 where nothing answers.
-    pub fn connect(&self, dialer: &Dialer) -> Result<(Connection, Via), Failure> {
-        let failed = |error: DialError| {
-            let status = if error.is_no_such_host() { Status::NoHost } else { Status::TryAgain };
-            Failure::new(status, error)
-        };
-        let local = |host: String, connection| (connection, Via { host, ..Via::default() });
-        match &self.server.place {
-            Place::Host { host, port } => {
-                let (name, addresses) = match host {
-                    Host::Name(name) => (name.clone(), dialer.lookup(name, *port).map_err(failed)?),
-                    Host::Address(address) => (address.to_string(), vec![SocketAddr::new(*address, *port)]),
-                };
-                let reached = dialer.addresses(&name, &addresses).map_err(failed)?;
-                Ok((reached.connection, Via { host: name, address: Some(reached.address.to_string()), ..Via::default() }))
-            }
-            Place::Socket(path) => Ok(local(path.display().to_string(), dialer.unix(path).map_err(failed)?)),
-            Place::Command(argv) => Ok(local(argv.join(" "), dialer.command(argv).map_err(failed)?)),
-            Place::Mx(domain) => Err(Failure::text(Status::Usage, format_args!("{domain}: no host"))),
-        }
     }
 }

@@ -23,6 +23,13 @@ impl IntoMaildir {
     /// `dir` has to be there, with `cur`, `new` and `tmp` in it. What an earlier run of this journal left in `tmp` goes: all that was
     /// announced there is settled since the journal was opened.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path, host: &str, journal: &Journal) -> Result<IntoMaildir, Stop> {
+        let target = IntoMaildir::without_journal(Arc::clone(&fs), dir, host, journal.tag())?;
+        sweep(fs.as_ref(), dir, journal.tag()).map_err(failed)?;
+        Ok(target)
+    }
+
+    /// The same where nobody notes down what came: a crash may leave files with `tag` in their names in `tmp`.
+    pub fn without_journal(fs: Arc<dyn Fs>, dir: &Path, host: &str, tag: &str) -> Result<IntoMaildir, Stop> {
         for part in ["cur", "new", "tmp"] {
             let path = dir.join(part);
             match present(fs.stat(&path)) {
@@ -35,8 +42,7 @@ impl IntoMaildir {
                 Err(error) => return Err(cannot(&format!("cannot look at {}: {error}", path.display()))),
             }
         }
-        sweep(fs.as_ref(), dir, journal.tag()).map_err(failed)?;
-        Ok(IntoMaildir { dir: dir.to_owned(), batch: Batch::new(fs, dir, host, journal.tag()) })
+        Ok(IntoMaildir { dir: dir.to_owned(), batch: Batch::new(fs, dir, host, tag) })
     }
 }
 

@@ -1,0 +1,163 @@
+//! The shell's commands: how they are called, what they do, what they send. What is not in this list is no command.
+
+/// One command.
+#[derive(Debug, Clone, Copy)]
+pub struct Command {
+    pub name: &'static str,
+    pub usage: &'static str,
+    /// In one line.
+    pub meaning: &'static str,
+    /// What goes over the wire.
+    pub sends: &'static str,
+}
+
+const fn command(name: &'static str, usage: &'static str, meaning: &'static str, sends: &'static str) -> Command {
+    Command { name, usage, meaning, sends }
+}
+
+/// Sorted by name.
+pub const COMMANDS: &[Command] = &[
+    command(
+        "acl",
+        "acl [MAILBOX [WHO RIGHTS]]",
+        "who may do what; with WHO: give these rights, '' takes all",
+        "MYRIGHTS, GETACL, SETACL, DELETEACL",
+    ),
+    command(
+        "append",
+        "append FILE|-|maildir DIR [MAILBOX]",
+        "put messages into the selected mailbox, or that one",
+        "APPEND MAILBOX (FLAGS) {SIZE}",
+    ),
+    command(
+        "capabilities",
+        "capabilities",
+        "what the server offers, each with its RFC",
+        "CAPABILITY, where it did not say so already",
+    ),
+    command("close", "close", "leave the mailbox; nothing is removed", "UNSELECT"),
+    command("copy", "copy SET MAILBOX", "copy messages into another mailbox", "UID COPY SET MAILBOX"),
+    command("examine", "examine MAILBOX [UIDVALIDITY]", "open a mailbox to be read only", "EXAMINE MAILBOX"),
+    command("explain", "explain COMMAND", "show what a command would send, and send nothing", "nothing"),
+    command("export", "export SET maildir DIR | SET mbox FILE", "bring messages home", "UID FETCH SET (UID BODY.PEEK[])"),
+    command(
+        "expunge",
+        "expunge [SET]",
+        "remove for good what is marked deleted, or only those of SET",
+        "EXPUNGE, UID EXPUNGE SET",
+    ),
+    command(
+        "fetch",
+        "fetch SET [ITEM..]",
+        "facts of messages; without ITEM flags, date, size, envelope",
+        "UID FETCH SET (UID ITEM..), with .PEEK",
+    ),
+    command(
+        "flag",
+        "flag SET FLAG..",
+        "set flags: seen, answered, flagged, deleted, draft, or keywords",
+        "UID STORE SET +FLAGS (FLAG..)",
+    ),
+    command("headers", "headers N", "the header of a message as it stands there", "UID FETCH N (UID BODY.PEEK[HEADER])"),
+    command("help", "help [COMMAND]", "this list, or all of one command", "nothing"),
+    command("id", "id", "say who we are, and ask the server the same", "ID (\"name\" \"postroad\" ..)"),
+    command("ls", "ls [-s] [PATTERN]", "mailboxes; * is anything, % stops at a level; -s: subscribed ones", "LIST \"\" PATTERN"),
+    command(
+        "meta",
+        "meta [MAILBOX [ENTRY [VALUE]]]",
+        "notes with a mailbox, '' for the server; VALUE '' removes one",
+        "GETMETADATA, SETMETADATA",
+    ),
+    command("mkdir", "mkdir MAILBOX [USE]", "make a mailbox; USE as drafts, sent, trash, junk, archive", "CREATE MAILBOX"),
+    command(
+        "move",
+        "move SET MAILBOX",
+        "move messages to another mailbox",
+        "UID MOVE SET MAILBOX, or UID COPY, UID STORE, UID EXPUNGE",
+    ),
+    command("noop", "noop", "ask what is new", "NOOP"),
+    command("quit", "quit", "the end", "LOGOUT"),
+    command("quota", "quota [MAILBOX]", "how much is used, and how much may be", "GETQUOTAROOT MAILBOX"),
+    command("raw", "raw LINE  or  .LINE", "send a line as it is, with a tag before it; {<FILE} is a literal", "LINE"),
+    command("rename", "rename MAILBOX NAME", "give a mailbox another name", "RENAME MAILBOX NAME"),
+    command("rm", "rm SET", "mark messages deleted; expunge removes them", "UID STORE SET +FLAGS (\\Deleted)"),
+    command("rmdir", "rmdir MAILBOX", "remove a mailbox, with all that is in it", "DELETE MAILBOX"),
+    command(
+        "save",
+        "save N[.PART] FILE|DIR|-",
+        "write a message, or a part of it decoded, to a file that is not there yet",
+        "UID FETCH N (BODY.PEEK[PART])",
+    ),
+    command("search", "search [QUERY]", "UIDs of the messages that fit; $ stands for them afterwards", "UID SEARCH KEYS"),
+    command(
+        "select",
+        "select MAILBOX [UIDVALIDITY]",
+        "open a mailbox; with UIDVALIDITY: only if UIDs noted then still hold",
+        "SELECT MAILBOX",
+    ),
+    command(
+        "show",
+        "show N[.PART]",
+        "a message to be read: its main fields, its text decoded, its other parts by name",
+        "UID FETCH N (BODY.PEEK[])",
+    ),
+    command(
+        "sort",
+        "sort KEY[,KEY..] [QUERY]",
+        "the same in an order: date, -date, from, subject, size, arrival, to, cc",
+        "UID SORT (KEY..) UTF-8 KEYS",
+    ),
+    command("status", "status [MAILBOX..]", "counts of mailboxes", "STATUS MAILBOX (MESSAGES UNSEEN UIDNEXT UIDVALIDITY ..)"),
+    command("subscribe", "subscribe MAILBOX", "put a mailbox on the list of ls -s", "SUBSCRIBE MAILBOX"),
+    command(
+        "thread",
+        "thread [ALGORITHM] [QUERY]",
+        "conversations among the messages that fit",
+        "UID THREAD REFERENCES UTF-8 KEYS",
+    ),
+    command("tree", "tree [-s] [PATTERN]", "mailboxes as a tree", "LIST \"\" PATTERN"),
+    command("undelete", "undelete SET", "take the mark of rm away", "UID STORE SET -FLAGS (\\Deleted)"),
+    command("unflag", "unflag SET FLAG..", "take flags away", "UID STORE SET -FLAGS (FLAG..)"),
+    command("unsubscribe", "unsubscribe MAILBOX", "take a mailbox from the list of ls -s", "UNSUBSCRIBE MAILBOX"),
+];
+
+/// The command of that name.
+pub fn named(name: &str) -> Option<&'static Command> {
+    COMMANDS.iter().find(|command| command.name == name)
+}
+
+/// A name that is likely meant: it begins alike, or has the same letters but one.
+pub fn near(name: &str) -> Option<&'static str> {
+    let names = || COMMANDS.iter().map(|command| command.name);
+    names()
+        .find(|known| name.len() >= 2 && known.starts_with(name))
+        .or_else(|| names().find(|known| name.len() > 3 && one_off(known, name)))
+}
+
+fn one_off(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let start = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let end = a[start..].iter().rev().zip(b[start..].iter().rev()).take_while(|(a, b)| a == b).count();
+    a.len().max(b.len()) - start - end <= 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_sorted_and_each_usage_names_its_command() {
+        assert!(COMMANDS.is_sorted_by_key(|command| command.name));
+        for command in COMMANDS {
+            assert!(command.usage.starts_with(command.name), "{}", command.name);
+        }
+    }
+
+    #[test]
+    fn a_slip_is_understood() {
+        assert_eq!(
+            (near("serch"), near("sel"), near("x"), near("fetsch")),
+            (Some("search"), Some("select"), None, Some("fetch"))
+        );
+    }
+}

@@ -1,0 +1,408 @@
+//! What a typed command comes to: the lines of the protocol that it sends, and what is to be made of their answers. Nothing is sent here.
+
+pub mod kinds;
+
+use super::criteria::{self, Terms, wants_charset};
+use super::flags::{Flag, is_atom};
+use super::items;
+use super::line::{self, Line, LineError, Part};
+use super::order;
+use super::set::Set;
+use super::words::{Parens, Word, verb, words};
+use kinds::{Context, From, Plan, PlanError, Store, Take, View};
+use std::path::PathBuf;
+
+/// What a typed line is to do.
+pub fn plan(typed: &str, context: &Context<'_>) -> Result<Plan, PlanError> {
+    let typed = typed.trim();
+    if typed.is_empty() || typed.starts_with('#') {
+        return Ok(Plan::Rest);
+    }
+    if let Some(raw) = typed.strip_prefix('.') {
+        return send_raw(raw);
+    }
+    let (name, rest) = verb(typed);
+    let name = name.to_ascii_lowercase();
+    let Some(command) = super::commands::named(&name) else {
+        let near = super::commands::near(&name).map(|near| format!(" (is it {near}?)")).unwrap_or_default();
+        return Err(PlanError::Unknown(name, near));
+    };
+    let planner = Planner { context, usage: command.usage };
+    match name.as_str() {
+        "raw" => return send_raw(rest),
+        "explain" => return plan(rest, context).map(|plan| Plan::Explain(Box::new(plan))),
+        "search" => return planner.search(rest),
+        "fetch" => return planner.fetch(rest),
+        "sort" | "thread" => return planner.ordered(&name, rest),
+        _ => {}
+    }
+    planner.by_words(&name, &words(rest, Parens::Inside)?)
+}
+
+fn send_raw(text: &str) -> Result<Plan, PlanError> {
+    if text.contains(['\r', '\n', '\0']) {
+        return Err(PlanError::LineEnd);
+    }
+    if text.trim().is_empty() {
+        return Err(PlanError::Usage("raw LINE"));
+    }
+    let line = line::typed(text.trim());
+    if let Some(Part::Text(last)) = line.parts().last()
+        && let Some(at) = last.rfind('{').filter(|_| last.ends_with('}'))
+        && last[at + 1..last.len() - 1].trim_end_matches('+').bytes().all(|byte| byte.is_ascii_digit())
+    {
+        return Err(PlanError::Literal(last[at..].to_owned()));
+    }
+    Ok(Plan::Send { lines: vec![line], view: View::Raw })
+}
+
+struct Planner<'a> {
+    context: &'a Context<'a>,
+    usage: &'static str,
+}
+
+impl Planner<'_> {
+    fn line(&self, command: &str) -> Line {
+        Line::new(command, self.context.encoding)
+    }
+
+    fn send<T: Into<Vec<Line>>>(lines: T, view: View) -> Plan {
+        Plan::Send { lines: lines.into(), view }
+    }
+
+    fn usage<T>(&self) -> Result<T, PlanError> {
+        Err(PlanError::Usage(self.usage))
+    }
+
+    fn offered(&self, name: &'static str) -> Result<(), PlanError> {
+        if self.context.capabilities.offers(name) { Ok(()) } else { Err(PlanError::NotOffered(name)) }
+    }
+
+    fn selected(&self) -> Result<&str, PlanError> {
+        self.context.selected.ok_or(PlanError::NoMailbox)
+    }
+
+    /// A set of UIDs in the selected mailbox; `$` is what was found there.
+    fn set(&self, word: &Word) -> Result<Set, PlanError> {
+        self.selected()?;
+        match word.text.parse()? {
+            Set::Saved => self.context.found.cloned().ok_or(PlanError::NothingFound),
+            set => Ok(set),
+        }
+    }
+
+    fn terms(&self) -> Terms<'_> {
+        Terms { encoding: self.context.encoding, today: self.context.today, found: self.context.found }
+    }
+
+    fn search(&self, query: &str) -> Result<Plan, PlanError> {
+        self.selected()?;
+        let keys = criteria::compile(query, &self.terms())?;
+        let mut line = self.line("UID SEARCH");
+        if self.context.capabilities.offers("ESEARCH") {
+            line = line.word("RETURN (ALL)");
+        }
+        if wants_charset(&keys) {
+            line = line.word("CHARSET UTF-8");
+        }
+        Ok(Self::send([line.line(keys)], View::Found))
+    }
+
+    fn ordered(&self, name: &str, rest: &str) -> Result<Plan, PlanError> {
+        self.selected()?;
+        let (first, query) = verb(rest);
+        let (how, query, command, view) = if name == "sort" {
+            self.offered("SORT")?;
+            if first.is_empty() {
+                return self.usage();
+            }
+            (order::on_the_wire(&order::keys(first)?), query, "UID SORT", View::Found)
+        } else {
+            let offered: Vec<&str> = self.context.capabilities.values("THREAD").collect();
+            let Some(best) = offered.iter().find(|name| name.eq_ignore_ascii_case("REFERENCES")).or(offered.first()) else {
+                return Err(PlanError::NotOffered("THREAD"));
+            };
+            let (algorithm, query) = match order::algorithm(first) {
+                Ok(named) => (named, query),
+                Err(_) => (order::algorithm(best)?, rest),
+            };
+            (algorithm.to_owned(), query, "UID THREAD", View::Threads)
+        };
+        let keys = criteria::compile(query, &self.terms())?;
+        // RFC 5256 section 3: the character set is no choice there.
+        let charset = if wants_charset(&keys) || self.context.encoding.utf8 { "UTF-8" } else { "US-ASCII" };
+        Ok(Self::send([self.line(command).word(&how).word(charset).line(keys)], view))
+    }
+
+    fn fetch(&self, rest: &str) -> Result<Plan, PlanError> {
+        let (set, typed) = verb(rest);
+        if set.is_empty() {
+            return self.usage();
+        }
+        let set = self.set(&Word::plain(set))?;
+        let items = items::on_the_wire(typed, self.context.seen)?;
+        Ok(Self::send([self.line("UID FETCH").word(&set.to_string()).word(&items)], View::Messages))
+    }
+
+    fn by_words(&self, name: &str, words: &[Word]) -> Result<Plan, PlanError> {
+        match name {
+            "ls" | "tree" => self.list(name, words),
+            "select" | "examine" => self.select(name, words),
+            "mkdir" | "rmdir" | "rename" | "subscribe" | "unsubscribe" => self.of_mailboxes(name, words),
+            "status" => self.status(words),
+            "flag" | "unflag" | "rm" | "undelete" => self.store(name, words),
+            "copy" | "move" => self.transfer(name, words),
+            "expunge" => self.expunge(words),
+            "close" | "noop" | "id" | "capabilities" | "quit" => self.alone(name, words),
+            "headers" | "show" | "save" => self.read(name, words),
+            "export" => self.export(words),
+            "append" => self.append(words),
+            "quota" | "acl" | "meta" => self.about(name, words),
+            "help" => match words {
+                [] => Ok(Plan::Help(None)),
+                [word] => Ok(Plan::Help(Some(word.text.clone()))),
+                _ => self.usage(),
+            },
+            _ => self.usage(),
+        }
+    }
+
+    fn list(&self, name: &str, words: &[Word]) -> Result<Plan, PlanError> {
+        let (subscribed, words) = match words {
+            [first, rest @ ..] if first.is("-s") => (true, rest),
+            all => (false, all),
+        };
+        let pattern = match words {
+            [] => "*",
+            [word] => word.text.as_str(),
+            _ => return self.usage(),
+        };
+        let capabilities = self.context.capabilities;
+        let extended = capabilities.offers("LIST-EXTENDED");
+        let line = match (subscribed, extended) {
+            (true, true) => self.line("LIST (SUBSCRIBED) \"\""),
+            (true, false) => self.line("LSUB \"\""),
+            (false, _) => self.line("LIST \"\""),
+        };
+        let mut line = line.pattern(pattern)?;
+        if extended {
+            let special = if capabilities.offers("SPECIAL-USE") { " SPECIAL-USE" } else { "" };
+            line = line.word(&format!("RETURN (CHILDREN{special})"));
+        }
+        Ok(Self::send([line], if name == "tree" { View::Tree } else { View::Mailboxes }))
+    }
+
+    fn select(&self, name: &str, words: &[Word]) -> Result<Plan, PlanError> {
+        let (mailbox, uid_validity) = match words {
+            [mailbox] => (&mailbox.text, None),
+            [mailbox, number] => match number.text.parse() {
+                Ok(number) => (&mailbox.text, Some(number)),
+                Err(_) => return self.usage(),
+            },
+            _ => return self.usage(),
+        };
+        let verb = if name == "examine" || self.context.read_only { "EXAMINE" } else { "SELECT" };
+        Ok(Plan::Select { line: self.line(verb).mailbox(mailbox)?, name: mailbox.clone(), uid_validity })
+    }
+
+    fn of_mailboxes(&self, name: &str, words: &[Word]) -> Result<Plan, PlanError> {
+        let line = match (name, words) {
+            ("mkdir", [mailbox]) => self.line("CREATE").mailbox(&mailbox.text)?,
+            ("mkdir", [mailbox, special]) => {
+                self.offered("CREATE-SPECIAL-USE")?;
+                self.line("CREATE").mailbox(&mailbox.text)?.word(&format!("(USE ({}))", special_use(&special.text)?))
+            }
+            ("rmdir", [mailbox]) => self.line("DELETE").mailbox(&mailbox.text)?,
+            ("rename", [from, to]) => self.line("RENAME").mailbox(&from.text)?.mailbox(&to.text)?,
+            ("subscribe", [mailbox]) => self.line("SUBSCRIBE").mailbox(&mailbox.text)?,
+            ("unsubscribe", [mailbox]) => self.line("UNSUBSCRIBE").mailbox(&mailbox.text)?,
+            _ => return self.usage(),
+        };
+        Ok(Self::send([line], View::Nothing))
+    }
+
+    fn status(&self, words: &[Word]) -> Result<Plan, PlanError> {
+        let capabilities = self.context.capabilities;
+        let mut items = "MESSAGES UNSEEN UIDNEXT UIDVALIDITY".to_owned();
+        for (offered, item) in [("STATUS=SIZE", " SIZE"), ("CONDSTORE", " HIGHESTMODSEQ"), ("OBJECTID", " MAILBOXID")] {
+            if capabilities.offers(offered) {
+                items.push_str(item);
+            }
+        }
+        let names: Vec<&str> = match words {
+            [] => vec![self.selected()?],
+            words => words.iter().map(|word| word.text.as_str()).collect(),
+        };
+        let lines = names.into_iter().map(|name| Ok(self.line("STATUS").mailbox(name)?.word(&format!("({items})"))));
+        Ok(Self::send(lines.collect::<Result<Vec<_>, LineError>>()?, View::Counts))
+    }
+
+    fn store(&self, name: &str, words: &[Word]) -> Result<Plan, PlanError> {
+        let [set, flags @ ..] = words else { return self.usage() };
+        let set = self.set(set)?;
+        let flags = match (name, flags) {
+            ("rm" | "undelete", []) => "\\Deleted".to_owned(),
+            ("flag" | "unflag", [_, ..]) => {
+                let named: Vec<Flag> = flags.iter().map(|word| Flag::named(&word.text)).collect::<Result<_, _>>()?;
+                named.iter().map(Flag::as_str).collect::<Vec<_>>().join(" ")
+            }
+            _ => return self.usage(),
+        };
+        let how = if matches!(name, "flag" | "rm") { "+FLAGS" } else { "-FLAGS" };
+        Ok(Self::send([self.line("UID STORE").word(&set.to_string()).word(how).word(&format!("({flags})"))], View::Messages))
+    }
+
+    fn transfer(&self, name: &str, words: &[Word]) -> Result<Plan, PlanError> {
+        let [set, mailbox] = words else { return self.usage() };
+        let set = self.set(set)?.to_string();
+        let to = |command: &str| self.line(command).word(&set).mailbox(&mailbox.text);
+        if name == "copy" {
+            return Ok(Self::send([to("UID COPY")?], View::Nothing));
+        }
+        if self.context.capabilities.offers("MOVE") {
+            return Ok(Self::send([to("UID MOVE")?], View::Nothing));
+        }
+        // RFC 6851 section 3.3 says what MOVE stands for. Without UIDPLUS an EXPUNGE would remove what others marked.
+        self.offered("UIDPLUS").map_err(|_| PlanError::NotOffered("MOVE, nor UIDPLUS in place of it: say copy, then rm"))?;
+        let mark = self.line("UID STORE").word(&set).word("+FLAGS.SILENT (\\Deleted)");
+        Ok(Self::send([to("UID COPY")?, mark, self.line("UID EXPUNGE").word(&set)], View::Nothing))
+    }
+
+    fn expunge(&self, words: &[Word]) -> Result<Plan, PlanError> {
+        self.selected()?;
+        match words {
+            [] => Ok(Self::send([self.line("EXPUNGE")], View::Nothing)),
+            [set] => {
+                self.offered("UIDPLUS")?;
+                Ok(Self::send([self.line("UID EXPUNGE").word(&self.set(set)?.to_string())], View::Nothing))
+            }
+            _ => self.usage(),
+        }
+    }
+
+    fn alone(&self, name: &str, words: &[Word]) -> Result<Plan, PlanError> {
+        if !words.is_empty() {
+            return self.usage();
+        }
+        Ok(match name {
+            "noop" => Self::send([self.line("NOOP")], View::Nothing),
+            "close" => {
+                self.selected()?;
+                self.offered("UNSELECT")?;
+                Self::send([self.line("UNSELECT")], View::Nothing)
+            }
+            "id" => {
+                self.offered("ID")?;
+                let line = self.line("ID (\"name\" \"postroad\" \"version\"");
+                Self::send([line.word(concat!("\"", env!("CARGO_PKG_VERSION"), "\")"))], View::Server)
+            }
+            "capabilities" => Plan::Capabilities,
+            _ => Plan::Quit,
+        })
+    }
+
+    fn read(&self, name: &str, words: &[Word]) -> Result<Plan, PlanError> {
+        let (which, take) = match (name, words) {
+            ("headers", [which]) => (which, Take::Header),
+            ("show", [which]) => (which, Take::Text),
+            ("save", [which, file]) => (which, Take::File(PathBuf::from(&file.text))),
+            _ => return self.usage(),
+        };
+        self.selected()?;
+        let (number, part) = match which.text.split_once('.') {
+            Some((number, part)) if take != Take::Header => (number, Some(part)),
+            _ => (which.text.as_str(), None),
+        };
+        let uid = self.set(&Word::plain(number))?.single().ok_or(PlanError::One)?;
+        // `section-part = nz-number *("." nz-number)` (RFC 9051 section 9)
+        let is_part = |part: &str| part.split('.').all(|n| n.parse::<u32>().is_ok_and(|n| n > 0) && !n.starts_with('+'));
+        match part {
+            Some(part) if !is_part(part) => Err(PlanError::PartNumber(part.to_owned())),
+            part => Ok(Plan::Read { uid, part: part.map(str::to_owned), take }),
+        }
+    }
+
+    fn export(&self, words: &[Word]) -> Result<Plan, PlanError> {
+        let [set, store, path] = words else { return self.usage() };
+        let store = match () {
+            () if store.is("maildir") => Store::Maildir,
+            () if store.is("mbox") => Store::Mbox,
+            () => return self.usage(),
+        };
+        Ok(Plan::Export { set: self.set(set)?, store, path: PathBuf::from(&path.text) })
+    }
+
+    fn append(&self, words: &[Word]) -> Result<Plan, PlanError> {
+        let (from, rest) = match words {
+            [first, dir, rest @ ..] if first.is("maildir") => (From::Maildir(PathBuf::from(&dir.text)), rest),
+            [first, rest @ ..] if first.is("-") => (From::Stdin, rest),
+            [first, rest @ ..] => (From::File(PathBuf::from(&first.text)), rest),
+            [] => return self.usage(),
+        };
+        let mailbox = match rest {
+            [] => self.selected()?.to_owned(),
+            [mailbox] => mailbox.text.clone(),
+            _ => return self.usage(),
+        };
+        Ok(Plan::Append { from, mailbox })
+    }
+
+    fn about(&self, name: &str, words: &[Word]) -> Result<Plan, PlanError> {
+        let mailbox = words.first().map_or(self.context.selected.unwrap_or("INBOX"), |word| word.text.as_str());
+        let of = |command: &str| self.line(command).mailbox(mailbox);
+        Ok(match (name, words) {
+            ("quota", [] | [_]) => {
+                self.offered("QUOTA")?;
+                Self::send([of("GETQUOTAROOT")?], View::Quotas)
+            }
+            ("acl", words) => {
+                self.offered("ACL")?;
+                match words {
+                    [] | [_] => Self::send([of("MYRIGHTS")?, of("GETACL")?], View::Rights),
+                    [_, who, rights] if rights.text.is_empty() => {
+                        Self::send([of("DELETEACL")?.astring(&who.text)?], View::Nothing)
+                    }
+                    [_, who, rights] => Self::send([of("SETACL")?.astring(&who.text)?.astring(&rights.text)?], View::Nothing),
+                    _ => return self.usage(),
+                }
+            }
+            ("meta", words) => {
+                let server_only = mailbox.is_empty() && self.context.capabilities.offers("METADATA-SERVER");
+                if !server_only {
+                    self.offered("METADATA")?;
+                }
+                match words {
+                    [] | [_] => Self::send(
+                        [self.line("GETMETADATA (DEPTH infinity)").mailbox(mailbox)?.word("(/private /shared)")],
+                        View::Notes,
+                    ),
+                    [_, entry] => Self::send([of("GETMETADATA")?.word(entry_name(&entry.text)?)], View::Notes),
+                    [_, entry, value] => {
+                        let line = of("SETMETADATA")?.word(&format!("({}", entry_name(&entry.text)?));
+                        let line = if value.text.is_empty() { line.word("NIL") } else { line.value(&value.text)? };
+                        Self::send([line.closed()], View::Nothing)
+                    }
+                    _ => return self.usage(),
+                }
+            }
+            _ => return self.usage(),
+        })
+    }
+}
+
+/// `entry` of RFC 5464 section 5, which is an astring that needs no quotes here.
+fn entry_name(text: &str) -> Result<&str, PlanError> {
+    let fits = text.starts_with('/') && is_atom(text) && !text.ends_with('/') && !text.contains("//");
+    if fits { Ok(text) } else { Err(PlanError::Word(text.to_owned(), "no entry; those are like /private/comment")) }
+}
+
+/// RFC 6154 section 2 and RFC 8457.
+fn special_use(text: &str) -> Result<String, PlanError> {
+    const USES: [&str; 8] = ["All", "Archive", "Drafts", "Flagged", "Important", "Junk", "Sent", "Trash"];
+    let bare = text.strip_prefix('\\').unwrap_or(text);
+    let known = USES.iter().find(|known| known.eq_ignore_ascii_case(bare));
+    known.map(|known| format!("\\{known}")).ok_or_else(|| PlanError::Use(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests;

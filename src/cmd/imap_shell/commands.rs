@@ -1,0 +1,145 @@
+//! One typed command after the other, each with its status.
+
+use super::hearing::{Facets, Hearing};
+use super::output::Facts;
+use super::shell::{Shell, Stop};
+use super::{append, export, help, reading, tree};
+use crate::browse::line::Line;
+use crate::browse::plan::kinds::{Context, Plan, PlanError, View};
+use crate::browse::plan::plan;
+use crate::browse::session::Lead;
+use crate::browse::set::Set;
+use crate::cli::exit::Status;
+use crate::cli::explain::imap::capability;
+use crate::cli::stdio::say;
+use crate::protocol::imap::code::StatusKind;
+use crate::protocol::imap::words::Place;
+
+impl Shell<'_> {
+    /// Runs one command; what went wrong with it was told.
+    pub fn run(&mut self, lead: &mut Lead, typed: &str) -> Result<Status, Stop> {
+        let plan = match self.plan(lead, typed) {
+            Ok(plan) => plan,
+            Err(error) => {
+                say(&format!("imap-shell: {error}"));
+                return Ok(status_of(&error));
+            }
+        };
+        let status = self.carry_out(lead, plan);
+        self.out.flush()?;
+        status
+    }
+
+    fn plan(&self, lead: &Lead, typed: &str) -> Result<Plan, PlanError> {
+        let context = Context {
+            encoding: lead.encoding,
+            today: self.today,
+            capabilities: &lead.capabilities,
+            selected: self.mailbox.as_deref(),
+            found: self.found.as_ref(),
+            seen: self.args.seen,
+            read_only: self.args.read_only,
+        };
+        plan(typed, &context)
+    }
+
+    fn carry_out(&mut self, lead: &mut Lead, plan: Plan) -> Result<Status, Stop> {
+        match plan {
+            Plan::Rest => Ok(Status::Done),
+            Plan::Quit => Err(Stop::Quit),
+            Plan::Help(name) => help::show(&mut self.out, name.as_deref()),
+            Plan::Explain(plan) => self.explain(&plan),
+            Plan::Capabilities => self.capabilities(lead),
+            Plan::Select { line, name, uid_validity } => self.select(lead, line, name, uid_validity),
+            Plan::Send { lines, view } => self.send_all(lead, lines, &view),
+            Plan::Read { uid, part, take } => reading::read(self, lead, uid, part.as_deref(), &take),
+            Plan::Export { set, store, path } => export::export(self, lead, &set, store, &path),
+            Plan::Append { from, mailbox } => append::append(self, lead, &from, &mailbox),
+        }
+    }
+
+    fn explain(&mut self, plan: &Plan) -> Result<Status, Stop> {
+        let lines = match plan {
+            Plan::Send { lines, .. } => lines.iter().map(Line::shown).collect(),
+            Plan::Select { line, .. } => vec![line.shown()],
+            other => reading::lines(other),
+        };
+        for line in lines {
+            self.out.row(&Facts::default().fact("line", line))?;
+        }
+        Ok(Status::Done)
+    }
+
+    fn capabilities(&mut self, lead: &mut Lead) -> Result<Status, Stop> {
+        for name in lead.capabilities.names.clone() {
+            let told = capability(&name);
+            self.out.row(&Facts::default().fact("capability", name).fact("meaning", told))?;
+        }
+        Ok(Status::Done)
+    }
+
+    fn select(&mut self, lead: &mut Lead, line: Line, name: String, wanted: Option<u32>) -> Result<Status, Stop> {
+        let before = (self.mailbox.take(), self.uid_validity.take(), self.found.take());
+        let mut facets = Facets::default();
+        let Some((done, status)) = self.send(lead, line, &View::Selected, &mut |hearing| facets = hearing.facets)? else {
+            return Ok(Status::NoInput);
+        };
+        if done.status.kind != StatusKind::Ok {
+            return Ok(status);
+        }
+        if let (Some(wanted), found) = (wanted, facets.uid_validity)
+            && found != Some(wanted)
+        {
+            // RFC 9051 section 2.3.1.1: UIDs that were noted under another number name other messages now.
+            let found = found.map_or_else(|| "unknown".to_owned(), |found| found.to_string());
+            say(&format!("imap-shell: {name}: its UIDVALIDITY is {found}, not {wanted}: UIDs that were noted are void"));
+            return Ok(Status::Data);
+        }
+        let (old_name, old_validity, old_found) = before;
+        if old_name.as_ref() == Some(&name) && facets.uid_validity.is_some() && facets.uid_validity == old_validity {
+            self.found = old_found;
+        }
+        let read_only = matches!(done.place, Place::Selected { read_only: true, .. });
+        let row = Facts::default().fact("mailbox", name.clone()).fact("exists", facets.exists);
+        let row = row.fact("uidvalidity", facets.uid_validity).fact("uidnext", facets.uid_next);
+        let row = row.only_json("highestmodseq", facets.mod_seq).only_json("read_only", read_only);
+        self.out.row(&row.column(Some(if read_only { "ro" } else { "rw" }.to_owned())))?;
+        (self.mailbox, self.uid_validity) = (Some(name), facets.uid_validity);
+        Ok(status)
+    }
+
+    fn send_all(&mut self, lead: &mut Lead, lines: Vec<Line>, view: &View) -> Result<Status, Stop> {
+        let mut worst = Status::Done;
+        let mut found = Vec::new();
+        let mut mailboxes = Vec::new();
+        for line in lines {
+            let take = &mut |hearing: &mut Hearing<'_>| {
+                found.append(&mut hearing.found);
+                mailboxes.append(&mut hearing.mailboxes);
+            };
+            let Some((done, status)) = self.send(lead, line, view, take)? else { return Ok(Status::NoInput) };
+            worst = if worst == Status::Done { status } else { worst };
+            // One of several mailboxes may be missing; steps of a move must not go on.
+            if done.status.kind != StatusKind::Ok && *view != View::Counts {
+                return Ok(worst);
+            }
+        }
+        if *view == View::Found && worst != Status::Refused {
+            self.found = Set::of(&found);
+        }
+        if *view == View::Tree {
+            tree::show(&mut self.out, &mailboxes, lead.encoding)?;
+        }
+        if !matches!(lead.place, Place::Selected { .. }) {
+            (self.mailbox, self.found, self.uid_validity) = (None, None, None);
+        }
+        Ok(worst)
+    }
+}
+
+fn status_of(error: &PlanError) -> Status {
+    match error {
+        PlanError::NotOffered(_) => Status::Refused,
+        _ => Status::Usage,
+    }
+}

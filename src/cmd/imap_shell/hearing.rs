@@ -1,0 +1,223 @@
+//! What is made of the answers to one command: rows as they come, and all that could not be read as it came.
+
+use super::output::{Facts, Out};
+use super::rows;
+use crate::browse::line::Encoding;
+use crate::browse::plan::kinds::View;
+use crate::browse::session::{Heard, Lead};
+use crate::cli::stdio::{StdoutError, say};
+use crate::protocol::imap::code::{Code, Word};
+use crate::protocol::imap::fetch::Attribute;
+use crate::protocol::imap::framing::Opened;
+use crate::protocol::imap::mailbox::Listed;
+use crate::protocol::imap::response::{Raw, Response};
+use crate::protocol::imap::words::{Piece, Received};
+use serde_json::Value;
+
+/// Most UIDs that are remembered for `$`, and most mailboxes of a tree.
+const MOST: usize = 1_000_000;
+
+/// What a mailbox says of itself when it is selected.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Facets {
+    pub exists: Option<u32>,
+    pub uid_validity: Option<u32>,
+    pub uid_next: Option<u32>,
+    pub mod_seq: Option<u64>,
+}
+
+/// Hears one command.
+pub struct Hearing<'a> {
+    pub out: &'a mut Out,
+    pub view: &'a View,
+    pub mailbox: &'a str,
+    pub quiet: bool,
+    /// UIDs that were found.
+    pub found: Vec<u32>,
+    pub mailboxes: Vec<Listed>,
+    pub facets: Facets,
+    /// Something could not be read, and was shown as it came.
+    pub damaged: bool,
+    pub failed: Option<StdoutError>,
+    /// Rows that were printed.
+    pub rows: usize,
+}
+
+impl<'a> Hearing<'a> {
+    pub fn new(out: &'a mut Out, view: &'a View, mailbox: &'a str, quiet: bool) -> Hearing<'a> {
+        Hearing {
+            out,
+            view,
+            mailbox,
+            quiet,
+            found: Vec::new(),
+            mailboxes: Vec::new(),
+            facets: Facets::default(),
+            damaged: false,
+            failed: None,
+            rows: 0,
+        }
+    }
+
+    pub fn hear(&mut self, lead: &Lead, heard: Heard) {
+        if self.failed.is_some() {
+            return;
+        }
+        let done = match heard {
+            Heard::Received(received) => self.received(&received, lead.encoding),
+            Heard::Literal(piece) => self.literal(piece),
+            Heard::Idling => Ok(()),
+        };
+        if let Err(error) = done {
+            self.failed = Some(error);
+            lead.abandon();
+        }
+    }
+
+    fn row(&mut self, row: &Facts) -> Result<(), StdoutError> {
+        self.rows += 1;
+        self.out.row(row)
+    }
+
+    fn all(&mut self, rows: &[Facts]) -> Result<(), StdoutError> {
+        rows.iter().try_for_each(|row| self.row(row))
+    }
+
+    fn received(&mut self, received: &Received, encoding: Encoding) -> Result<(), StdoutError> {
+        self.warn(&received.response);
+        self.damaged |= received.response.is_damaged();
+        if let Response::Unparsed(why) = &received.response {
+            say(&format!("imap-shell: a response that cannot be read: {why}"));
+            return self.out.raw(&received.raw.bytes);
+        }
+        if *self.view == View::Raw {
+            return self.raw(&received.raw);
+        }
+        self.note(&received.response);
+        match (&received.response, self.view) {
+            (Response::List(listed) | Response::Lsub(listed), View::Mailboxes) => self.row(&rows::listed(listed, encoding)),
+            (Response::List(listed) | Response::Lsub(listed), View::Tree) if self.mailboxes.len() < MOST => {
+                self.mailboxes.push(listed.clone());
+                Ok(())
+            }
+            (Response::MailboxStatus(mailbox, items), View::Counts) => self.row(&rows::counts(mailbox, items, encoding)),
+            (Response::Search(found) | Response::Sort(found), View::Found) => self.numbers(found.numbers.iter().copied()),
+            (Response::Esearch(found), View::Found) => match &found.all {
+                // A range may name four thousand million: the server has not shown that it has as many.
+                Some(all) => {
+                    let most = MOST.saturating_sub(self.found.len());
+                    if all.count().is_none_or(|count| count > most as u64) {
+                        say(&format!("imap-shell: more than {MOST} messages: only so many are shown"));
+                        self.damaged = true;
+                    }
+                    self.numbers(all.numbers().take(most))
+                }
+                None => Ok(()),
+            },
+            (Response::Thread(threads), View::Threads) => self.all(&rows::threads(threads)),
+            (Response::Fetch(fetch), View::Messages) if fetch.uid().is_some() || !is_update(&fetch.attributes) => {
+                self.row(&rows::message(fetch, self.mailbox))
+            }
+            (Response::Quota(quota), View::Quotas) => self.all(&rows::quotas(quota)),
+            (Response::Acl(acl), View::Rights) => self.all(&rows::rights(acl, encoding)),
+            (Response::MyRights(mine), View::Rights) => self.row(&rows::my_rights(mine, encoding)),
+            (Response::Metadata(notes), View::Notes) => self.all(&rows::notes(notes, encoding)),
+            (Response::Id(fields), View::Server) => {
+                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                let row = |(name, value): &(Vec<u8>, Option<Vec<u8>>)| {
+                    Facts::default().fact("field", text(name)).fact("value", value.as_deref().map(text))
+                };
+                let all: Vec<Facts> = fields.iter().map(row).collect();
+                self.all(&all)
+            }
+            // MOVE tells of its copies before it is done (RFC 6851 section 4.3).
+            (Response::Status(status), View::Nothing) => match &status.code {
+                Some(code) => self.code(code),
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// Where copies went, and as what.
+    pub fn code(&mut self, code: &Code) -> Result<(), StdoutError> {
+        let row = Facts::default();
+        match code {
+            Code::CopyUid { validity, from, to } => {
+                let row = row.only_json("uidvalidity", *validity).fact("uids", from.to_string()).fact("new_uids", to.to_string());
+                self.row(&row)
+            }
+            Code::AppendUid { validity, uids } => {
+                let uid = uids.to_string();
+                let shown = uid.parse::<u32>().map_or(Value::from(uid), Value::from);
+                self.row(&row.fact("mailbox", self.mailbox).only_json("uidvalidity", *validity).fact("uid", shown))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn numbers(&mut self, numbers: impl Iterator<Item = u32>) -> Result<(), StdoutError> {
+        for number in numbers {
+            if self.found.len() < MOST {
+                self.found.push(number);
+            }
+            self.row(&Facts::default().only_json("mailbox", self.mailbox).fact("uid", number))?;
+        }
+        Ok(())
+    }
+
+    /// RFC 9051 section 7.1: an ALERT has to reach the user.
+    fn warn(&self, response: &Response) {
+        match response {
+            Response::Status(status) if status.is(Word::Alert) => say(&format!("imap-shell: the server says: {}", status.text)),
+            Response::Status(status) if status.kind == crate::protocol::imap::code::StatusKind::No && !self.quiet => {
+                say(&format!("imap-shell: the server warns: {}", status.text));
+            }
+            _ => {}
+        }
+    }
+
+    fn note(&mut self, response: &Response) {
+        match response {
+            Response::Exists(count) => self.facets.exists = Some(*count),
+            Response::Status(status) => match status.code {
+                Some(Code::UidValidity(number)) => self.facets.uid_validity = Some(number),
+                Some(Code::UidNext(number)) => self.facets.uid_next = Some(number),
+                Some(Code::HighestModSeq(number)) => self.facets.mod_seq = Some(number),
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+
+    /// As it came, with what of it went ahead already in its place.
+    fn raw(&mut self, raw: &Raw) -> Result<(), StdoutError> {
+        match raw.streamed.last() {
+            None => self.out.raw(&raw.bytes),
+            Some(last) => self.out.raw(raw.bytes.get(last.at..).unwrap_or_default()),
+        }
+    }
+
+    fn literal(&mut self, piece: Piece) -> Result<(), StdoutError> {
+        match piece {
+            Piece::Begin(opened) => self.begin(&opened),
+            Piece::Data(bytes) => self.out.content(&bytes),
+            Piece::End => self.out.end(*self.view != View::Raw),
+        }
+    }
+
+    fn begin(&mut self, opened: &Opened) -> Result<(), StdoutError> {
+        if *self.view == View::Raw {
+            let before = opened.before.strip_suffix(b"\r\n").unwrap_or(&opened.before);
+            self.out.raw(before)?;
+        }
+        let facts = Facts::default().only_json("mailbox", self.mailbox).only_json("seq", opened.sequence);
+        let facts = facts.only_json("uid", opened.uid).only_json("item", opened.item.as_ref().map(rows::called));
+        self.out.begin(&facts.only_json("size", opened.len))
+    }
+}
+
+/// A change of flags that somebody else made: the server tells it at any time, without the UID.
+fn is_update(attributes: &[Attribute]) -> bool {
+    attributes.iter().all(|attribute| matches!(attribute, Attribute::Flags(_) | Attribute::ModSeq(_)))
+}

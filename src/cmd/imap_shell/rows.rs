@@ -1,0 +1,307 @@
+//! Rows made of responses: the facts of mailboxes, messages, quotas and rights by the names that the contract gives them.
+
+use super::output::Facts;
+use crate::browse::line::Encoding;
+use crate::bytes::charset::guess;
+use crate::bytes::encoded_word;
+use crate::bytes::mutf7;
+use crate::mail::date::rfc3339;
+use crate::protocol::imap::access::{Acl, Entries, Metadata, MyRights, Quota};
+use crate::protocol::imap::envelope::{Address, Envelope};
+use crate::protocol::imap::fetch::{Attribute, DateTime, Fetch, Item};
+use crate::protocol::imap::flag::Flag;
+use crate::protocol::imap::mailbox::{Listed, Mailbox, StatusItem};
+use crate::protocol::imap::scan::Data;
+use crate::protocol::imap::search::Thread;
+use crate::protocol::imap::structure::{Body, Extension, Parameters};
+use serde_json::{Map, Value, json};
+
+/// A mailbox's name to be read; one that is no modified UTF-7 as it stands on the wire.
+pub fn name(mailbox: &Mailbox, encoding: Encoding) -> String {
+    let wire = mailbox.bytes();
+    let plain = || String::from_utf8_lossy(wire).into_owned();
+    if encoding.utf8 { plain() } else { mutf7::decode(wire).unwrap_or_else(|_| plain()) }
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    guess(bytes).into_owned()
+}
+
+/// Mailbox, special use and other attributes, delimiter.
+pub fn listed(listed: &Listed, encoding: Encoding) -> Facts {
+    let delimiter = listed.delimiter.map(|byte| char::from(byte).to_string());
+    let row = Facts::default().fact("mailbox", name(&listed.mailbox, encoding));
+    let row = row.only_json("attributes", listed.attributes.clone()).column(Some(listed.attributes.join(" ")));
+    let row = row.fact("delimiter", delimiter);
+    let unreadable = !encoding.utf8 && mutf7::decode(listed.mailbox.bytes()).is_err();
+    if unreadable { row.only_json("raw", String::from_utf8_lossy(listed.mailbox.bytes()).into_owned()) } else { row }
+}
+
+/// Mailbox, messages, unseen, UIDNEXT, UIDVALIDITY, size where the server tells it.
+pub fn counts(mailbox: &Mailbox, items: &[StatusItem], encoding: Encoding) -> Facts {
+    let mut facts: [Value; 7] = Default::default();
+    let mut row = Facts::default().fact("mailbox", name(mailbox, encoding));
+    let mut more = Vec::new();
+    for item in items {
+        match item {
+            StatusItem::Messages(n) => facts[0] = json!(n),
+            StatusItem::Unseen(n) => facts[1] = json!(n),
+            StatusItem::UidNext(n) => facts[2] = json!(n),
+            StatusItem::UidValidity(n) => facts[3] = json!(n),
+            StatusItem::Size(n) => facts[4] = json!(n),
+            StatusItem::HighestModSeq(n) => facts[5] = json!(n),
+            StatusItem::MailboxId(id) => facts[6] = json!(lossy(id)),
+            StatusItem::Deleted(n) => more.push(("deleted".to_owned(), json!(n))),
+            StatusItem::Recent(n) => more.push(("recent".to_owned(), json!(n))),
+            StatusItem::DeletedStorage(n) => more.push(("deleted_storage".to_owned(), json!(n))),
+            StatusItem::AppendLimit(n) => more.push(("append_limit".to_owned(), json!(n))),
+            StatusItem::Other(name, value) => more.push((name.to_ascii_lowercase(), json!(lossy(value)))),
+        }
+    }
+    let names = ["messages", "unseen", "uidnext", "uidvalidity", "size", "highestmodseq", "mailboxid"];
+    for (at, (name, value)) in names.into_iter().zip(facts).enumerate() {
+        row = if at < 5 { row.fact(name, value) } else { row.only_json(name, value) };
+    }
+    more.into_iter().fold(row, |row, (name, value)| row.only_json(&name, value))
+}
+
+/// What a server says of a message: UID, flags, date, size, from, subject; then all else by its name.
+pub fn message(fetch: &Fetch, mailbox: &str) -> Facts {
+    let mut facts = Message::default();
+    let mut attributes = Map::new();
+    for attribute in &fetch.attributes {
+        facts.take(attribute, &mut attributes);
+    }
+    let Message { uid, flags, date, size, envelope, from, subject } = facts;
+    let row = Facts::default().only_json("mailbox", mailbox).fact("uid", uid).only_json("seq", fetch.sequence);
+    let shown = flags.as_ref().map(|flags| flags.join(" "));
+    let row = row.only_json("flags", flags).column(shown).fact("internaldate", date).fact("size", size);
+    let mut row = row.only_json("envelope", envelope).column(from).column(subject);
+    for (name, value) in &attributes {
+        let shown = if let Value::String(text) = value { text.clone() } else { value.to_string() };
+        row = row.column(Some(format!("{name} {shown}")));
+    }
+    if !attributes.is_empty() {
+        row = row.only_json("attributes", Value::Object(attributes));
+    }
+    match &fetch.unparsed {
+        Some((raw, _)) => row.only_json("raw", lossy(raw)).column(Some(lossy(raw))),
+        None => row,
+    }
+}
+
+#[derive(Default)]
+struct Message {
+    uid: Value,
+    flags: Option<Vec<String>>,
+    date: Value,
+    size: Value,
+    envelope: Value,
+    from: Option<String>,
+    subject: Option<String>,
+}
+
+impl Message {
+    fn take(&mut self, attribute: &Attribute, attributes: &mut Map<String, Value>) {
+        let mut other = |name: String, value: Value| {
+            attributes.insert(name, value);
+        };
+        match attribute {
+            Attribute::Uid(uid) => self.uid = json!(uid),
+            Attribute::Flags(flags) => self.flags = Some(flags.iter().map(Flag::to_string).collect()),
+            Attribute::InternalDate(at) => self.date = json!(date(at)),
+            Attribute::Size(size) => self.size = json!(size),
+            Attribute::Envelope(all) => {
+                self.envelope = envelope(all);
+                self.from = all.from.first().map(person);
+                self.subject = all.subject.as_deref().map(encoded_word::decode);
+            }
+            Attribute::Body(body) => other("BODY".to_owned(), structure(body)),
+            Attribute::BodyStructure(body) => other("BODYSTRUCTURE".to_owned(), structure(body)),
+            Attribute::Section(item, data) | Attribute::Binary(item, data) => other(called(item), content(data)),
+            Attribute::BinarySize(item, size) => other(called(item), json!(size)),
+            Attribute::ModSeq(number) => other("MODSEQ".to_owned(), json!(number)),
+            Attribute::EmailId(id) => other("EMAILID".to_owned(), json!(lossy(id))),
+            Attribute::ThreadId(id) => other("THREADID".to_owned(), json!(id.as_deref().map(lossy))),
+            Attribute::Preview(text) => other("PREVIEW".to_owned(), json!(text.as_deref().map(lossy))),
+            Attribute::SaveDate(at) => other("SAVEDATE".to_owned(), json!(at.as_ref().map(date))),
+            Attribute::Other(name, value) => other(name.clone(), json!(lossy(value))),
+            Attribute::Unparsed(name, raw, why) => {
+                other(name.clone(), json!({ "raw": lossy(raw), "error": why.to_string() }));
+            }
+        }
+    }
+}
+
+/// `BODY[1.2]<0>`
+pub fn called(item: &Item) -> String {
+    let section = item.section.as_deref().map(|section| format!("[{}]", lossy(section))).unwrap_or_default();
+    let origin = item.origin.map(|origin| format!("<{origin}>")).unwrap_or_default();
+    format!("{}{section}{origin}", item.name)
+}
+
+fn content(data: &Data) -> Value {
+    match data {
+        Data::Nil => Value::Null,
+        Data::Held(bytes) => json!(lossy(bytes)),
+        Data::Streamed { len, .. } => json!({ "size": len }),
+    }
+}
+
+fn date(at: &DateTime) -> String {
+    at.instant.map_or_else(|| at.text.clone(), rfc3339)
+}
+
+fn envelope(all: &Envelope) -> Value {
+    let mut map = Map::new();
+    let texts = [("date", &all.date), ("message_id", &all.message_id), ("in_reply_to", &all.in_reply_to)];
+    if let Some(subject) = &all.subject {
+        map.insert("subject".to_owned(), json!(encoded_word::decode(subject)));
+    }
+    for (name, value) in texts {
+        if let Some(value) = value {
+            map.insert(name.to_owned(), json!(lossy(value)));
+        }
+    }
+    let people = [("from", &all.from), ("sender", &all.sender), ("reply_to", &all.reply_to), ("to", &all.to), ("cc", &all.cc)];
+    for (name, people) in people.into_iter().chain([("bcc", &all.bcc)]) {
+        if !people.is_empty() {
+            map.insert(name.to_owned(), people.iter().map(address).collect());
+        }
+    }
+    Value::Object(map)
+}
+
+fn spec(address: &Address) -> Option<String> {
+    match (&address.mailbox, &address.host) {
+        (Some(mailbox), Some(host)) => Some(format!("{}@{}", lossy(mailbox), lossy(host))),
+        (Some(mailbox), None) => Some(lossy(mailbox)),
+        _ => None,
+    }
+}
+
+/// A group begins with an object that has `group` alone, and ends with an empty one.
+fn address(address: &Address) -> Value {
+    let mut map = Map::new();
+    if let Some(name) = &address.name {
+        map.insert("name".to_owned(), json!(encoded_word::decode(name)));
+    }
+    let key = if address.host.is_some() { "address" } else { "group" };
+    if let Some(spec) = spec(address) {
+        map.insert(key.to_owned(), json!(spec));
+    }
+    Value::Object(map)
+}
+
+fn person(address: &Address) -> String {
+    match (&address.name, spec(address)) {
+        (Some(name), Some(spec)) if !name.is_empty() => format!("{} <{spec}>", encoded_word::decode(name)),
+        (_, Some(spec)) => spec,
+        (name, None) => name.as_deref().map(encoded_word::decode).unwrap_or_default(),
+    }
+}
+
+/// The tree of the parts; numbers of parts follow from it.
+fn structure(body: &Body) -> Value {
+    let mut map = Map::new();
+    match body {
+        Body::Multi(multi) => {
+            map.insert("type".to_owned(), json!(format!("multipart/{}", lossy(&multi.subtype).to_ascii_lowercase())));
+            insert_parameters(&mut map, "parameters", &multi.parameters);
+            insert_extension(&mut map, &multi.extension);
+            map.insert("parts".to_owned(), multi.parts.iter().map(structure).collect());
+        }
+        Body::Single(single) => {
+            let media = format!("{}/{}", lossy(&single.media_type), lossy(&single.subtype)).to_ascii_lowercase();
+            map.insert("type".to_owned(), json!(media));
+            insert_parameters(&mut map, "parameters", &single.parameters);
+            let texts = [("id", &single.id), ("description", &single.description), ("encoding", &single.encoding)];
+            for (name, value) in texts.into_iter().chain([("md5", &single.md5)]) {
+                if let Some(value) = value {
+                    map.insert(name.to_owned(), json!(lossy(value)));
+                }
+            }
+            for (name, value) in [("size", single.octets), ("lines", single.lines)] {
+                if let Some(value) = value {
+                    map.insert(name.to_owned(), json!(value));
+                }
+            }
+            insert_extension(&mut map, &single.extension);
+            if let Some(message) = &single.message {
+                map.insert("envelope".to_owned(), envelope(&message.envelope));
+                map.insert("parts".to_owned(), json!([structure(&message.body)]));
+            }
+        }
+    }
+    Value::Object(map)
+}
+
+fn insert_parameters(map: &mut Map<String, Value>, name: &str, parameters: &Parameters) {
+    if !parameters.is_empty() {
+        let all = parameters.iter().map(|(name, value)| (lossy(name).to_ascii_lowercase(), json!(lossy(value))));
+        map.insert(name.to_owned(), Value::Object(all.collect()));
+    }
+}
+
+fn insert_extension(map: &mut Map<String, Value>, extension: &Extension) {
+    if let Some((disposition, parameters)) = &extension.disposition {
+        map.insert("disposition".to_owned(), json!(lossy(disposition).to_ascii_lowercase()));
+        insert_parameters(map, "disposition_parameters", parameters);
+    }
+    if !extension.language.is_empty() {
+        map.insert("language".to_owned(), extension.language.iter().map(|tag| lossy(tag)).collect());
+    }
+    if let Some(location) = &extension.location {
+        map.insert("location".to_owned(), json!(lossy(location)));
+    }
+}
+
+/// One row a resource; STORAGE counts in units of 1024 octets (RFC 9208 section 5.1).
+pub fn quotas(quota: &Quota) -> Vec<Facts> {
+    let row = |resource: &crate::protocol::imap::access::Resource| {
+        let row = Facts::default().fact("root", lossy(&quota.root)).fact("resource", resource.name.clone());
+        row.fact("usage", resource.usage).fact("limit", resource.limit)
+    };
+    quota.resources.iter().map(row).collect()
+}
+
+pub fn rights(acl: &Acl, encoding: Encoding) -> Vec<Facts> {
+    let row = |(who, rights): &(Vec<u8>, Vec<u8>)| {
+        let row = Facts::default().fact("mailbox", name(&acl.mailbox, encoding)).fact("identifier", lossy(who));
+        row.fact("rights", lossy(rights))
+    };
+    acl.entries.iter().map(row).collect()
+}
+
+/// Ours: without an identifier.
+pub fn my_rights(mine: &MyRights, encoding: Encoding) -> Facts {
+    let row = Facts::default().fact("mailbox", name(&mine.mailbox, encoding)).column(None);
+    row.fact("rights", lossy(&mine.rights))
+}
+
+pub fn notes(notes: &Metadata, encoding: Encoding) -> Vec<Facts> {
+    let row = |entry: &[u8]| Facts::default().fact("mailbox", name(&notes.mailbox, encoding)).fact("entry", lossy(entry));
+    match &notes.entries {
+        Entries::Values(all) => all.iter().map(|(entry, value)| row(entry).fact("value", content(value))).collect(),
+        Entries::Changed(all) => all.iter().map(|entry| row(entry)).collect(),
+    }
+}
+
+/// One row a message: the number of its conversation, how deep it is in it, its UID.
+pub fn threads(threads: &[Thread]) -> Vec<Facts> {
+    let mut rows = Vec::new();
+    for (at, thread) in threads.iter().enumerate() {
+        // Without recursion: a server may nest them deeply.
+        let mut open = vec![(thread, 0_usize)];
+        while let Some((thread, depth)) = open.pop() {
+            for (n, number) in thread.numbers.iter().enumerate() {
+                let depth = depth + n;
+                let row = Facts::default().fact("thread", at + 1).fact("depth", depth).fact("uid", *number);
+                rows.push(row);
+            }
+            let below = depth + thread.numbers.len().max(1);
+            open.extend(thread.answers.iter().rev().map(|answer| (answer, below)));
+        }
+    }
+    rows
+}

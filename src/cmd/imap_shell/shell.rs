@@ -1,0 +1,122 @@
+//! What is known between two commands, and one line sent and heard.
+
+use super::args::Args;
+use super::hearing::Hearing;
+use super::output::Out;
+use crate::browse::line::Line;
+use crate::browse::plan::kinds::View;
+use crate::browse::session::{self, Content, Lead, Over};
+use crate::browse::set::Set;
+use crate::cli::exit::{Failure, Status};
+use crate::cli::stdio::{StdoutError, say};
+use crate::protocol::imap::code::{Code, Status as Answer, StatusKind, Word};
+use crate::protocol::imap::words::Done;
+use jiff::civil::Date;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// Why no further command makes sense.
+#[derive(Debug)]
+pub enum Stop {
+    /// The session is over.
+    Over,
+    Stdout(StdoutError),
+    Failed(Failure),
+    /// `quit`.
+    Quit,
+}
+
+impl From<Over> for Stop {
+    fn from(_: Over) -> Stop {
+        Stop::Over
+    }
+}
+
+impl From<StdoutError> for Stop {
+    fn from(error: StdoutError) -> Stop {
+        Stop::Stdout(error)
+    }
+}
+
+/// What is known between two commands.
+pub struct Shell<'a> {
+    pub args: &'a Args,
+    /// Ours, in names of files.
+    pub hostname: &'a str,
+    pub today: Date,
+    pub out: Out,
+    /// The mailbox that is selected, as it was named.
+    pub mailbox: Option<String>,
+    /// What `$` stands for.
+    pub found: Option<Set>,
+    pub uid_validity: Option<u32>,
+}
+
+impl<'a> Shell<'a> {
+    pub fn new(args: &'a Args, hostname: &'a str, today: Date) -> Shell<'a> {
+        let out = Out::new(args.json, args.crlf);
+        Shell { args, hostname, today, out, mailbox: None, found: None, uid_validity: None }
+    }
+
+    /// Sends one line; `after` takes what was heard of it. None: a file that it names cannot be read, and nothing was sent.
+    pub fn send(
+        &mut self,
+        lead: &mut Lead,
+        line: Line,
+        view: &View,
+        after: &mut dyn FnMut(&mut Hearing<'_>),
+    ) -> Result<Option<(Done, Status)>, Stop> {
+        let (command, contents) = match session::command(line, &mut open) {
+            Ok(made) => made,
+            Err(error) => {
+                say(&format!("imap-shell: {error}"));
+                return Ok(None);
+            }
+        };
+        let mailbox = self.mailbox.clone().unwrap_or_default();
+        let mut hearing = Hearing::new(&mut self.out, view, &mailbox, self.args.quiet);
+        let done = lead.run(command, contents, &mut |lead, heard| hearing.hear(lead, heard));
+        if let Some(error) = hearing.failed.take() {
+            return Err(Stop::Stdout(error));
+        }
+        let done = done?;
+        if *view == View::Nothing
+            && let Some(code) = &done.status.code
+        {
+            hearing.code(code)?;
+        }
+        after(&mut hearing);
+        let status = verdict(&done, hearing.damaged);
+        Ok(Some((done, status)))
+    }
+}
+
+fn open(path: &Path) -> io::Result<Content> {
+    let file = File::open(path)?;
+    let facts = file.metadata()?;
+    if !facts.is_file() {
+        return Err(io::Error::other("not a file"));
+    }
+    Ok(Content { octets: facts.len(), read: Box::new(file) })
+}
+
+/// The status that an answer ends its command with; a refusal is told.
+pub fn verdict(done: &Done, damaged: bool) -> Status {
+    match done.status.kind {
+        StatusKind::Ok if damaged => Status::Protocol,
+        StatusKind::Ok => Status::Done,
+        _ => {
+            say(&format!("imap-shell: {}: {}", done.name, done.status));
+            refusal(&done.status)
+        }
+    }
+}
+
+fn refusal(answer: &Answer) -> Status {
+    match &answer.code {
+        _ if answer.is_temporary() => Status::TryAgain,
+        Some(Code::Word(Word::NoPerm | Word::AuthorizationFailed | Word::PrivacyRequired)) => Status::Permission,
+        _ => Status::Refused,
+    }
+}
