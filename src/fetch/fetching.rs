@@ -212,6 +212,9 @@ impl Job for Fetching<'_, '_> {
             Command::Top { number, .. } => self.top(number, answer),
             Command::Dele(number) => {
                 self.keeper.deleted(number, matches!(answer, Answer::Ok(_)));
+                if let Answer::Err(refusal) = answer {
+                    self.listing.complain(format!("{command} is refused: {refusal}"));
+                }
                 self.tell_rows();
             }
             _ => {}

@@ -85,7 +85,8 @@ impl Listing {
         &self.problems
     }
 
-    fn complain(&mut self, text: String) {
+    /// Notes something that the server said and should not have.
+    pub(super) fn complain(&mut self, text: String) {
         if self.problems.len() < MOST_PROBLEMS {
             self.problems.push(text);
         }
