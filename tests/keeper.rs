@@ -2,6 +2,8 @@
 
 #[path = "keeper/journal.rs"]
 mod journal;
+#[path = "keeper/lmtp.rs"]
+mod lmtp;
 #[path = "keeper/mailbox.rs"]
 mod mailbox;
 #[path = "keeper/maildir.rs"]

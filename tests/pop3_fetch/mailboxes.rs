@@ -97,6 +97,31 @@ fn a_look_at_a_server_logs_nobody_in() {
 }
 
 #[test]
+fn nothing_that_a_server_says_drives_a_terminal() {
+    let site = Site::new();
+    let script = then(vec![
+        hears("STAT"),
+        says("+OK 1 10"),
+        hears("LIST"),
+        says("+OK\n1 10\n."),
+        hears("UIDL"),
+        says("+OK\n1 \x1b[2J\n."),
+        hears("RETR 1"),
+        says("-ERR \x1b[2J\u{9b}31m \u{202e}txt"),
+        hears("QUIT"),
+        says("+OK"),
+        Does::Ends(Vec::new()),
+    ]);
+    let (address, served) = serve(&site, script);
+    let mut command = fetch(site.dir.path(), &format!("bob@{address}"));
+    let ran = run_as_is(command.arg("-v").arg("--mbox").arg(site.dir.path().join("mbox")));
+    served.join().unwrap().unwrap_or_else(|why| panic!("{why}\n{}{}", ran.out, ran.err));
+    assert_eq!((ran.status, ran.out.as_str()), (1, "failed\t1\t10\t-\t-ERR \\x1b[2J\\u{9b}31m \\u{202e}txt\n"));
+    let shown = |text: &str| text.chars().all(|c| c == '\n' || c == '\t' || !(c.is_control() || c == '\u{202e}'));
+    assert!(shown(&ran.out) && shown(&ran.err), "{}{}", ran.out, ran.err);
+}
+
+#[test]
 fn a_signal_in_mid_message_delivers_what_was_whole_and_nothing_else() {
     let site = Site::new();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

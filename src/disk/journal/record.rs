@@ -175,7 +175,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn state() -> impl Strategy<Value = State> {
-        prop_oneof![any::<u64>().prop_map(|n| State::Waiting(BatchId(n))), Just(State::Delivered), Just(State::Killed)]
+        prop_oneof![
+            any::<u64>().prop_map(|n| State::Waiting(BatchId(n))),
+            Just(State::Delivered),
+            Just(State::Killed),
+            Just(State::Partly)
+        ]
     }
 
     fn record() -> impl Strategy<Value = Record> {
