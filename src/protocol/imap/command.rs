@@ -96,6 +96,11 @@ impl Command {
         Command::builder(name).command
     }
 
+    /// COMPRESS as RFC 4978 has it; there is one algorithm.
+    pub fn compress() -> Command {
+        Command::builder("COMPRESS").word("DEFLATE").command
+    }
+
     /// As somebody typed it, without its tag. What it does, its first words tell.
     pub fn raw(parts: Vec<Part>) -> Result<Command, BadArgument> {
         for part in &parts {
@@ -259,6 +264,14 @@ impl Builder {
         quoted.push(b'"');
         self.push(&quoted);
         self
+    }
+
+    /// `date-time`, which is always quoted.
+    pub fn date_time(mut self, text: &str) -> Builder {
+        if !text.bytes().all(|byte| matches!(byte, b' ' | b'+' | b'-' | b':') || byte.is_ascii_alphanumeric()) {
+            self.spoil(BadArgument::NoAtom);
+        }
+        self.quoted(text.as_bytes())
     }
 
     /// `nstring`

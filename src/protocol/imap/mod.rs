@@ -2,7 +2,7 @@
 //!
 //! `framing` cuts the server's bytes into responses, long literals passing through in pieces; `response` reads one by the grammar of `scan`,
 //! `set`, `flag`, `mailbox`, `code`, `envelope`, `structure`, `fetch`, `search` and `access`, and keeps raw what it cannot read. `command`
-//! makes commands of parts, `pipeline` sends them and matches their ends, `authorization` leads from the greeting to the first of them, and
+//! makes commands of parts, `commands` each that there is, `pipeline` sends them and matches their ends, `authorization` leads from the greeting to the first of them, and
 //! `client` is the engine. What it asks of the work above and what that tells it stands in `words`.
 
 pub mod access;
@@ -12,6 +12,7 @@ pub mod capabilities;
 pub mod client;
 pub mod code;
 pub mod command;
+pub mod commands;
 pub mod envelope;
 pub mod fetch;
 pub mod flag;
