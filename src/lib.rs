@@ -122,6 +122,7 @@
 //!   net/tls/native.rs      sessions by native-tls: clients that verify by name and chain
 //!   net/tls/client.rs      how a client knows the server
 //!   net/tls/server.rs      a server's certificate and versions
+//!   net/deflate.rs         both directions of a connection compressed
 //!   net/connection.rs      a wire, in clear or inside TLS, and its peer
 //!   net/mailbox.rs         words from other threads for a conversation that waits
 //!   net/drive/held.rs      bytes of the peer between the wire and the engine

@@ -293,31 +293,75 @@ fn a_broken_engine_is_an_error_and_no_hot_loop() {
     }
 }
 
-#[test]
-fn compression_without_a_compressor_is_told() {
-    struct Inflating(bool);
-    impl Engine for Inflating {
-        type Ask = ();
-        type Tell = ();
-        fn receive(&mut self, _bytes: &[u8]) -> usize {
-            0
-        }
-        fn outgoing(&self) -> &[u8] {
-            b""
-        }
-        fn wrote(&mut self, _n: usize) {}
-        fn body(&mut self, _bytes: &[u8], _last: bool) -> usize {
-            0
-        }
-        fn tell(&mut self, (): ()) {}
-        fn ended(&mut self, why: End) {
-            self.0 = why == End::Io;
-        }
-        fn step(&mut self) -> Step<()> {
-            if self.0 { Step::Done } else { Step::Inflate }
-        }
+/// Compresses behind a line `go`, hears `hello`, and says `world`.
+#[derive(Default)]
+struct Squeezing {
+    heard: Vec<u8>,
+    out: Vec<u8>,
+    squeezed: bool,
+    said: bool,
+}
+
+impl Engine for Squeezing {
+    type Ask = ();
+    type Tell = ();
+
+    fn receive(&mut self, bytes: &[u8]) -> usize {
+        let end = if self.squeezed { 5 } else { 3 };
+        let n = bytes.len().min(end - self.heard.len());
+        self.heard.extend_from_slice(&bytes[..n]);
+        n
     }
-    let (mut connection, _theirs) = pair();
-    let result = run(&mut Inflating(false), &mut connection, &mut Plain::default());
-    assert!(matches!(result, Err(Fault::NoCompressor)), "{result:?}");
+
+    fn outgoing(&self) -> &[u8] {
+        &self.out
+    }
+
+    fn wrote(&mut self, n: usize) {
+        self.out.drain(..n);
+    }
+
+    fn body(&mut self, _bytes: &[u8], _last: bool) -> usize {
+        0
+    }
+
+    fn tell(&mut self, (): ()) {}
+
+    fn ended(&mut self, _why: End) {
+        self.said = true;
+    }
+
+    fn step(&mut self) -> Step<()> {
+        match self.heard.as_slice() {
+            _ if self.said => return Step::Done,
+            b"go\n" => {
+                self.heard.clear();
+                self.squeezed = true;
+                return Step::Inflate;
+            }
+            b"hello" => {
+                self.out.extend_from_slice(b"world");
+                self.said = true;
+            }
+            _ => {}
+        }
+        Step::Io { read: !self.said, within: PATIENCE, unit: 0 }
+    }
+}
+
+/// What came in one piece with the word to compress is compressed already.
+#[test]
+fn both_directions_are_compressed_from_the_next_byte_on() {
+    use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
+    let (mut connection, mut theirs) = pair();
+    let mut bytes = Vec::with_capacity(100);
+    Compress::new(Compression::default(), false).compress_vec(b"hello", &mut bytes, FlushCompress::Sync).unwrap();
+    theirs.write_all(&[b"go\n", &bytes[..]].concat()).unwrap();
+    let mut engine = Squeezing::default();
+    run(&mut engine, &mut connection, &mut Plain::default()).unwrap();
+    drop(connection);
+    let (mut said, mut text) = (Vec::new(), Vec::with_capacity(100));
+    theirs.read_to_end(&mut said).unwrap();
+    Decompress::new(false).decompress_vec(&said, &mut text, FlushDecompress::Sync).unwrap();
+    assert_eq!((text.as_slice(), said == text), (&b"world"[..], false));
 }

@@ -1,5 +1,6 @@
 //! A connection: a wire, in clear or inside TLS, and who is at its other end.
 
+use super::deflate::Deflated;
 use super::peer::Peer;
 use super::tls::layer::{Facts, Handshake, Secured, TlsError};
 use super::wire::{Directions, Ready, Wire};
@@ -16,6 +17,8 @@ const LINGER_LIMIT: usize = 1024 * 1024;
 /// One connection.
 pub struct Connection {
     layer: Layer,
+    /// What is above it, once both sides agreed on that.
+    deflated: Option<Box<Deflated>>,
     peer: Peer,
     /// What was said before all else.
     introduction: Option<Introduction>,
@@ -43,7 +46,7 @@ enum Layer {
 
 impl Connection {
     pub fn new(wire: Wire, peer: Peer) -> Connection {
-        Connection { layer: Layer::Clear(wire), peer, introduction: None, _keeper: None }
+        Connection { layer: Layer::Clear(wire), deflated: None, peer, introduction: None, _keeper: None }
     }
 
     /// With what was said on it already.
@@ -116,6 +119,16 @@ impl Connection {
         Ok(())
     }
 
+    /// Compresses both directions from here on (RFC 4978); `ahead` is what of the peer was read already.
+    pub(super) fn compress(&mut self, ahead: &[u8]) {
+        self.deflated = Some(Box::new(Deflated::new(ahead)));
+    }
+
+    /// More may be held above the socket than was read from it last.
+    pub(super) fn holds_back(&self) -> bool {
+        self.is_secure() || self.deflated.is_some()
+    }
+
     pub(super) fn is_secure(&self) -> bool {
         matches!(self.layer, Layer::Secure(_))
     }
@@ -159,7 +172,16 @@ impl Connection {
 /// Gives `WouldBlock` instead of waiting.
 impl Read for Connection {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match &mut self.layer {
+        match &mut self.deflated {
+            Some(deflated) => deflated.read(&mut self.layer, buf),
+            None => self.layer.read(buf),
+        }
+    }
+}
+
+impl Read for Layer {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
             Layer::Clear(wire) => wire.read(buf),
             Layer::Secure(tls) => tls.read(buf),
             Layer::Lost => Err(io::ErrorKind::NotConnected.into()),
@@ -170,7 +192,20 @@ impl Read for Connection {
 /// Gives `WouldBlock` instead of waiting.
 impl Write for Connection {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        match &mut self.layer {
+        match &mut self.deflated {
+            Some(deflated) => deflated.write(&mut self.layer, buf),
+            None => self.layer.write(buf),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Write for Layer {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match self {
             Layer::Clear(wire) => wire.write(buf),
             Layer::Secure(tls) => tls.write(buf),
             Layer::Lost => Err(io::ErrorKind::NotConnected.into()),

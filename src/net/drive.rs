@@ -119,7 +119,7 @@ impl<E: Engine, W: Work<E>> Driver<'_, E, W> {
                 Step::NeedBody { room } => self.need_body(room)?,
                 Step::Wait => self.wait()?,
                 Step::Secure => self.secure(),
-                Step::Inflate => self.end(Fault::NoCompressor),
+                Step::Inflate => self.inflate(),
                 Step::Done => return self.done(),
             }
             still = if self.moved { 0 } else { still + 1 };
@@ -217,15 +217,32 @@ impl<E: Engine, W: Work<E>> Driver<'_, E, W> {
         Ok(())
     }
 
-    fn secure(&mut self) {
+    /// Writes what goes before the wire changes.
+    fn flush_before_turn(&mut self, until: Instant) -> bool {
         self.moved = true;
-        let until = Instant::now() + self.options.secure_within;
-        if !self.flush(until) {
+        let flushed = self.flush(until);
+        if !flushed {
             let fault = match self.broken.take() {
                 Some(error) => Fault::Broken(error),
                 None => Fault::Silent(self.options.secure_within),
             };
-            return self.end(fault);
+            self.end(fault);
+        }
+        flushed
+    }
+
+    fn inflate(&mut self) {
+        if self.flush_before_turn(Instant::now() + self.options.secure_within) {
+            self.connection.compress(self.held.bytes());
+            self.held.consume(HELD);
+            self.readable = true;
+        }
+    }
+
+    fn secure(&mut self) {
+        let until = Instant::now() + self.options.secure_within;
+        if !self.flush_before_turn(until) {
+            return;
         }
         if !self.held.is_empty() {
             return self.end(Fault::Injected);
@@ -323,8 +340,8 @@ impl<E: Engine, W: Work<E>> Driver<'_, E, W> {
                     return Attempt::Ended;
                 }
                 Ok(n) => {
-                    // A short read emptied the socket; inside TLS more may be held above it.
-                    self.readable = n == HELD || self.connection.is_secure();
+                    // A short read emptied the socket; inside TLS, or compressed, more may be held above it.
+                    self.readable = n == HELD || self.connection.holds_back();
                     self.read_needs = Directions { read: true, write: false };
                     self.held.filled(n);
                     self.work.crossed(Direction::Received, self.connection.is_secure(), self.held.bytes());

@@ -2,6 +2,7 @@
 
 mod command;
 pub mod connection;
+mod deflate;
 pub mod dial;
 pub mod dns;
 pub mod drive;

@@ -27,8 +27,6 @@ pub enum Fault {
     Deserted,
     #[error("cannot read the message: {}", reason(.0))]
     Body(#[source] io::Error),
-    #[error("compression was agreed on, but there is no compressor")]
-    NoCompressor,
     /// A bug of ours: the engine was left as it stood.
     #[error("the protocol engine is broken: {0}")]
     Engine(&'static str),
@@ -48,7 +46,7 @@ impl Fault {
         match self {
             Fault::Closed => End::Eof,
             Fault::Silent(_) | Fault::SessionLimit(_) => End::TimedOut,
-            Fault::Broken(_) | Fault::NoCompressor => End::Io,
+            Fault::Broken(_) => End::Io,
             Fault::Tls(_) => End::Tls,
             Fault::Injected => End::Injected,
             Fault::Stopped | Fault::Deserted | Fault::Body(_) | Fault::Engine(_) => End::Cancelled,
