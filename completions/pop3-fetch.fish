@@ -21,6 +21,7 @@ complete -c pop3-fetch -l lines -d 'How many lines of the body --top gives' -r
 complete -c pop3-fetch -l login -d 'Log in by this alone: auth (SASL), apop or user (USER and PASS) [default: the strongest that is offered]' -r -f -a "auth\t'AUTH, by a SASL mechanism'
 apop\t'A digest of password and greeting'
 user\t'USER and PASS'"
+complete -c pop3-fetch -l lang -d 'Ask for the texts of responses in this language, as de or pt-BR; --serverinfo lists what there is' -r
 complete -c pop3-fetch -l discard-capa -d 'Act as if the server did not offer these capabilities' -r
 complete -c pop3-fetch -l config -d 'Config file [default: $POSTROAD_CONFIG, else ~/.config/postroad/config.toml over /etc/postroad/config.toml]' -r -F
 complete -c pop3-fetch -l source -d 'Connect from this address' -r
@@ -49,6 +50,9 @@ complete -c pop3-fetch -l tls-fingerprint -d 'Take the certificate with this SHA
 complete -c pop3-fetch -l tls-min -d 'Oldest version of TLS to speak' -r -f -a "1.2\t''
 1.3\t''"
 complete -c pop3-fetch -l trace-json -d 'Write the dialogue to this file, one JSON object a line' -r -F
+complete -c pop3-fetch -l log -d 'Where the log goes: stderr, syslog, none, or a FILE (a path with a slash)' -r
+complete -c pop3-fetch -l log-format -d 'The form of a log line: text, or one JSON object a line' -r -f -a "text\t'key=value'
+json\t'One object a line'"
 complete -c pop3-fetch -l all-accounts -d 'Every account of the config that is a POP3 mailbox'
 complete -c pop3-fetch -l list -d 'List the messages: number, size, unique-id'
 complete -c pop3-fetch -l stat -d 'Say how many messages there are, and how many octets they have'

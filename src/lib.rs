@@ -310,6 +310,7 @@
 //!   cmd/pop3_fetch/way.rs       the way to one mailbox: server, TLS, login
 //!   cmd/pop3_fetch/rows.rs      what is told of a mailbox and its messages
 //!   cmd/pop3_fetch/serverinfo.rs  what a POP3 server says of itself
+//!   cmd/pop3_fetch/logging.rs   what a log is told of a mailbox
 //!   cmd/pop3_fetch/signals.rs   signals that end the session
 //!   cmd/pop3_fetch/mailbox.rs   one mailbox, in one session
 //!   cmd/pop3_fetch/typist.rs    POP3 as somebody types it

@@ -150,12 +150,16 @@ fn text(event: &Event) -> String {
     #[rustfmt::skip]
     let Event {
         event: name, queue_id, client, helo, tls, user, reverse_path, recipient, host, address, outcome, code, enhanced, text, size,
+        account, number, uid, deleted, delivered, failed,
     } = event;
     let code = code.map(|code| code.to_string());
-    let size = size.map(|size| size.to_string());
+    let counted = |count: Option<u64>| count.map(|count| count.to_string());
+    let (size, delivered, failed) = (counted(*size), counted(*delivered), counted(*failed));
+    let (number, deleted) = (number.map(|number| number.to_string()), deleted.map(|deleted| deleted.to_string()));
     let facts = [
         ("event", Some(*name)),
         ("queue_id", queue_id.as_deref()),
+        ("account", account.as_deref()),
         ("client", client.as_deref()),
         ("helo", helo.as_deref()),
         ("tls", tls.as_deref()),
@@ -164,7 +168,12 @@ fn text(event: &Event) -> String {
         ("recipient", recipient.as_deref()),
         ("host", host.as_deref()),
         ("address", address.as_deref()),
+        ("number", number.as_deref()),
+        ("uid", uid.as_deref()),
         ("outcome", *outcome),
+        ("deleted", deleted.as_deref()),
+        ("delivered", delivered.as_deref()),
+        ("failed", failed.as_deref()),
         ("code", code.as_deref()),
         ("enhanced", enhanced.as_deref()),
         ("size", size.as_deref()),

@@ -2,6 +2,7 @@
 
 mod args;
 mod hop;
+mod logging;
 mod mailbox;
 mod rows;
 mod serverinfo;
@@ -15,6 +16,7 @@ use crate::cli::config::{self, Reader, system_hostname};
 use crate::cli::conversation::Lead;
 use crate::cli::exit::{Failure, Status};
 use crate::cli::interactive::{self, Setting};
+use crate::cli::log::Target;
 use crate::cli::opts::auth::refuse_passwords;
 use crate::cli::screen::Screen;
 use crate::cli::stdio::say;
@@ -68,9 +70,18 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     let wanted = args.target.lmtp.as_deref().filter(|_| !args.looking.is_any());
     let hop = wanted.map(|text| Hop::new(text, &config, &hostname, timeouts, screen(Speech::Smtp))).transpose()?;
     let screen = screen(Speech::Pop3);
+    let log = args.log.open("pop3-fetch", Target::None)?;
     let signals = Signals::watch()?;
-    let mailbox =
-        |way| Mailbox { args: &args, way, hop: hop.as_ref(), screen: &screen, signals: &signals, hostname: &hostname, several };
+    let mailbox = |way| Mailbox {
+        args: &args,
+        way,
+        hop: hop.as_ref(),
+        screen: &screen,
+        log: &log,
+        signals: &signals,
+        hostname: &hostname,
+        several,
+    };
     loop {
         let status = round(ways.iter().map(mailbox), &screen, &signals, several, args.exit_empty)?;
         match args.watch {

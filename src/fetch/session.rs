@@ -49,6 +49,8 @@ pub struct Ended {
     pub tls: Option<Facts>,
     /// Why TLS did not start though it was tried.
     pub tls_error: Option<crate::net::tls::layer::TlsError>,
+    /// What the server would not do though it was asked, none of it needed; one line each.
+    pub denied: Vec<String>,
 }
 
 /// Runs a session to its end.
@@ -72,12 +74,13 @@ pub fn run(mut connection: Connection, config: ClientConfig, around: Around<'_>,
     if let (Some(tape), Some(cut)) = (&mut session.tape, &cut) {
         note(tape.as_mut(), cut);
     }
-    ended(cut, session.failure.take(), session.facts.take())
+    let denied = std::mem::take(&mut session.denied);
+    Ended { denied, ..ended(cut, session.failure.take(), session.facts.take()) }
 }
 
 /// How a session ended that the driver cut, or not, and the engine gave up, or not.
 pub fn ended(cut: Option<Cut>, failure: Option<Failure>, tls: Option<Facts>) -> Ended {
-    let mut ended = Ended { failure, tls, tls_error: None };
+    let mut ended = Ended { failure, tls, ..Ended::default() };
     match (cut, &mut ended.failure) {
         // The driver knows better than the engine why a connection broke.
         (Some(cut), Some(failure)) if matches!(failure.fault, Fault::Lost | Fault::Tls | Fault::Protocol | Fault::Cancelled) => {
@@ -108,13 +111,14 @@ pub struct Session<'a> {
     tape: Option<Box<dyn Tape>>,
     sender: Option<Stopper>,
     facts: Option<Facts>,
+    denied: Vec<String>,
     /// Why it did not come to its end, as far as it is known.
     pub failure: Option<Failure>,
 }
 
 impl<'a> Session<'a> {
     pub fn new(job: &'a mut dyn Job, login: Option<&'a dyn Login>) -> Session<'a> {
-        Session { job, login, tape: None, sender: None, facts: None, failure: None }
+        Session { job, login, tape: None, sender: None, facts: None, denied: Vec::new(), failure: None }
     }
 
     fn log_in(&self, method: Method) -> ClientTell {
@@ -131,6 +135,7 @@ impl Work<Client> for Session<'_> {
     fn ask(&mut self, ask: ClientAsk) -> Option<ClientTell> {
         match ask {
             ClientAsk::Offered(offer) => self.job.offered(*offer),
+            ClientAsk::Denied(why) => self.denied.push(why),
             ClientAsk::Login(method) => return Some(self.log_in(method)),
             ClientAsk::Next => return Some(self.job.next()),
             ClientAsk::Answer(command, answer) => {

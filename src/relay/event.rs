@@ -30,7 +30,7 @@ pub struct Event {
     pub host: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// accepted, deferred, refused, indoubt.
+    /// accepted, deferred, refused, indoubt; of a message that was fetched delivered, deleted, failed; of its session done, partly, failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,6 +39,23 @@ pub struct Event {
     pub enhanced: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// The name in our config by which a mailbox was fetched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Of a message in a mailbox that was fetched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// It was deleted there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<bool>,
+    /// How many messages of a mailbox were delivered here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivered: Option<u64>,
+    /// And how many were not, though they should have been.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<u64>,
     /// Octets of the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,

@@ -14,7 +14,7 @@ use postroad::fetch::target::stream::{Out, Stream};
 use postroad::fetch::words::Row;
 use postroad::protocol::engine::End;
 use postroad::protocol::pop3::client::Client;
-use postroad::protocol::pop3::words::{ClientAsk, ClientConfig, ClientTell, Failure, LoginBy, Timeouts};
+use postroad::protocol::pop3::words::{ClientAsk, ClientConfig, ClientTell, Failure, LoginBy, Timeouts, Wish};
 use postroad::protocol::smtp::client::words::StartTls;
 use std::cell::RefCell;
 use std::io::{self, Write};
@@ -64,6 +64,7 @@ impl Answers<Client> for Worker {
             ClientAsk::Next => return Some(self.job.next()),
             ClientAsk::Answer(command, answer) => self.job.answer(command, answer),
             ClientAsk::Updated(updated) => self.job.updated(updated),
+            ClientAsk::Denied(_) => {}
             ClientAsk::Failed(failure) => self.failure = Some(failure),
         }
         None
@@ -99,7 +100,14 @@ pub fn config(in_clear: postroad::protocol::sasl::words::InClear) -> ClientConfi
     use postroad::protocol::sasl::words::{Authentication, Mechanism};
     let auth = Authentication { mechanisms: Mechanism::FOR_PASSWORDS.to_vec(), optional: false, in_clear };
     let timeouts = Timeouts::default();
-    ClientConfig { tls: StartTls::Never, auth: Some(auth), by: LoginBy::Any, timeouts, discard: Vec::new() }
+    ClientConfig {
+        tls: StartTls::Never,
+        auth: Some(auth),
+        by: LoginBy::Any,
+        timeouts,
+        discard: Vec::new(),
+        language: Wish::Nothing,
+    }
 }
 
 fn session(transcript: &Transcript, out: &Shared) -> Bare<Client, Worker> {
@@ -110,6 +118,9 @@ fn session(transcript: &Transcript, out: &Shared) -> Bare<Client, Worker> {
     let mut config = config(in_clear);
     if let Some(auth) = login::authentication(transcript) {
         (config.auth, config.by) = (Some(auth), LoginBy::Auth);
+    }
+    if let Some(tag) = transcript.value("--lang") {
+        config.language = Wish::Speak(tag.parse().unwrap());
     }
     match transcript.value("--login") {
         Some("user") => config.by = LoginBy::User,

@@ -74,7 +74,9 @@ fn a_look_at_a_server_logs_nobody_in() {
         says("+OK"),
         Does::Tls,
         hears("CAPA"),
-        says("+OK\nSASL PLAIN\nX-NEW 1\n."),
+        says("+OK\nSASL PLAIN\nX-NEW 1\nLANG\n."),
+        hears("LANG"),
+        says("+OK\nen English\nde \x1b[2JDeutsch\n."),
         hears("QUIT"),
         says("+OK"),
         Does::Ends(Vec::new()),
@@ -91,6 +93,7 @@ fn a_look_at_a_server_logs_nobody_in() {
         "verified     yes",
         "RFC 5034: AUTH with these mechanisms",
         "offers before TLS only\n    STLS",
+        "speaks\n    en         English\n    de         \\x1b[2JDeutsch\n",
     ] {
         assert!(ran.out.contains(told), "{told}: {}", ran.out);
     }
@@ -119,6 +122,95 @@ fn nothing_that_a_server_says_drives_a_terminal() {
     assert_eq!((ran.status, ran.out.as_str()), (1, "failed\t1\t10\t-\t-ERR \\x1b[2J\\u{9b}31m \\u{202e}txt\n"));
     let shown = |text: &str| text.chars().all(|c| c == '\n' || c == '\t' || !(c.is_control() || c == '\u{202e}'));
     assert!(shown(&ran.out) && shown(&ran.err), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn languages_are_listed_for_machines_too() {
+    let site = Site::new();
+    let script = vec![
+        says("+OK"),
+        hears("CAPA"),
+        says("+OK\nLANG\n."),
+        hears("LANG"),
+        says("+OK\nen English\ni-x\n."),
+        hears("QUIT"),
+        says("+OK"),
+    ];
+    let (address, served) = serve(&site, script);
+    let ran = run_as_is(tool("pop3-fetch").arg(address.to_string()).args(["--serverinfo", "--tls", "never", "--json"]));
+    served.join().unwrap().unwrap_or_else(|why| panic!("{why}\n{}{}", ran.out, ran.err));
+    let told: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(told["languages"], serde_json::json!([{"tag": "en", "name": "English"}, {"tag": "i-x"}]), "{told}");
+}
+
+#[test]
+fn a_language_that_is_not_to_be_had_is_warned_of_alone() {
+    let site = Site::new();
+    let stat = |capa: &str, lang: Vec<Does>| {
+        let start = [vec![says("+OK"), hears("CAPA"), says(capa)], lang].concat();
+        let login = logged_in()[3..].to_vec();
+        let end = vec![hears("CAPA"), says("-ERR"), hears("STAT"), says("+OK 1 10"), hears("QUIT"), says("+OK")];
+        [start, login, end].concat()
+    };
+    let refused = vec![hears("LANG de"), says("-ERR no \x1b[2Jde")];
+    for (script, told) in [
+        (stat("+OK\nUSER\nLANG\n.", refused), "the server does not speak de: -ERR no \\x1b[2Jde"),
+        (stat("+OK\nUSER\n.", Vec::new()), "the server offers no languages, de included"),
+    ] {
+        let (address, served) = serve(&site, script);
+        let ran = run_as_is(fetch(site.dir.path(), &format!("bob@{address}")).args(["--stat", "--lang", "de"]));
+        served.join().unwrap().unwrap_or_else(|why| panic!("{why}\n{}{}", ran.out, ran.err));
+        assert_eq!((ran.status, ran.out.as_str()), (0, "1\t10\n"));
+        assert_eq!(ran.err, format!("pop3-fetch: 127.0.0.1: {told}\n"));
+    }
+    let none = run_as_is(fetch(site.dir.path(), "bob@127.0.0.1:1").args(["--stat", "--lang", "de\r\nQUIT"]));
+    assert_eq!(none.status, 64, "{}", none.err);
+}
+
+/// One event a message and one a mailbox; nothing of the server's can forge a key.
+#[test]
+fn a_log_tells_what_became_of_each_message() {
+    let site = Site::new();
+    let script = then(vec![
+        hears("STAT"),
+        says("+OK 2 20"),
+        hears("LIST"),
+        says("+OK\n1 10\n2 10\n."),
+        hears("UIDL"),
+        says("+OK\n1 a=b\n2 c\n."),
+        hears("RETR 1"),
+        says("+OK\nSubject: x\n\n."),
+        hears("RETR 2"),
+        says("-ERR no outcome=delivered \x1b[2J"),
+        hears("DELE 1"),
+        says("+OK"),
+        hears("QUIT"),
+        says("+OK"),
+    ]);
+    let (address, served) = serve(&site, script);
+    let (here, log) = (site.dir.path().join("Here"), site.dir.path().join("log"));
+    let mut command = fetch(site.dir.path(), &format!("bob@{address}"));
+    let ran = run_as_is(command.args(["--create", "--delete", "--maildir"]).arg(&here).arg("--log").arg(&log));
+    served.join().unwrap().unwrap_or_else(|why| panic!("{why}\n{}{}", ran.out, ran.err));
+    assert_eq!(ran.status, 1, "{}{}", ran.out, ran.err);
+    let text = std::fs::read_to_string(&log).unwrap();
+    let facts: Vec<&str> = text.lines().map(|line| line.split_once("]: ").unwrap().1).collect();
+    assert_eq!(facts.len(), 3, "{text}");
+    let has = |start: &str, told: &str| facts.iter().any(|line| line.starts_with(start) && line.contains(told));
+    assert!(has("event=message user=bob host=127.0.0.1 number=1 uid=\"a=b\" outcome=delivered deleted=true size=", ""), "{text}");
+    assert!(has("event=message user=bob host=127.0.0.1 number=2 uid=c outcome=failed deleted=false", ""), "{text}");
+    assert!(has("event=message user=bob host=127.0.0.1 number=2", "text=\""), "{text}");
+    assert!(facts[2].starts_with("event=session user=bob host=127.0.0.1 address=127.0.0.1:"), "{text}");
+    assert!(facts[2].ends_with(" outcome=partly delivered=1 failed=1"), "{text}");
+    assert!(!text.contains('\x1b'), "{text:?}");
+
+    let mut gone = fetch(site.dir.path(), "bob@127.0.0.1:1");
+    let ran = run_as_is(gone.arg("--maildir").arg(&here).args(["--log-format", "json", "--log"]).arg(&log));
+    assert_eq!(ran.status, 75, "{}", ran.err);
+    let last = std::fs::read_to_string(&log).unwrap();
+    let told: serde_json::Value = serde_json::from_str(last.lines().last().unwrap()).unwrap();
+    assert_eq!((&told["event"], &told["outcome"], &told["delivered"]), (&"session".into(), &"failed".into(), &0.into()));
+    assert!(told["text"].as_str().unwrap().contains("cannot connect"), "{told}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use clap::Args;
 #[derive(Debug, Clone, Args)]
 pub struct LogOptions {
     /// Where the log goes: stderr, syslog, none, or a FILE (a path with a slash)
-    #[arg(long = "log", value_name = "WHERE", value_parser = log::target, help_heading = "Log options")]
+    #[arg(id = "log", long, value_name = "WHERE", value_parser = log::target, help_heading = "Log options")]
     target: Option<Target>,
     /// The form of a log line: text, or one JSON object a line
     #[arg(long, value_name = "FORM", value_enum, default_value_t = Format::Text, hide_short_help = true, help_heading = "Log options")]

@@ -3,9 +3,11 @@
 use super::target::TargetOptions;
 use crate::cli::opts::auth::AuthOptions;
 use crate::cli::opts::duration;
+use crate::cli::opts::log::LogOptions;
 use crate::cli::opts::server::NetworkOptions;
 use crate::cli::opts::tls::ClientTlsOptions;
 use crate::cli::opts::trace::TraceOptions;
+use crate::protocol::pop3::words::LanguageTag;
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -45,6 +47,9 @@ pub struct Args {
         help_heading = "Login options"
     )]
     pub login: Option<By>,
+    /// Ask for the texts of responses in this language, as de or pt-BR; --serverinfo lists what there is
+    #[arg(long, value_name = "TAG", hide_short_help = true, help_heading = "Server options")]
+    pub lang: Option<LanguageTag>,
     /// Act as if the server did not offer these capabilities
     #[arg(long, value_name = "NAME", value_delimiter = ',', hide_short_help = true, help_heading = "Debugging options")]
     pub discard_capa: Vec<String>,
@@ -68,6 +73,8 @@ pub struct Args {
     pub tls: ClientTlsOptions,
     #[command(flatten)]
     pub trace: TraceOptions,
+    #[command(flatten)]
+    pub log: LogOptions,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

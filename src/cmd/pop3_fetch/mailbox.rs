@@ -2,12 +2,14 @@
 
 use super::args::Args;
 use super::hop::Hop;
+use super::logging::MailboxLog;
 use super::rows::{Counts, ListedRow, OutcomeRow};
 use super::serverinfo::{Looking, Seen};
 use super::signals::Signals;
 use super::target::stopped;
 use super::way::Way;
 use crate::cli::exit::{Failure, Status};
+use crate::cli::log::Sink;
 use crate::cli::progress::Progress;
 use crate::cli::report::Rows;
 use crate::cli::screen::Screen;
@@ -19,7 +21,9 @@ use crate::fetch::reading::{Extent, Reading};
 use crate::fetch::session::{self, Around, Ended, Job};
 use crate::fetch::words::{Outcome, Row};
 use crate::protocol::pop3::words::{Failure as SessionFailure, Fault};
-use crate::relay::session::{Login, Via};
+use crate::protocol::smtp::client::words::StartTls;
+use crate::relay::session::{Login, Via, Watch};
+use std::cell::RefCell;
 
 pub struct Mailbox<'a> {
     pub args: &'a Args,
@@ -27,6 +31,7 @@ pub struct Mailbox<'a> {
     /// Where messages are handed to, if to a server.
     pub hop: Option<&'a Hop>,
     pub screen: &'a Screen,
+    pub log: &'a Sink,
     pub signals: &'a Signals,
     /// Ours, in names and trace fields.
     pub hostname: &'a str,
@@ -63,7 +68,22 @@ impl Mailbox<'_> {
         self.session_by(job).map(|(ended, _)| ended)
     }
 
+    /// A session, and another without TLS where that failed and nobody needs it.
     fn session_by(&self, job: &mut dyn Job) -> Result<(Ended, Via), Failure> {
+        let (mut ended, mut via) = self.session_with(self.way.tls.start(), job)?;
+        if let Some(failure) = &ended.failure
+            && failure.fault == Fault::Tls
+            && self.way.may_go_in_clear()
+            && !self.signals.came()
+        {
+            self.screen.info(&format!("{}: {}; going on without TLS", self.way.title(), failure.text));
+            (ended, via) = self.session_with(StartTls::Never, job)?;
+        }
+        self.warn(&ended.denied);
+        Ok((ended, via))
+    }
+
+    fn session_with(&self, tls: StartTls, job: &mut dyn Job) -> Result<(Ended, Via), Failure> {
         let titled = |failure: Failure| Failure { error: failure.error.context(self.way.title()), ..failure };
         let (connection, via) = self.way.connect(&self.args.network.dialer()).map_err(titled)?;
         let handshake = self.way.handshake();
@@ -73,7 +93,7 @@ impl Mailbox<'_> {
             watch: Some(self.screen),
             stoppers: Some(&|stopper| self.signals.end(stopper)),
         };
-        Ok((session::run(connection, self.way.config(), around, job, &via), via))
+        Ok((session::run(connection, self.way.config(tls), around, job, &via), via))
     }
 
     fn account(&self) -> Option<&str> {
@@ -146,30 +166,38 @@ impl Mailbox<'_> {
 
     fn fetch(&self) -> Result<Status, Failure> {
         let progress = Progress::new(self.args.quiet);
+        let log = RefCell::new(MailboxLog::new(self.log, self.way));
         let mut tell = |line: &str| self.warn(&[line.to_owned()]);
         let target = &self.args.target;
         let done = target.with_keeper((&self.way.whose(self.hostname), self.hop), &mut tell, |keeper| {
             let mut teller = Teller {
                 mailbox: self,
                 progress: &progress,
+                log: &log,
                 rows: (!target.is_stdout()).then(|| Rows::new(self.args.json)),
                 handled: 0,
                 failed: 0,
                 broken: None,
             };
             let mut fetching = Fetching::new(keeper, &mut teller);
-            let ended = self.session(&mut fetching);
+            let ended = self.session_by(&mut fetching);
+            if let Ok((ended, via)) = &ended {
+                log.borrow_mut().ended(ended, via);
+            }
             let finished = fetching.finish();
             progress.finish();
             let Teller { handled, failed, broken, .. } = teller;
             match (ended, broken) {
                 (Err(failure), _) => Err(failure),
                 (_, Some(error)) => Err(error.into()),
-                (Ok(ended), None) => self.judge(keeper, &ended, &finished, handled, failed),
+                (Ok((ended, _)), None) => self.judge(keeper, &ended, &finished, handled, failed),
             }
         });
         // What stops a target before it began is told with the mailbox's name, too.
-        done.map_err(|failure| Failure { error: failure.error.context(self.way.title()), ..failure })?
+        let titled = |failure: Failure| Failure { error: failure.error.context(self.way.title()), ..failure };
+        let done = done.map_err(titled).and_then(|done| done);
+        log.borrow().done(&done);
+        done
     }
 
     fn judge(
@@ -221,6 +249,7 @@ fn status(fault: Fault) -> Status {
 struct Teller<'a> {
     mailbox: &'a Mailbox<'a>,
     progress: &'a Progress,
+    log: &'a RefCell<MailboxLog<'a>>,
     /// None: messages go to stdout, and only failures are told, on stderr.
     rows: Option<Rows>,
     /// Messages that were fetched, or tried.
@@ -239,6 +268,7 @@ impl Witness for Teller<'_> {
     }
 
     fn rows(&mut self, all: Vec<Row>) {
+        self.log.borrow_mut().messages(&all);
         for row in &all {
             self.handled += usize::from(!matches!(row.outcome, Outcome::Kept | Outcome::Skipped));
             self.failed += usize::from(row.outcome == Outcome::Failed);

@@ -10,7 +10,7 @@ use crate::cli::report::json_line;
 use crate::cli::stdio::{Stdout, StdoutError};
 use crate::fetch::session::{Ended, Job};
 use crate::net::tls::layer::Facts;
-use crate::protocol::pop3::capabilities::Capabilities;
+use crate::protocol::pop3::capabilities::{Capabilities, Language};
 use crate::protocol::pop3::words::{Answer, ClientTell, Command, Fault, Offer};
 use crate::relay::session::Via;
 use serde::Serialize;
@@ -46,12 +46,22 @@ struct Json<'a> {
     /// Where they differ.
     #[serde(skip_serializing_if = "Option::is_none")]
     capabilities_before_tls: Option<&'a [String]>,
+    /// What LANG lists.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    languages: Vec<LanguageJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     apop: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<TlsJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+}
+
+#[derive(Serialize)]
+struct LanguageJson<'a> {
+    tag: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    name: &'a str,
 }
 
 /// One look at a server.
@@ -94,6 +104,10 @@ impl<'a> Seen<'a> {
         self.ended.failure.as_ref().map(|failure| failure.text.clone())
     }
 
+    fn languages(&self) -> impl Iterator<Item = &'a Language> {
+        self.offer.into_iter().flat_map(|offer| &offer.languages)
+    }
+
     fn tls(&self) -> Option<(&Facts, &Result<(), String>)> {
         self.ended.tls.as_ref().zip(self.verdict.as_ref())
     }
@@ -112,6 +126,7 @@ impl<'a> Seen<'a> {
             banner: offer.map(|offer| offer.greeting.as_str()),
             capabilities: offer.filter(|offer| offer.capabilities.known).map(|offer| &offer.capabilities.lines[..]),
             capabilities_before_tls: self.before().map(|clear| &clear.lines[..]),
+            languages: self.languages().map(|spoken| LanguageJson { tag: &spoken.tag, name: &spoken.name }).collect(),
             apop: offer.map(|offer| offer.apop),
             tls: self.tls().map(|(facts, verdict)| TlsJson::new(facts, verdict)),
             error: self.error(),
@@ -144,6 +159,10 @@ impl<'a> Seen<'a> {
                 line(2, offered);
                 line(4, capability(offered));
             }
+        }
+        if self.languages().next().is_some() {
+            line(1, "speaks");
+            self.languages().for_each(|spoken| line(2, format!("{:<10} {}", spoken.tag, spoken.name).trim_end()));
         }
         if let (Some(clear), Some(offer)) = (self.before(), self.offer) {
             line(1, "offers before TLS only");

@@ -8,7 +8,9 @@ use crate::cli::opts::auth::Auth;
 use crate::cli::opts::server::{Chosen, account, named};
 use crate::cli::opts::way::{self, Regard};
 use crate::mail::server::{Place, Scheme, Server};
-use crate::protocol::pop3::words::{ClientConfig, LoginBy, Timeouts};
+use crate::protocol::pop3::words::{ClientConfig, LoginBy, Timeouts, Wish};
+use crate::protocol::sasl::words::InClear;
+use crate::protocol::smtp::client::words::StartTls;
 use crate::relay::route;
 use crate::relay::session::Login;
 use std::ops::Deref;
@@ -18,6 +20,7 @@ pub struct Way {
     pub by: LoginBy,
     pub timeouts: Timeouts,
     discard: Vec<String>,
+    language: Wish,
 }
 
 impl Deref for Way {
@@ -113,6 +116,11 @@ impl Way {
             to: way::Way::new(chosen, &args.tls, login, regard)?,
             by,
             timeouts: args.network.timeout().map_or_else(Timeouts::default, Timeouts::capped),
+            language: match &args.lang {
+                _ if purpose == Purpose::Look => Wish::List,
+                Some(tag) => Wish::Speak(tag.clone()),
+                None => Wish::Nothing,
+            },
             discard: args.discard_capa.iter().map(|name| name.to_ascii_uppercase()).collect(),
         })
     }
@@ -122,14 +130,26 @@ impl Way {
         matches!(self.server.place, Place::Socket(_) | Place::Command(_))
     }
 
-    pub fn config(&self) -> ClientConfig {
+    /// `tls`: when it starts, as [`ClientTls::start`] has it, or without it.
+    pub fn config(&self, tls: StartTls) -> ClientConfig {
         ClientConfig {
-            tls: self.tls.start(),
+            tls,
             auth: self.login.as_ref().map(|login| login.authentication(self.is_local())),
             by: self.by,
             timeouts: self.timeouts.clone(),
             discard: self.discard.clone(),
+            language: self.language.clone(),
         }
+    }
+
+    /// Whether to go there again without TLS where its handshake failed: only where nobody asked for it, nor for a server that proves who
+    /// it is, and where whoever logs in may do so in clear.
+    pub fn may_go_in_clear(&self) -> bool {
+        let allowed = |login: &Auth| login.authentication(self.is_local()).in_clear != InClear::Never;
+        self.tls.start() == StartTls::IfOffered
+            && !self.tls.verify
+            && self.tls.fingerprint.is_none()
+            && self.login.as_ref().is_some_and(allowed)
     }
 
     /// Whose mailbox it is, for what is remembered of it.

@@ -1,9 +1,9 @@
 //! The authorization state: greeting, CAPA, STLS, logging in. Each line of the server's gives the next move.
 
 use super::auth::{self, Authenticating, NoMethod, Verdict};
-use super::capabilities::Capabilities;
+use super::capabilities::{Capabilities, Languages};
 use super::response::{BadResponse, Refusal, Response, timestamp};
-use super::words::{ClientAsk, ClientConfig, Failure, Fault, Method, Offer};
+use super::words::{ClientAsk, ClientConfig, Failure, Fault, Method, Offer, Wish};
 use crate::bytes::secret::Secret;
 use crate::protocol::sasl::words::{Login, SaslError};
 use crate::protocol::smtp::client::words::StartTls;
@@ -22,6 +22,12 @@ pub enum Phase {
     CapaList(Capabilities),
     Stls,
     Utf8,
+    /// LANG with a language.
+    Lang,
+    /// LANG alone.
+    Languages,
+    /// Its list.
+    LanguageList(Languages),
     /// [`ClientAsk::Login`] waits for its answer.
     Login(Method),
     /// PASS follows.
@@ -166,7 +172,38 @@ impl Authorization {
     }
 
     fn ready_to_log_in(&mut self) -> Move {
+        match self.config.language.clone() {
+            Wish::List if self.offer.capabilities.lang => say("LANG", Phase::Languages),
+            Wish::Speak(tag) if self.offer.capabilities.lang => {
+                self.tell_offer();
+                say(&format!("LANG {tag}"), Phase::Lang)
+            }
+            Wish::Speak(tag) => {
+                self.tell_offer();
+                self.asks.push(ClientAsk::Denied(format!("the server offers no languages, {tag} included")));
+                self.utf8()
+            }
+            Wish::List | Wish::Nothing => {
+                self.tell_offer();
+                self.utf8()
+            }
+        }
+    }
+
+    fn lang(&mut self, response: &Response) -> Move {
+        if let (Response::Err(refusal), Wish::Speak(tag)) = (response, &self.config.language) {
+            self.asks.push(ClientAsk::Denied(format!("the server does not speak {tag}: {refusal}")));
+        }
+        self.utf8()
+    }
+
+    fn listed(&mut self, languages: Languages) -> Move {
+        self.offer.languages = languages.all;
         self.tell_offer();
+        self.utf8()
+    }
+
+    fn utf8(&mut self) -> Move {
         match self.config.auth {
             // RFC 6856 section 2: before logging in, and not before STLS.
             Some(_) if self.offer.capabilities.utf8 => say("UTF8", Phase::Utf8),
@@ -279,6 +316,16 @@ impl Authorization {
                 fail(Fault::Protocol, "CAPA: an endless list")
             };
         }
+        if let Phase::LanguageList(mut languages) = now {
+            if line == b"." {
+                return self.listed(languages);
+            }
+            return if languages.line(line.strip_prefix(b".").unwrap_or(&line)) {
+                Move::To(Phase::LanguageList(languages))
+            } else {
+                fail(Fault::Protocol, "LANG: an endless list")
+            };
+        }
         match Response::parse(&line, matches!(now, Phase::Auth(_))) {
             Ok(response) => self.response(now, response),
             Err(bad) => fail(Fault::Protocol, told(&now, &bad)),
@@ -292,11 +339,17 @@ impl Authorization {
             Phase::Capa => self.offered(Capabilities::default()),
             Phase::Stls => self.stls(&response),
             Phase::Utf8 => self.log_in(),
+            Phase::Lang => self.lang(&response),
+            Phase::Languages if matches!(response, Response::Ok(_)) => Move::To(Phase::LanguageList(Languages::default())),
+            // Nobody needs to know.
+            Phase::Languages => self.listed(Languages::default()),
             Phase::User(pass) => self.user(&pass, response),
             Phase::Pass => self.in_or_not(false, response),
             Phase::Apop => self.in_or_not(true, response),
             Phase::Auth(running) => self.auth_response(running, response),
-            Phase::CapaList(_) | Phase::Login(_) | Phase::Secure(_) | Phase::Secured(_) => unexpected("nobody asked"),
+            Phase::CapaList(_) | Phase::LanguageList(_) | Phase::Login(_) | Phase::Secure(_) | Phase::Secured(_) => {
+                unexpected("nobody asked")
+            }
         }
     }
 }

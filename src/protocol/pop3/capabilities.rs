@@ -17,6 +17,8 @@ pub struct Capabilities {
     pub pipelining: bool,
     /// RFC 6856.
     pub utf8: bool,
+    /// RFC 6856 section 3.
+    pub lang: bool,
     /// SASL mechanisms in upper case, each once, in the server's order (RFC 5034).
     pub sasl: Vec<String>,
     pub lines: Vec<String>,
@@ -46,6 +48,7 @@ impl Capabilities {
             "UIDL" => self.uidl = true,
             "PIPELINING" => self.pipelining = true,
             "UTF8" => self.utf8 = true,
+            "LANG" => self.lang = true,
             "SASL" => {
                 for name in words.map(str::to_ascii_uppercase) {
                     if !self.sasl.contains(&name) {
@@ -56,6 +59,36 @@ impl Capabilities {
             _ => {}
         }
         self.lines.push(text);
+        true
+    }
+}
+
+/// A language that responses can have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Language {
+    /// As `de` or `pt-BR`.
+    pub tag: String,
+    /// In that language.
+    pub name: String,
+}
+
+/// What LANG lists (RFC 6856 section 3.2).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Languages {
+    pub all: Vec<Language>,
+    text: usize,
+}
+
+impl Languages {
+    /// One line of the list, `lang-tag SP description`. False: the list is too long to be one.
+    pub fn line(&mut self, line: &[u8]) -> bool {
+        self.text += line.len();
+        if self.all.len() == MAX_LINES || self.text > MAX_TEXT {
+            return false;
+        }
+        let text = String::from_utf8_lossy(line);
+        let (tag, name) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
+        self.all.push(Language { tag: tag.to_owned(), name: name.trim().to_owned() });
         true
     }
 }
@@ -80,5 +113,9 @@ mod tests {
         let mut offered = Capabilities::default();
         let taken = (0..1_000_000).take_while(|_| offered.line(b"X-ENDLESS")).count();
         assert_eq!(taken, MAX_LINES);
+        let mut languages = Languages::default();
+        let taken = (0..1_000_000).take_while(|_| languages.line(b"en English")).count();
+        assert_eq!(taken, MAX_LINES);
+        assert_eq!(languages.all[0], Language { tag: "en".to_owned(), name: "English".to_owned() });
     }
 }

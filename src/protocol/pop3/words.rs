@@ -1,10 +1,11 @@
 //! The words between the client engine and the work above it: its settings, what it asks, what it is told, how it reports.
 
-use super::capabilities::Capabilities;
+use super::capabilities::{Capabilities, Language};
 use super::response::Refusal;
 use crate::protocol::sasl::words::{Authentication, Login, Mechanism};
 use crate::protocol::smtp::client::words::StartTls;
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// How long the server may be silent. RFC 1939 section 3 has no waits for clients; these are SMTP's.
@@ -46,6 +47,46 @@ pub struct ClientConfig {
     pub timeouts: Timeouts,
     /// Names of the server's capabilities that do not count, in upper case.
     pub discard: Vec<String>,
+    pub language: Wish,
+}
+
+/// What is asked of LANG (RFC 6856 section 3).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Wish {
+    #[default]
+    Nothing,
+    /// Texts in this language, where the server has it.
+    Speak(LanguageTag),
+    /// Which languages there are.
+    List,
+}
+
+/// `Language-Tag` of RFC 5646 as far as its characters go, or `*`, the server's own choice (RFC 6856 section 3.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LanguageTag(String);
+
+/// No tag of a language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a language is a tag as de or pt-BR, or *")]
+pub struct BadLanguage;
+
+/// RFC 5646 section 4.4.1: no tag in use is longer.
+const LONGEST_TAG: usize = 35;
+
+impl FromStr for LanguageTag {
+    type Err = BadLanguage;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_word = |word: &str| (1..=8).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let sound = text == "*" || (text.len() <= LONGEST_TAG && text.split('-').all(is_word));
+        if sound { Ok(LanguageTag(text.to_owned())) } else { Err(BadLanguage) }
+    }
+}
+
+impl fmt::Display for LanguageTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// By which commands a client may log in.
@@ -133,6 +174,8 @@ impl fmt::Display for Command {
 pub enum ClientAsk {
     /// What the server said before anybody logged in. No answer.
     Offered(Box<Offer>),
+    /// The server would not do what was no more than a wish; one line. No answer.
+    Denied(String),
     /// The way in that is tried next: who are we? Answered by [`ClientTell::Login`] or [`ClientTell::NoLogin`].
     Login(Method),
     /// There is room for a command: which? Answered by [`ClientTell::Do`], [`ClientTell::Pause`] or [`ClientTell::Quit`].
@@ -155,6 +198,8 @@ pub struct Offer {
     pub in_clear: Option<Capabilities>,
     /// What counts.
     pub capabilities: Capabilities,
+    /// What LANG listed, where it was asked.
+    pub languages: Vec<Language>,
 }
 
 /// A piece of an answer. A listing ends with [`Answer::End`], a message, too.
@@ -214,4 +259,19 @@ pub enum Fault {
     Protocol,
     /// We gave up.
     Cancelled,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_language_is_a_tag_and_ends_no_line() {
+        for text in ["de", "pt-BR", "*", "i-default", "x-a1"] {
+            assert_eq!(text.parse::<LanguageTag>().unwrap().to_string(), text);
+        }
+        for text in ["", "de DE", "de\r\nQUIT", "**", "-", "de-", "abcdefghi", "a-b-c-d-e-f-g-h-i-j-k-l-m-n-o-p-q-r-s"] {
+            assert_eq!(text.parse::<LanguageTag>(), Err(BadLanguage), "{text:?}");
+        }
+    }
 }
