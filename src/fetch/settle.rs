@@ -19,6 +19,11 @@ const TIDIED_AFTER: i64 = 36 * 3600;
 pub fn open(fs: Arc<dyn Fs>, path: &Path, now: i64) -> Result<(Journal, Vec<String>), Stop> {
     let (mut journal, mut told) = Journal::open(fs.clone(), path).map_err(stop)?;
     let unsettled = journal.unsettled();
+    if !unsettled.is_empty() {
+        // The run before may have ended with a sync that failed: what it announced can be read, and no later sync brings it to the disk. A
+        // message that gets its name on its word would come again after a power cut.
+        journal.rewrite().map_err(stop)?;
+    }
     for batch in &unsettled {
         let waiting: Vec<Entry> = batch
             .ids
@@ -40,9 +45,7 @@ pub fn open(fs: Arc<dyn Fs>, path: &Path, now: i64) -> Result<(Journal, Vec<Stri
         }
         journal.done(batch.id);
     }
-    // The run before may have ended with a sync that failed, whose data no later sync brings to the disk.
-    let settled = if unsettled.is_empty() { journal.sync() } else { journal.rewrite() };
-    settled.map_err(stop)?;
+    journal.sync().map_err(stop)?;
     Ok((journal, told))
 }
 
