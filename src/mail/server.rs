@@ -81,6 +81,9 @@ const SCHEMES: [(Scheme, &str, u16); 9] = [
     (Scheme::Imaps, "imaps", 993),
 ];
 
+/// What many call `pop3s`.
+const POPS: &str = "pops";
+
 impl Scheme {
     pub fn word(self) -> &'static str {
         self.entry().1
@@ -103,6 +106,9 @@ impl Scheme {
 
     /// The scheme of that name, in any case.
     pub fn named(word: &str) -> Option<Scheme> {
+        if word.eq_ignore_ascii_case(POPS) {
+            return Some(Scheme::Pop3s);
+        }
         SCHEMES.iter().find(|(_, name, _)| name.eq_ignore_ascii_case(word)).map(|(scheme, ..)| *scheme)
     }
 
@@ -272,6 +278,7 @@ mod tests {
             ("mail.crepes.test", "smtp://mail.crepes.test:25"),
             ("mail.crepes.test:2525", "smtp://mail.crepes.test:2525"),
             ("[::1]:25", "smtp://[::1]:25"),
+            ("POPS://bob@mail.crepes.test", "pop3s://mail.crepes.test:995"),
             ("lmtp://localhost", "lmtp://localhost:24"),
             ("lmtp:/run/lmtp", "lmtp:/run/lmtp"),
             ("unix:/run/smtp", "unix:/run/smtp"),

@@ -39,6 +39,7 @@ const CODES: &[(&str, &str)] = &[
 /// Capabilities, and what they are (RFC 2449 section 6 and the IANA registry).
 const CAPABILITIES: &[(&str, &str)] = &[
     ("AUTH-RESP-CODE", "RFC 3206: refusals say whether the name or password is wrong"),
+    ("CAPA", "RFC 2449 5: this list"),
     ("EXPIRE", "RFC 2449 6.7: how many days the server keeps messages"),
     ("IMPLEMENTATION", "RFC 2449 6.9: which program this is"),
     ("LANG", "RFC 6856: texts in other languages"),
