@@ -146,7 +146,9 @@ impl Mbox {
         let Ok(stat) = file.stat() else { return false };
         let mut text = vec![0; LONGEST_PID];
         let n = file.read_at(&mut text, 0).unwrap_or(0);
-        let pid = std::str::from_utf8(&text[..n]).ok().and_then(|text| text.trim().parse::<i32>().ok()).filter(|pid| *pid > 0);
+        // Without a line end it may be the start of a longer number, which a power cut tore.
+        let line = std::str::from_utf8(&text[..n]).ok().filter(|text| text.ends_with('\n'));
+        let pid = line.and_then(|text| text.trim().parse::<i32>().ok()).filter(|pid| *pid > 0);
         match pid {
             // Ours would have gone before the lock that we hold: another had our number before us, as in a container.
             Some(pid) if u32::try_from(pid) == Ok(std::process::id()) => cfg!(target_os = "linux"),
