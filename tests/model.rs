@@ -271,7 +271,10 @@ fn fetches(kind: Kind) {
                 judge.crash(&disk, from, 1).unwrap_or_else(|why| told(trace, format!("{fault:?} and a crash"), why));
                 let before = disk.lock().log.len();
                 judge.go_on(&disk).unwrap_or_else(|why| told(trace, format!("{fault:?}"), why));
-                let from = if is_thorough() { before } else { disk.lock().log.len() };
+                // What a failed sync left can only be read until the next run has gone its whole way.
+                let looks_closer =
+                    is_thorough() || (trace.name == "fetched and deleted" && matches!(fault, Fault::Error(_, libc::EIO)));
+                let from = if looks_closer { before } else { disk.lock().log.len() };
                 judge
                     .crash(&disk, from, 1)
                     .unwrap_or_else(|why| told(trace, format!("{fault:?}, the next run and a crash"), why));

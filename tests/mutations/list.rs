@@ -219,6 +219,12 @@ pub const ALL: &[Mutation] = &[
         "if let Err(error) = «journal.sync()» {\n                self.target.leave();",
         "journal.write()",
     ),
+    replace(
+        "fetch: settled on the word of a journal that may not be on the disk",
+        FETCH_SETTLE,
+        "«journal.rewrite().map_err(stop)?;»",
+        "",
+    ),
     replace("batch: files are not synced", BATCH, "«draft.file.sync_data().at(\"sync\", &self.tmp(&draft.name))»", "Ok(())"),
     replace("batch: tmp/ is not synced", BATCH, "«self.fs.sync_dir(&tmp).at(\"sync\", &tmp)?;»", ""),
     replace("mbox: not synced", APPEND, "self.copy(text).and_then(|()| «self.file.sync_data()»)", "Ok(())"),
@@ -264,6 +270,7 @@ const EDIT: &str = "disk/spool/edit.rs";
 const FIND: &str = "disk/spool/find.rs";
 const GROUP: &str = "disk/group.rs";
 const JUDGE: &str = "disk/spool/judge.rs";
+const FETCH_SETTLE: &str = "fetch/settle.rs";
 const JOURNAL: &str = "disk/journal.rs";
 const KEEPER: &str = "fetch/keeper.rs";
 const LAYOUT: &str = "disk/spool/layout.rs";
