@@ -30,7 +30,7 @@ export OPENSSL_LIB_DIR     := $(word 1,$(OPENSSL_FROM))
 export OPENSSL_INCLUDE_DIR := $(word 2,$(OPENSSL_FROM))
 endif
 
-.PHONY: all build release try test proof interop bench bench-spool bench-smtp docs install install-sendmail ci
+.PHONY: all build release try test proof fuzz interop bench bench-spool bench-smtp docs install install-sendmail ci
 
 all: build
 
@@ -68,6 +68,11 @@ interop:
 	$(CARGO) test --locked $(FEATURES) --features interop --test interop
 	$(CARGO) test --locked $(FEATURES) --features interop --test must_hold large::
 	$(CARGO) test --locked $(FEATURES) --features interop --test pop3_memory
+
+# Mutated sessions against the IMAP engine and its tokenizer, FUZZ_SECONDS long; the same ones in every run.
+FUZZ_SECONDS ?= 600
+fuzz:
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --locked $(FEATURES) --test imap_client -- --exact mutated::mutated_sessions_do_no_harm --nocapture
 
 # How long the tools take to start, beside a program that does nothing.
 bench:

@@ -110,6 +110,7 @@
 //!   protocol/imap/authorization.rs  from the greeting to the first command: CAPABILITY, STARTTLS, logging in
 //!   protocol/imap/pipeline.rs       commands on their way out, and their ends
 //!   protocol/imap/idle.rs           IDLE, begun again in time
+//!   protocol/imap/state.rs          how far a session is
 //!   protocol/imap/client.rs         the IMAP client engine
 //! net     3   the only place with sockets and TLS
 //!   net/peer.rs            who is at the other end of a descriptor

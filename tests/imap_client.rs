@@ -10,3 +10,5 @@ mod support;
 mod bare;
 #[path = "imap_client/hostile.rs"]
 mod hostile;
+#[path = "imap_client/mutated.rs"]
+mod mutated;

@@ -198,3 +198,48 @@ fn whatever_greets_is_not_believed() {
         assert!(bare.over && bare.said.is_empty(), "{greeting:?}: {:?}", bare.work.heard);
     }
 }
+
+/// Two who told IDLE at once: the second begins once the first has ended, and can be ended itself.
+#[test]
+fn an_idle_that_waited_is_one_as_well() {
+    let mut engine = Client::new(config());
+    engine.receive(GREETING);
+    unit(&mut engine);
+    engine.tell(raw("IDLE"));
+    engine.tell(raw("IDLE"));
+    for tag in ["A1", "A2"] {
+        assert_eq!(engine.outgoing(), format!("{tag} IDLE\r\n").as_bytes());
+        engine.wrote(9);
+        engine.receive(b"+ idling\r\n");
+        engine.tell(ClientTell::EndIdle);
+        assert_eq!(engine.outgoing(), b"DONE\r\n");
+        engine.wrote(6);
+        engine.receive(format!("{tag} OK done\r\n").as_bytes());
+    }
+}
+
+/// A message that is not as long as was announced can be neither ended nor followed by anything.
+#[test]
+fn a_body_of_another_length_ends_the_session() {
+    for (body, told) in [(&b"ab"[..], "shorter"), (b"abcd", "longer")] {
+        let mut engine = Client::new(config());
+        engine.receive(GREETING);
+        unit(&mut engine);
+        let parts = vec![Part::Text(b"APPEND INBOX ".to_vec()), Part::Body { len: 3, binary: false }];
+        engine.tell(ClientTell::Do(1, Box::new(Command::raw(parts).unwrap())));
+        let mut rest = body;
+        let failure = loop {
+            match engine.step() {
+                Step::NeedBody { room } => {
+                    let piece = &rest[..rest.len().min(room)];
+                    rest = &rest[piece.len()..];
+                    engine.body(piece, piece.is_empty());
+                }
+                Step::Ask(ClientAsk::Failed(failure)) => break failure,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(failure.text.contains(told), "{}", failure.text);
+        assert!(matches!(engine.step(), Step::Done) && engine.outgoing().is_empty(), "the command is not completed");
+    }
+}

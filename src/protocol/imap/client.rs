@@ -13,6 +13,7 @@ use super::idle::Idle;
 use super::pipeline::{Flight, Origin, Pipeline};
 use super::response::{Raw, Read, Response, read};
 use super::scan::Syntax;
+use super::state::{State, Turn};
 use super::words::{ClientAsk, ClientConfig, ClientTell, CommandId, Done, Piece, Place, Ready, Received, loss};
 use crate::protocol::engine::{End, Engine, Step};
 use crate::protocol::pop3::words::{Failure, Fault};
@@ -24,26 +25,6 @@ use std::time::Duration;
 const MOST_ASKS: usize = 64;
 /// So many octets of a response are an achievement of the server's, for the deadline.
 const BLOCK: u64 = 16 * 1024;
-
-#[derive(Debug)]
-enum State {
-    NotAuthenticated(Phase),
-    /// Commands of the work above.
-    Commands,
-    /// TLS, or compression, is to begin, and then commands go on.
-    Turn(Turn),
-    /// We leave without having been in: LOGOUT was sent.
-    Leaving,
-    Over,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Turn {
-    Secure,
-    Secured,
-    Inflate,
-    Inflated,
-}
 
 /// One session with one server.
 #[derive(Debug)]
@@ -65,6 +46,8 @@ pub struct Client {
     bye: Option<String>,
     /// Commands that were told before there could be any.
     early: VecDeque<(CommandId, Command)>,
+    /// And that we want to leave.
+    quit_early: bool,
     asks: VecDeque<ClientAsk>,
     /// Counts what the peer achieved, for the deadline.
     unit: u64,
@@ -88,6 +71,7 @@ impl Client {
             quitting: false,
             bye: None,
             early: VecDeque::new(),
+            quit_early: false,
             asks: VecDeque::new(),
             unit: 0,
             block: 0,
@@ -132,13 +116,17 @@ impl Client {
         self.settle(capabilities.clone());
         self.place = place.clone();
         self.asks.push_back(ClientAsk::Ready(Box::new(Ready { place, capabilities })));
+        self.submit_early();
+        State::Commands
+    }
+
+    fn submit_early(&mut self) {
         for (id, command) in std::mem::take(&mut self.early) {
             self.submit(id, command);
         }
-        if self.quitting {
+        if std::mem::take(&mut self.quit_early) {
             self.wire.submit(Origin::Own, Command::bare("LOGOUT"));
         }
-        State::Commands
     }
 
     fn settle(&mut self, capabilities: Capabilities) {
@@ -148,7 +136,7 @@ impl Client {
 
     fn submit(&mut self, id: CommandId, command: Command) {
         match command.effect {
-            Effect::Idle if self.idle.is_none() => self.idle = Some(Idle::new(id, command.clone())),
+            Effect::Idle if self.idle.is_none() => self.idle = Some(Idle::new(id)),
             Effect::Logout => self.quitting = true,
             _ => {}
         }
@@ -234,12 +222,12 @@ impl Client {
                 let next = self.authorization.challenge(running, &text);
                 self.follow(next)
             }
-            (State::Commands, Some((_, true))) if self.idle.as_ref().is_some_and(|idle| !idle.is_running()) => {
+            (State::Commands, Some((Origin::Work(id), true))) if self.idle.as_ref().is_none_or(|idle| !idle.is_running()) => {
                 self.unit += 1;
-                if let Some(idle) = &mut self.idle
-                    && idle.begun(&mut self.wire)
-                {
-                    self.asks.push_back(ClientAsk::Idling(idle.id));
+                // One that waited for another is known only now.
+                let idle = self.idle.get_or_insert_with(|| Idle::new(id));
+                if idle.begun(&mut self.wire) {
+                    self.asks.push_back(ClientAsk::Idling(id));
                 }
                 State::Commands
             }
@@ -309,8 +297,14 @@ impl Client {
     fn secured_by_hand(&mut self) {
         (self.authorization.secure, self.framing) = (true, Framing::default());
         self.settle(Capabilities::default());
+        self.resume();
+    }
+
+    /// Commands go on, over another wire, with those that were told meanwhile.
+    fn resume(&mut self) {
         self.state = State::Commands;
         self.wire.pump();
+        self.submit_early();
     }
 
     fn within(&self) -> Duration {
@@ -343,10 +337,7 @@ impl Engine for Client {
     fn receive(&mut self, bytes: &[u8]) -> usize {
         let mut used = 0;
         while (used < bytes.len() || self.framing.is_due()) && self.asks.len() < MOST_ASKS {
-            if matches!(
-                self.state,
-                State::Over | State::Turn(_) | State::NotAuthenticated(Phase::Secure(_) | Phase::Secured(_) | Phase::Login(_))
-            ) {
+            if !self.state.hears() {
                 break;
             }
             let (taken, frame) = self.framing.take(&bytes[used..]);
@@ -422,7 +413,7 @@ impl Engine for Client {
                 state
             }
             (state @ (State::NotAuthenticated(_) | State::Turn(_)), ClientTell::Quit) => {
-                self.quitting = true;
+                (self.quitting, self.quit_early) = (true, true);
                 state
             }
             // A tell that nothing asked for changes nothing.
@@ -480,8 +471,7 @@ impl Engine for Client {
                 return Step::Inflate;
             }
             State::Turn(Turn::Inflated) => {
-                self.state = State::Commands;
-                self.wire.pump();
+                self.resume();
                 return self.step();
             }
             State::Commands | State::Leaving | State::NotAuthenticated(_) => {}

@@ -8,8 +8,7 @@ use super::words::CommandId;
 /// IDLE under way.
 #[derive(Debug)]
 pub struct Idle {
-    pub id: CommandId,
-    command: Command,
+    id: CommandId,
     /// `+` came.
     running: bool,
     /// DONE is to be sent, or was.
@@ -21,8 +20,8 @@ pub struct Idle {
 }
 
 impl Idle {
-    pub fn new(id: CommandId, command: Command) -> Idle {
-        Idle { id, command, running: false, ending: false, again: false, told: false }
+    pub fn new(id: CommandId) -> Idle {
+        Idle { id, running: false, ending: false, again: false, told: false }
     }
 
     /// The server said `+` and waits.
@@ -69,7 +68,7 @@ impl Idle {
             return None;
         }
         (self.running, self.ending, self.again) = (false, false, false);
-        wire.submit_first(Origin::Work(self.id), self.command.clone());
+        wire.submit_first(Origin::Work(self.id), Command::bare("IDLE"));
         Some(self)
     }
 }

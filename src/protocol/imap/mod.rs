@@ -24,5 +24,6 @@ pub mod response;
 pub mod scan;
 pub mod search;
 pub mod set;
+mod state;
 pub mod structure;
 pub mod words;

@@ -1,0 +1,33 @@
+//! How far a session is.
+
+use super::authorization::Phase;
+
+#[derive(Debug)]
+pub enum State {
+    NotAuthenticated(Phase),
+    /// Commands of the work above.
+    Commands,
+    /// TLS, or compression, is to begin, and then commands go on.
+    Turn(Turn),
+    /// We leave without having been in: LOGOUT was sent.
+    Leaving,
+    Over,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Turn {
+    Secure,
+    Secured,
+    Inflate,
+    Inflated,
+}
+
+impl State {
+    /// What the server says is taken: not what stands behind the answer to STARTTLS or COMPRESS, nor anything while a login is awaited.
+    pub fn hears(&self) -> bool {
+        !matches!(
+            self,
+            State::Over | State::Turn(_) | State::NotAuthenticated(Phase::Secure(_) | Phase::Secured(_) | Phase::Login(_))
+        )
+    }
+}
