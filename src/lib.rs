@@ -221,6 +221,7 @@
 //!   browse/criteria.rs     what to search for, in people's words
 //!   browse/items.rs        what of messages is fetched, leaving \Seen alone
 //!   browse/commands.rs     the shell's commands, for help
+//!   browse/complete.rs     what may follow a line that is being typed
 //!   browse/plan/kinds.rs    what a plan is made with, and made of
 //!   browse/plan.rs         what a typed command sends, and how its answers are shown
 //!   browse/session.rs      one IMAP session, led by commands
@@ -330,6 +331,7 @@
 //!   cmd/imap_shell/append.rs    messages put into a mailbox
 //!   cmd/imap_shell/export.rs    messages brought home
 //!   cmd/imap_shell/commands.rs  one typed command after the other
+//!   cmd/imap_shell/interactive.rs  commands typed at a prompt
 //!   cmd/imap_shell.rs      an IMAP account, command by command
 //!   cmd/smtp_listen/args.rs     smtp-listen's command line
 //!   cmd/smtp_listen/settings.rs what command line and config come to

@@ -1,6 +1,7 @@
 //! Floor 4: an IMAP account looked at and changed; the connection is passed in.
 
 pub mod commands;
+pub mod complete;
 pub mod criteria;
 pub mod day;
 pub mod flags;

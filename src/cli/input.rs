@@ -50,6 +50,15 @@ pub struct Restore(Option<Termios>);
 impl Input {
     /// On a terminal with these words completed at the line's start, and with the history in this file, as far as that can be read.
     pub fn open(words: &'static [&'static str], history: Option<PathBuf>) -> io::Result<(Input, Printer, Restore)> {
+        Input::with(Words::Known(words), history)
+    }
+
+    /// The same with whatever words `completing` finds.
+    pub fn completing(completing: Completing, history: Option<PathBuf>) -> io::Result<(Input, Printer, Restore)> {
+        Input::with(Words::Found(completing), history)
+    }
+
+    fn with(words: Words, history: Option<PathBuf>) -> io::Result<(Input, Printer, Restore)> {
         let stdin = io::stdin();
         if !(stdin.is_terminal() && io::stdout().is_terminal()) {
             let print = |line: &str| drop(io::stdout().write_all(format!("{line}\n").as_bytes()));
@@ -58,7 +67,7 @@ impl Input {
         let restore = Restore(tcgetattr(&stdin).ok());
         let config = Config::builder().auto_add_history(false).build();
         let mut editor: Editor<Words, FileHistory> = Editor::with_config(config).map_err(io::Error::other)?;
-        editor.set_helper(Some(Words(words)));
+        editor.set_helper(Some(words));
         editor.set_max_history_size(MAX_HISTORY).map_err(io::Error::other)?;
         let history = history.filter(|path| private_file(path).is_ok());
         if let Some(path) = &history {
@@ -142,20 +151,34 @@ fn private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(path)
 }
 
-/// Completes the words that a line begins with, in any case, and paths behind `:send`.
-pub struct Words(&'static [&'static str]);
+/// Where in what was typed the word begins that is to be completed, and what it may become.
+pub type Completing = Box<dyn Fn(&str) -> (usize, Vec<String>) + Send>;
+
+/// What is completed.
+pub enum Words {
+    /// Words that a line begins with, in any case, and paths behind `:send`.
+    Known(&'static [&'static str]),
+    Found(Completing),
+}
 
 impl Completer for Words {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
         let typed = line.get(..at).unwrap_or_default();
+        let words = match self {
+            Words::Known(words) => words,
+            Words::Found(completing) => {
+                let (start, found) = completing(typed);
+                return Ok((start, found.into_iter().map(|word| Pair { display: word.clone(), replacement: word }).collect()));
+            }
+        };
         if let Some(path) = typed.strip_prefix(":send ") {
             return Ok((at - path.len(), files(path)));
         }
         let fits = |word: &&&str| word.get(..typed.len()).is_some_and(|start| start.eq_ignore_ascii_case(typed));
         let pair = |word: &&str| Pair { display: (*word).trim_end().to_owned(), replacement: (*word).to_owned() };
-        Ok((0, self.0.iter().filter(fits).map(pair).collect()))
+        Ok((0, words.iter().filter(fits).map(pair).collect()))
     }
 }
 

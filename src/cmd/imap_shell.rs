@@ -6,6 +6,7 @@ mod commands;
 mod export;
 mod hearing;
 mod help;
+mod interactive;
 mod output;
 mod reading;
 mod rows;
@@ -20,7 +21,7 @@ use crate::browse::words::MAX_LINE;
 use crate::cli::args::{self as words, Parsed};
 use crate::cli::config::{self, Reader, system_hostname};
 use crate::cli::exit::{Failure, OrStatus, Status};
-use crate::cli::opts::auth::refuse_passwords;
+use crate::cli::opts::auth::{Auth, refuse_passwords};
 use crate::cli::screen::Screen;
 use crate::cli::stdio::say;
 use crate::cli::transcript::Level;
@@ -31,6 +32,7 @@ use crate::relay::session::Login;
 use anyhow::Context;
 use args::Args;
 use clap::CommandFactory;
+use interactive::Prompt;
 use shell::{Shell, Stop};
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -62,7 +64,12 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     };
     let today = jiff::Zoned::now().date();
     let mut shell = Shell::new(&args, &hostname, today);
-    let mut script = Script::new(&args);
+    let prompt = match args.commands.is_empty() && io::stdin().is_terminal() && io::stdout().is_terminal() {
+        true => Some(Prompt::open()?),
+        false => None,
+    };
+    let who = format!("{}@{}", way.login.as_ref().map_or("", Auth::user), way.title());
+    let mut script = Script::new(&args, prompt, who);
     let lead = |lead: &mut Lead| lead_session(&mut shell, &mut script, lead, mailbox.as_deref());
     let (led, ended) = session::run(connection, settings, around, &via, lead).or_status(Status::Os)?;
     let result = judge(led, &ended).map_err(titled);
@@ -88,9 +95,14 @@ fn lead_session(shell: &mut Shell<'_>, script: &mut Script, lead: &mut Lead, mai
     if lead.ready().is_err() {
         return Ok((statuses, Some(Stop::Over)));
     }
+    let typing = script.prompt.take();
+    if let Some(prompt) = &typing {
+        prompt.watch_signals(lead.stopper())?;
+    }
     let opening = mailbox.map(|name| format!("select \"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")));
     let mut next = match opening {
         Some(select) => Some(select),
+        None if typing.is_some() => None,
         None => script.next()?,
     };
     while let Some(typed) = next {
@@ -99,10 +111,14 @@ fn lead_session(shell: &mut Shell<'_>, script: &mut Script, lead: &mut Lead, mai
             Err(stop) => return Ok((statuses, Some(stop))),
         }
         let last = statuses.last().copied().unwrap_or(Status::Done);
-        if last != Status::Done && (!shell.args.keep_going || statuses.len() == 1 && mailbox.is_some()) {
+        if last != Status::Done && typing.is_none() && (!shell.args.keep_going || statuses.len() == 1 && mailbox.is_some()) {
             break;
         }
-        next = script.next()?;
+        next = if typing.is_some() { None } else { script.next()? };
+    }
+    if let Some(prompt) = typing {
+        // What went wrong with a command was told to who typed it.
+        return Ok((Vec::new(), prompt.lead(shell, lead, &script.who).err()));
     }
     Ok((statuses, None))
 }
@@ -110,11 +126,16 @@ fn lead_session(shell: &mut Shell<'_>, script: &mut Script, lead: &mut Lead, mai
 /// Commands in order: those of the command line, else the lines of stdin.
 struct Script {
     given: Option<VecDeque<String>>,
+    /// Somebody types them.
+    prompt: Option<Prompt>,
+    /// Whose account it is, for the prompt.
+    who: String,
 }
 
 impl Script {
-    fn new(args: &Args) -> Script {
-        Script { given: (!args.commands.is_empty()).then(|| args.commands.iter().cloned().collect()) }
+    fn new(args: &Args, prompt: Option<Prompt>, who: String) -> Script {
+        let given = (!args.commands.is_empty()).then(|| args.commands.iter().cloned().collect());
+        Script { given, prompt, who }
     }
 
     fn next(&mut self) -> Result<Option<String>, Failure> {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 /// Look into an IMAP account and change it, command by command
 ///
-/// Commands come from -c, else line by line from stdin; `help` lists them. Messages are named by their UIDs, and reading them leaves
+/// Commands come from -c, else from stdin line by line, at a prompt where that is a terminal; `help` lists them. Messages are named by their UIDs, and reading them leaves
 /// \Seen alone. A command that fails ends the script. What cannot be read of an answer is shown as it came, and costs the status.
 #[derive(Debug, Parser)]
 #[command(name = "imap-shell", version, max_term_width = 100)]

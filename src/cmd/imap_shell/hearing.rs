@@ -13,6 +13,8 @@ use crate::protocol::imap::mailbox::Listed;
 use crate::protocol::imap::response::{Raw, Response};
 use crate::protocol::imap::words::{Piece, Received};
 use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Most UIDs that are remembered for `$`, and most mailboxes of a tree.
 const MOST: usize = 1_000_000;
@@ -39,6 +41,8 @@ pub struct Hearing<'a> {
     /// Something could not be read, and was shown as it came.
     pub damaged: bool,
     pub failed: Option<StdoutError>,
+    /// Nothing more is to be shown.
+    pub interrupted: Option<Arc<AtomicBool>>,
     /// Rows that were printed.
     pub rows: usize,
 }
@@ -55,12 +59,14 @@ impl<'a> Hearing<'a> {
             facets: Facets::default(),
             damaged: false,
             failed: None,
+            interrupted: None,
             rows: 0,
         }
     }
 
     pub fn hear(&mut self, lead: &Lead, heard: Heard) {
-        if self.failed.is_some() {
+        let interrupted = self.interrupted.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed));
+        if self.failed.is_some() || interrupted {
             return;
         }
         let done = match heard {

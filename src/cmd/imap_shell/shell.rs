@@ -15,6 +15,8 @@ use jiff::civil::Date;
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Why no further command makes sense.
 #[derive(Debug)]
@@ -51,12 +53,14 @@ pub struct Shell<'a> {
     /// What `$` stands for.
     pub found: Option<Set>,
     pub uid_validity: Option<u32>,
+    /// Somebody sits at a prompt: lines are told before they are sent, and this says that he has seen enough of an answer.
+    pub interrupted: Option<Arc<AtomicBool>>,
 }
 
 impl<'a> Shell<'a> {
     pub fn new(args: &'a Args, hostname: &'a str, today: Date) -> Shell<'a> {
         let out = Out::new(args.json, args.crlf);
-        Shell { args, hostname, today, out, mailbox: None, found: None, uid_validity: None }
+        Shell { args, hostname, today, out, mailbox: None, found: None, uid_validity: None, interrupted: None }
     }
 
     /// Sends one line; `after` takes what was heard of it. None: a file that it names cannot be read, and nothing was sent.
@@ -67,6 +71,9 @@ impl<'a> Shell<'a> {
         view: &View,
         after: &mut dyn FnMut(&mut Hearing<'_>),
     ) -> Result<Option<(Done, Status)>, Stop> {
+        if self.interrupted.is_some() && *view != View::Raw && self.args.verbose == 0 && !self.args.quiet {
+            say(&format!(" -> {}", line.shown()));
+        }
         let (command, contents) = match session::command(line, &mut open) {
             Ok(made) => made,
             Err(error) => {
@@ -76,6 +83,7 @@ impl<'a> Shell<'a> {
         };
         let mailbox = self.mailbox.clone().unwrap_or_default();
         let mut hearing = Hearing::new(&mut self.out, view, &mailbox, self.args.quiet);
+        hearing.interrupted.clone_from(&self.interrupted);
         let done = lead.run(command, contents, &mut |lead, heard| hearing.hear(lead, heard));
         if let Some(error) = hearing.failed.take() {
             return Err(Stop::Stdout(error));

@@ -1,0 +1,118 @@
+//! imap-shell at its prompt, on a terminal: completion, history, what the server says by itself, Ctrl-C.
+
+mod support;
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use support::login::PASSWORD;
+use support::process::PATIENCE;
+use support::terminal::Terminal;
+
+/// The server's side, by hand.
+struct Server(BufReader<TcpStream>);
+
+impl Server {
+    fn accept(listener: &TcpListener) -> Server {
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Server(BufReader::new(stream))
+    }
+
+    fn says(&mut self, lines: &str) {
+        let bytes: String = lines.lines().map(|line| format!("{line}\r\n")).collect();
+        self.0.get_mut().write_all(bytes.as_bytes()).unwrap();
+    }
+
+    fn hears(&mut self, wanted: &str) {
+        let mut line = String::new();
+        self.0.read_line(&mut line).unwrap();
+        assert_eq!(line.trim_end(), wanted);
+    }
+
+    /// Up to the prompt.
+    fn lets_in(&mut self) {
+        self.says("* OK [CAPABILITY IMAP4rev1 IDLE] ready");
+        self.hears(&format!("a1 LOGIN bob {PASSWORD}"));
+        self.says("a1 OK [CAPABILITY IMAP4rev1 IDLE] in");
+        self.hears("a2 LIST \"\" \"*\"");
+        self.says("* LIST () \"/\" INBOX\n* LIST () \"/\" Drafts\na2 OK x");
+    }
+}
+
+fn open(listener: &TcpListener, dir: &Path, state: &Path) -> Terminal {
+    let password: PathBuf = dir.join("password");
+    std::fs::write(&password, format!("{PASSWORD}\n")).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let words = ["--user", "bob", "--tls", "never", "--allow-plaintext-auth", "--tags", "a", "--login", "login"];
+    let words = [&words[..], &["--password-file", password.to_str().unwrap(), &address]].concat();
+    Terminal::open("imap-shell", &words, state)
+}
+
+#[test]
+fn words_are_completed_and_the_server_speaks_above_the_prompt() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut terminal = open(&listener, dir.path(), &state);
+    let mut server = Server::accept(&listener);
+    server.lets_in();
+    terminal.until("bob@127.0.0.1> ");
+    terminal.press("sel\t dr\t\r");
+    server.hears("a3 SELECT Drafts");
+    server.says("* 3 EXISTS\n* OK [UIDVALIDITY 7] x\na3 OK [READ-WRITE] x");
+    terminal.until("-> SELECT Drafts");
+    terminal.until("bob@127.0.0.1/Drafts rw 3> ");
+    terminal.press("search fr");
+    server.says("* 4 EXISTS\n* OK [ALERT] \x1b[2J");
+    terminal.until("* 4 EXISTS");
+    terminal.until("\\x1b[2J");
+    // What was typed is still there.
+    terminal.press("om x\r");
+    server.hears("a4 UID SEARCH FROM x");
+    server.says("* SEARCH 9\na4 OK x");
+    terminal.until("9\r\n");
+    terminal.until("bob@127.0.0.1/Drafts rw 4> ");
+    terminal.press(&format!("raw LOGIN bob {PASSWORD}\r"));
+    server.hears(&format!("a5 LOGIN bob {PASSWORD}"));
+    server.says("a5 BAD no");
+    terminal.until("LOGIN: BAD no");
+    terminal.until("> ");
+    terminal.press("\x1b[A\r");
+    server.hears("a6 UID SEARCH FROM x");
+    server.says("* SEARCH\na6 OK x");
+    terminal.until("> ");
+    terminal.press("\x04");
+    server.hears("a7 LOGOUT");
+    server.says("* BYE\na7 OK x");
+    assert_eq!(terminal.status(), 0);
+    let history = std::fs::read_to_string(state.join("postroad/imap-history")).unwrap();
+    assert!(history.contains("search from x") && !history.contains(PASSWORD), "{history}");
+}
+
+#[test]
+fn ctrl_c_ends_a_command_and_not_the_session() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut terminal = open(&listener, dir.path(), &dir.path().join("state"));
+    let mut server = Server::accept(&listener);
+    server.lets_in();
+    terminal.until("> ");
+    terminal.press("ls\r");
+    server.hears("a3 LIST \"\" \"*\"");
+    server.says("* LIST () NIL one");
+    terminal.until("-> LIST");
+    terminal.interrupt();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    server.says("* LIST () NIL ninety-nine\na3 OK x");
+    terminal.until("> ");
+    terminal.press("noop\r");
+    server.hears("a4 NOOP");
+    server.says("a4 OK x");
+    terminal.until("-> NOOP");
+    terminal.until("> ");
+    terminal.press("quit\r");
+    server.hears("a5 LOGOUT");
+    server.says("* BYE\na5 OK x");
+    assert_eq!(terminal.status(), 0);
+}
