@@ -119,6 +119,12 @@ pub const COMMANDS: &[Command] = &[
     command("undelete", "undelete SET", "take the mark of rm away", "UID STORE SET -FLAGS (\\Deleted)"),
     command("unflag", "unflag SET FLAG..", "take flags away", "UID STORE SET -FLAGS (FLAG..)"),
     command("unsubscribe", "unsubscribe MAILBOX", "take a mailbox from the list of ls -s", "UNSUBSCRIBE MAILBOX"),
+    command(
+        "watch",
+        "watch [TIME]",
+        "what changes in the mailbox, as it does: for TIME (30s, 5m), or until Ctrl-C",
+        "IDLE, and DONE",
+    ),
 ];
 
 /// The command of that name.

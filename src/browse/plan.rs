@@ -3,6 +3,7 @@
 pub mod kinds;
 
 use super::criteria::{self, Terms, wants_charset};
+use super::day;
 use super::flags::{Flag, is_atom};
 use super::items;
 use super::line::{self, Line, LineError, Part};
@@ -157,6 +158,7 @@ impl Planner<'_> {
             "headers" | "show" | "save" => self.read(name, words),
             "export" => self.export(words),
             "append" => self.append(words),
+            "watch" => self.watch(words),
             "quota" | "acl" | "meta" => self.about(name, words),
             "help" => match words {
                 [] => Ok(Plan::Help(None)),
@@ -345,6 +347,17 @@ impl Planner<'_> {
             _ => return self.usage(),
         };
         Ok(Plan::Append { from, mailbox })
+    }
+
+    fn watch(&self, words: &[Word]) -> Result<Plan, PlanError> {
+        self.selected()?;
+        self.offered("IDLE")?;
+        let seconds = match words {
+            [] => None,
+            [time] => Some(day::length(&time.text)?.unsigned_abs()),
+            _ => return self.usage(),
+        };
+        Ok(Plan::Watch { seconds })
     }
 
     fn about(&self, name: &str, words: &[Word]) -> Result<Plan, PlanError> {

@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn verbs_are_completed_in_any_case_and_files_behind_send() {
-        let words = Words(&["MAIL FROM:<", "RCPT TO:<", "RSET"]);
+        let words = Words::Known(&["MAIL FROM:<", "RCPT TO:<", "RSET"]);
         let history = FileHistory::new();
         let of = |line: &str| {
             let (at, found) = words.complete(line, line.len(), &Context::new(&history)).unwrap();

@@ -74,7 +74,13 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     let (led, ended) = session::run(connection, settings, around, &via, lead).or_status(Status::Os)?;
     let result = judge(led, &ended).map_err(titled);
     // Of what failed here alone the session tells nothing.
-    if !matches!(result, Ok(Status::Done | Status::Usage | Status::Data | Status::NoInput | Status::CannotCreate | Status::Io)) {
+    let here = !shell.failed && result.is_ok();
+    if !here
+        && !matches!(
+            result,
+            Ok(Status::Done | Status::Usage | Status::Data | Status::NoInput | Status::CannotCreate | Status::Io)
+        )
+    {
         screen.show_last();
     }
     result

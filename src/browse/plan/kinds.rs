@@ -1,6 +1,7 @@
 //! What a plan is made with, and made of.
 
 use crate::browse::criteria::CriteriaError;
+use crate::browse::day::DayError;
 use crate::browse::flags::FlagError;
 use crate::browse::items::ItemError;
 use crate::browse::line::{Encoding, Line, LineError};
@@ -46,6 +47,8 @@ pub enum View {
     Quotas,
     Notes,
     Server,
+    /// What changes in the mailbox, at once.
+    Changes,
     /// The mailbox that is being selected.
     Selected,
 }
@@ -103,6 +106,10 @@ pub enum Plan {
         name: String,
         uid_validity: Option<u32>,
     },
+    /// For so many seconds, or until somebody has seen enough.
+    Watch {
+        seconds: Option<u64>,
+    },
     Capabilities,
     /// The lines of the command behind it.
     Explain(Box<Plan>),
@@ -134,6 +141,8 @@ pub enum PlanError {
     Use(String),
     #[error("{0:?}: {1}")]
     Word(String, &'static str),
+    #[error(transparent)]
+    Day(#[from] DayError),
     #[error(transparent)]
     Words(#[from] WordError),
     #[error(transparent)]

@@ -99,6 +99,9 @@ fn a_mailbox_is_wanted_where_messages_are_named() {
     ] {
         assert_eq!(planned(typed, SERVER, None), Err(PlanError::NoMailbox), "{typed}");
     }
+    assert_eq!(planned("watch 5m", "IDLE", Some("a")), Ok(Plan::Watch { seconds: Some(300) }));
+    assert_eq!(planned("watch", "IDLE", None), Err(PlanError::NoMailbox));
+    assert_eq!(planned("watch", "IMAP4rev1", Some("a")), Err(PlanError::NotOffered("IDLE")));
     assert!(planned("append x Sent", SERVER, None).is_ok());
 }
 

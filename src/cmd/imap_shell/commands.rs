@@ -13,7 +13,10 @@ use crate::cli::exit::Status;
 use crate::cli::explain::imap::capability;
 use crate::cli::stdio::say;
 use crate::protocol::imap::code::StatusKind;
-use crate::protocol::imap::words::Place;
+use crate::protocol::imap::words::{ClientTell, Place};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
 
 impl Shell<'_> {
     /// Runs one command; what went wrong with it was told.
@@ -26,6 +29,7 @@ impl Shell<'_> {
             }
         };
         let status = self.carry_out(lead, plan);
+        self.failed |= !matches!(status, Ok(Status::Done));
         self.out.flush()?;
         status
     }
@@ -54,8 +58,30 @@ impl Shell<'_> {
             Plan::Send { lines, view } => self.send_all(lead, lines, &view),
             Plan::Read { uid, part, take } => reading::read(self, lead, uid, part.as_deref(), &take),
             Plan::Export { set, store, path } => export::export(self, lead, &set, store, &path),
+            Plan::Watch { seconds } => self.watch(lead, seconds.map(Duration::from_secs)),
             Plan::Append { from, mailbox } => append::append(self, lead, &from, &mailbox),
         }
+    }
+
+    /// IDLE, until the time is over, somebody presses Ctrl-C, or the server ends it. The engine begins it anew before the server tires
+    /// (RFC 9051 section 6.3.13).
+    fn watch(&mut self, lead: &mut Lead, within: Option<Duration>) -> Result<Status, Stop> {
+        let (over, seen) = channel::<()>();
+        let sender = lead.stopper();
+        let ended = thread::spawn(move || {
+            let timed_out = match within {
+                Some(time) => seen.recv_timeout(time) == Err(RecvTimeoutError::Timeout),
+                None => seen.recv().is_ok(),
+            };
+            if timed_out {
+                sender.tell(ClientTell::EndIdle);
+            }
+        });
+        let done = self.send(lead, Line::new("IDLE", lead.encoding), &View::Changes, &mut |_| {});
+        drop(over);
+        // A thread that ends at once: the channel is closed.
+        let _ = ended.join();
+        Ok(done?.map_or(Status::NoInput, |(_, status)| status))
     }
 
     fn explain(&mut self, plan: &Plan) -> Result<Status, Stop> {

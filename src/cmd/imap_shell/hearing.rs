@@ -16,8 +16,10 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Most UIDs that are remembered for `$`, and most mailboxes of a tree.
+/// Most UIDs that are remembered for `$`.
 const MOST: usize = 1_000_000;
+/// Most octets of mailboxes that are held for a tree, or for completion.
+const MOST_HELD: usize = 16 << 20;
 
 /// What a mailbox says of itself when it is selected.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,6 +39,8 @@ pub struct Hearing<'a> {
     /// UIDs that were found.
     pub found: Vec<u32>,
     pub mailboxes: Vec<Listed>,
+    /// Octets of their rows.
+    held: usize,
     pub facets: Facets,
     /// Something could not be read, and was shown as it came.
     pub damaged: bool,
@@ -56,6 +60,7 @@ impl<'a> Hearing<'a> {
             quiet,
             found: Vec::new(),
             mailboxes: Vec::new(),
+            held: 0,
             facets: Facets::default(),
             damaged: false,
             failed: None,
@@ -102,8 +107,8 @@ impl<'a> Hearing<'a> {
         self.note(&received.response);
         match (&received.response, self.view) {
             (Response::List(listed) | Response::Lsub(listed), View::Mailboxes) => self.row(&rows::listed(listed, encoding)),
-            (Response::List(listed) | Response::Lsub(listed), View::Tree) if self.mailboxes.len() < MOST => {
-                self.mailboxes.push(listed.clone());
+            (Response::List(listed) | Response::Lsub(listed), View::Tree) => {
+                self.hold(listed, received.raw.bytes.len());
                 Ok(())
             }
             (Response::MailboxStatus(mailbox, items), View::Counts) => self.row(&rows::counts(mailbox, items, encoding)),
@@ -124,6 +129,7 @@ impl<'a> Hearing<'a> {
             (Response::Fetch(fetch), View::Messages) if fetch.uid().is_some() || !is_update(&fetch.attributes) => {
                 self.row(&rows::message(fetch, self.mailbox))
             }
+            (response, View::Changes) => self.change(response),
             (Response::Quota(quota), View::Quotas) => self.all(&rows::quotas(quota)),
             (Response::Acl(acl), View::Rights) => self.all(&rows::rights(acl, encoding)),
             (Response::MyRights(mine), View::Rights) => self.row(&rows::my_rights(mine, encoding)),
@@ -143,6 +149,35 @@ impl<'a> Hearing<'a> {
             },
             _ => Ok(()),
         }
+    }
+
+    fn hold(&mut self, listed: &Listed, octets: usize) {
+        // A row costs more here than on the wire.
+        self.held = self.held.saturating_add(octets + 128);
+        if self.held <= MOST_HELD {
+            self.mailboxes.push(listed.clone());
+        } else if !std::mem::replace(&mut self.damaged, true) {
+            say("imap-shell: more mailboxes than can be held: the rest is left out");
+        }
+    }
+
+    /// Told at once: somebody waits for it.
+    fn change(&mut self, response: &Response) -> Result<(), StdoutError> {
+        let event = |name: &str| Facts::default().only_json("mailbox", self.mailbox).fact("event", name);
+        let row = match response {
+            Response::Exists(count) => event("exists").fact("exists", *count),
+            Response::Expunge(seq) => event("expunge").fact("seq", *seq),
+            Response::Vanished { uids, .. } => event("vanished").fact("uids", uids.to_string()),
+            Response::Fetch(fetch) => {
+                let flags: Option<Vec<String>> = fetch.flags().map(|flags| flags.iter().map(ToString::to_string).collect());
+                let row = event("fetch").fact("seq", fetch.sequence).fact("uid", fetch.uid());
+                let shown = flags.as_ref().map(|flags| flags.join(" "));
+                row.only_json("flags", flags).column(shown)
+            }
+            _ => return Ok(()),
+        };
+        self.row(&row)?;
+        self.out.flush()
     }
 
     /// Where copies went, and as what.

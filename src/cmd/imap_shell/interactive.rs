@@ -9,7 +9,7 @@ use crate::bytes::escape::visible;
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::input::{Input, Printer, Typed, state_file};
 use crate::cli::stdio::say;
-use crate::protocol::imap::words::Place;
+use crate::protocol::imap::words::{ClientTell, Place};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -63,6 +63,7 @@ impl Prompt {
         let interrupted = Arc::clone(&self.interrupted);
         thread::spawn(move || {
             for _ in signals.forever() {
+                stopper.tell(ClientTell::EndIdle);
                 if interrupted.swap(true, Ordering::Relaxed) {
                     stopper.stop();
                 }

@@ -29,6 +29,7 @@ pub fn lines(plan: &Plan) -> Vec<String> {
             vec![of(&uid.to_string(), &format!("{part}.MIME")), of(&uid.to_string(), part)]
         }
         Plan::Export { set, .. } => vec![of(&set.to_string(), "")],
+        Plan::Watch { .. } => vec!["IDLE".to_owned(), "DONE".to_owned()],
         _ => Vec::new(),
     }
 }
