@@ -14,6 +14,8 @@ mod dialect;
 mod dialects;
 #[path = "interop/extensions.rs"]
 mod extensions;
+#[path = "interop/imap.rs"]
+mod imap;
 #[path = "interop/letters.rs"]
 mod letters;
 #[path = "interop/looks.rs"]

@@ -36,6 +36,7 @@ pub const COMMANDS: &[Command] = &[
         "CAPABILITY, where it did not say so already",
     ),
     command("close", "close", "leave the mailbox; nothing is removed", "UNSELECT"),
+    command("compress", "compress", "send and take everything compressed from here on", "COMPRESS DEFLATE"),
     command("copy", "copy SET MAILBOX", "copy messages into another mailbox", "UID COPY SET MAILBOX"),
     command("examine", "examine MAILBOX [UIDVALIDITY]", "open a mailbox to be read only", "EXAMINE MAILBOX"),
     command("explain", "explain COMMAND", "show what a command would send, and send nothing", "nothing"),

@@ -154,7 +154,7 @@ impl Planner<'_> {
             "flag" | "unflag" | "rm" | "undelete" => self.store(name, words),
             "copy" | "move" => self.transfer(name, words),
             "expunge" => self.expunge(words),
-            "close" | "noop" | "id" | "capabilities" | "quit" => self.alone(name, words),
+            "close" | "compress" | "noop" | "id" | "capabilities" | "quit" => self.alone(name, words),
             "headers" | "show" | "save" => self.read(name, words),
             "export" => self.export(words),
             "append" => self.append(words),
@@ -297,6 +297,10 @@ impl Planner<'_> {
                 self.offered("ID")?;
                 let line = self.line("ID (\"name\" \"postroad\" \"version\"");
                 Self::send([line.word(concat!("\"", env!("CARGO_PKG_VERSION"), "\")"))], View::Server)
+            }
+            "compress" => {
+                self.offered("COMPRESS=DEFLATE")?;
+                Self::send([self.line("COMPRESS DEFLATE")], View::Nothing)
             }
             "capabilities" => Plan::Capabilities,
             _ => Plan::Quit,

@@ -69,6 +69,7 @@ fn commands_send_their_lines() {
     ] {
         assert_eq!(sent(typed, SERVER), lines, "{typed}");
     }
+    assert_eq!(sent("compress", "COMPRESS=DEFLATE"), ["COMPRESS DEFLATE"]);
     assert_eq!(sent("mkdir D drafts", "CREATE-SPECIAL-USE"), ["CREATE D (USE (\\Drafts))"]);
 }
 
