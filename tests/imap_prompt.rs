@@ -77,11 +77,11 @@ fn words_are_completed_and_the_server_speaks_above_the_prompt() {
     server.hears(&format!("a5 LOGIN bob {PASSWORD}"));
     server.says("a5 BAD no");
     terminal.until("LOGIN: BAD no");
-    terminal.until("> ");
+    terminal.until("/Drafts rw 4> ");
     terminal.press("\x1b[A\r");
     server.hears("a6 UID SEARCH FROM x");
     server.says("* SEARCH\na6 OK x");
-    terminal.until("> ");
+    terminal.until("/Drafts rw 4> ");
     terminal.press("\x04");
     server.hears("a7 LOGOUT");
     server.says("* BYE\na7 OK x");
@@ -97,7 +97,7 @@ fn ctrl_c_ends_a_command_and_not_the_session() {
     let mut terminal = open(&listener, dir.path(), &dir.path().join("state"));
     let mut server = Server::accept(&listener);
     server.lets_in();
-    terminal.until("> ");
+    terminal.until("bob@127.0.0.1> ");
     terminal.press("ls\r");
     server.hears("a3 LIST \"\" \"*\"");
     server.says("* LIST () NIL one");
@@ -105,12 +105,12 @@ fn ctrl_c_ends_a_command_and_not_the_session() {
     terminal.interrupt();
     std::thread::sleep(std::time::Duration::from_millis(300));
     server.says("* LIST () NIL ninety-nine\na3 OK x");
-    terminal.until("> ");
+    terminal.until("bob@127.0.0.1> ");
     terminal.press("noop\r");
     server.hears("a4 NOOP");
     server.says("a4 OK x");
     terminal.until("-> NOOP");
-    terminal.until("> ");
+    terminal.until("bob@127.0.0.1> ");
     terminal.press("quit\r");
     server.hears("a5 LOGOUT");
     server.says("* BYE\na5 OK x");
