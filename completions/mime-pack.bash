@@ -23,7 +23,7 @@ _mime__pack() {
 
     case "${cmd}" in
         mime__pack)
-            opts="-f -t -s -a -l -x -C -O -H -h -V --from --to --cc --bcc --subject --attach --html --inline --header --date --crlf --list --extract --directory --output --raw --text --field --json --strict --mbox --set --add --remove --help --version"
+            opts="-f -t -s -a -l -x -C -O -H -h -V --from --to --cc --bcc --subject --attach --html --related --inline --charset --flowed --digest --reply --all --quote --forward --sign-with --encrypt-with --header --date --crlf --list --extract --directory --output --raw --text --field --json --strict --mbox --set --add --remove --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -73,7 +73,31 @@ _mime__pack() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --related)
+                    COMPREPLY=($(compgen -W "auto" -- "${cur}"))
+                    return 0
+                    ;;
                 --inline)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --charset)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reply)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --forward)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sign-with)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --encrypt-with)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

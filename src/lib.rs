@@ -296,12 +296,17 @@
 //!   cmd/mailq_run.rs           mailq-run
 //!   cmd/mime_pack/attachment.rs  an attachment as the command line names it; types of files
 //!   cmd/mime_pack/content.rs     content that is read twice in constant memory
+//!   cmd/mime_pack/text.rs        the text of a message, to be read
+//!   cmd/mime_pack/source.rs      the leaves of a composed message
+//!   cmd/mime_pack/writing.rs     a composed message written out
+//!   cmd/mime_pack/related.rs     files that a page shows
+//!   cmd/mime_pack/seal.rs        signing and encrypting by a program
+//!   cmd/mime_pack/answer.rs      a message answered or passed on
 //!   cmd/mime_pack/fields.rs      the header of a composed message
 //!   cmd/mime_pack/compose.rs     a message composed from a body and files
 //!   cmd/mime_pack/list.rs        the part tree as lines or JSON
 //!   cmd/mime_pack/pick.rs        one field or one part out of a message
 //!   cmd/mime_pack/extract.rs     parts written as files
-//!   cmd/mime_pack/text.rs        the text of a message, to be read
 //!   cmd/mime_pack/edit.rs        header fields changed, all other bytes kept
 //!   cmd/mime_pack.rs       MIME messages made and taken apart
 //!   cmd/mx_lookup/report.rs what mx-lookup finds out about one domain

@@ -1,5 +1,7 @@
 //! mime-pack as scripts call it: what it composes is read by another parser, what it lists is compared with checked-in listings.
 
+#[path = "mime_pack/answers.rs"]
+mod answers;
 #[path = "mime_pack/compose.rs"]
 mod compose;
 #[path = "mime_pack/extract.rs"]
@@ -8,6 +10,8 @@ mod extract;
 mod hostile;
 #[path = "mime_pack/reading.rs"]
 mod reading;
+#[path = "mime_pack/sealed.rs"]
+mod sealed;
 #[path = "mime_pack/take_apart.rs"]
 mod take_apart;
 

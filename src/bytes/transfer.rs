@@ -66,10 +66,14 @@ pub struct Profile {
     pub longest_line: u64,
     /// A line that starts with `From ` or is a lone dot: mail software on the way may harm it.
     pub has_fragile_line: bool,
+    /// A line that ends in a blank, which mail software on the way may take off.
+    pub has_trailing_blank: bool,
     line: u64,
     column: u64,
     after_cr: bool,
     line_start: Vec<u8>,
+    /// The octet before the line end.
+    last: u8,
 }
 
 impl Profile {
@@ -147,11 +151,13 @@ impl Profile {
     fn in_line(&mut self, bytes: &[u8]) {
         let missing = 6usize.saturating_sub(self.line_start.len()).min(bytes.len());
         self.line_start.extend_from_slice(&bytes[..missing]);
+        self.last = bytes.iter().rev().find(|&&b| b != b'\r').copied().unwrap_or(self.last);
         self.column += bytes.len() as u64;
     }
 
     fn end_line(&mut self) {
         let start = self.line_start.as_slice();
+        self.has_trailing_blank |= matches!(std::mem::take(&mut self.last), b' ' | b'\t');
         self.has_fragile_line |= start.starts_with(b"From ") || matches!(start, b"." | b".\r");
         self.longest_line = self.longest_line.max(self.column);
         self.line_start.clear();

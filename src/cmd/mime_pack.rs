@@ -1,5 +1,6 @@
 //! mime-pack: arguments, and which of its jobs they ask for. Composing, listing and picking are in files of their own.
 
+mod answer;
 mod attachment;
 mod compose;
 mod content;
@@ -10,9 +11,13 @@ mod list;
 mod message;
 mod options;
 mod pick;
+mod related;
 mod render;
+mod seal;
+mod source;
 mod text;
 mod unique;
+mod writing;
 
 use crate::cli::args::{Parsed, parse};
 use crate::cli::exit::{Failure, Status};
@@ -35,6 +40,16 @@ COMPOSING
   From, To, Cc and Bcc take addresses as header fields have them: bob@hamburger.test, 'Bob <bob@hamburger.test>', lists with
   commas. Nothing is added that was not asked for but Date and Message-ID; --header 'Date: ...' and --header 'Message-ID: ...'
   replace these. A line end or NUL in a value, name, type or ID is refused.
+
+  HTML without a text gets one made of it. --related auto takes files that the page shows by src, below its own directory only.
+  --reply and --forward take From, Subject, Message-ID and References of that message; recipients and a subject that are given count
+  instead. --digest wants messages only (-a).
+
+  --sign-with and --encrypt-with give the content to a command, in wire form, and read what it prints:
+    --sign-with 'gpg --armor --detach-sign'            --encrypt-with 'gpg --armor --encrypt -r bob@hamburger.test'
+    --sign-with 'openssl cms -sign -binary -outform DER -signer me.pem'
+    --encrypt-with 'openssl cms -encrypt -binary -outform DER bob.pem'
+  The header of the message, its subject too, stays in clear.
 
   With SOURCE_DATE_EPOCH in the environment (seconds), the Date is that time and the same input gives the same bytes.
 
@@ -75,8 +90,9 @@ EXIT STATUS
   0    done
   1    -H: no such field; -x: some of the SELECTORs met nothing
   64   usage, a bad address or field
-  65   the body is not UTF-8; a file cannot be sent as the type it was given; no message on stdin; --strict: damage
+  65   the body is not UTF-8, or not in --charset; a file cannot be sent as the type it was given; no message on stdin; --strict: damage
   66   a file cannot be read; -O, -x: no such part; --text: no text
+  69   the command of --sign-with or --encrypt-with failed
   73   a file cannot be created
   74   input or output failed
 

@@ -176,7 +176,7 @@ fn html_stands_beside_the_text_and_images_with_it() {
     assert_eq!(
         shape(&message),
         ["TEXT multipart/related -", "1 text/html 7bit", "2 image/png base64"],
-        "no empty text beside HTML"
+        "no empty text beside HTML that says nothing"
     );
     assert!(text(&message).contains("type=\"text/html\"") && text(&message).contains("Content-ID: <logo>"));
     assert_eq!(

@@ -104,6 +104,51 @@ impl Content {
         Ok(found)
     }
 
+    /// What `change` makes of it, chunk by chunk; it is called with none at the end.
+    pub fn changed(
+        &self,
+        mut change: impl FnMut(Option<&[u8]>, &mut Vec<u8>) -> Result<(), Failure>,
+    ) -> Result<Content, Failure> {
+        let (mut keeper, mut out) = (Keeper::default(), Vec::new());
+        self.each(|bytes| {
+            out.clear();
+            change(Some(bytes), &mut out)?;
+            keeper.push(&out)
+        })?;
+        out.clear();
+        change(None, &mut out)?;
+        keeper.push(&out)?;
+        Ok(keeper.finish(self.label.clone()))
+    }
+
+    /// All of it, if it is no longer than `most` octets.
+    pub fn whole(&self, most: usize) -> Result<Vec<u8>, Failure> {
+        let mut whole = Vec::new();
+        self.each(|bytes| {
+            whole.extend_from_slice(bytes);
+            if whole.len() <= most { Ok(()) } else { Err(Failure::text(Status::Data, format!("{}: too large", self.label))) }
+        })?;
+        Ok(whole)
+    }
+
+    /// Everything that comes from this descriptor.
+    pub fn stream(file: File, label: &str) -> Result<Content, Failure> {
+        Ok(Content { label: label.to_owned(), data: keep(file, label)? })
+    }
+
+    pub fn is_empty(&self) -> Result<bool, Failure> {
+        let mut is_empty = true;
+        self.each(|bytes| {
+            is_empty &= bytes.is_empty();
+            Ok(())
+        })?;
+        Ok(is_empty)
+    }
+
+    pub fn memory(label: &str, bytes: Vec<u8>) -> Content {
+        Content { label: label.to_owned(), data: Data::Memory(bytes) }
+    }
+
     pub fn sha256(&self) -> Result<[u8; 32], Failure> {
         let mut digest = Sha256::new();
         self.each(|bytes| {
@@ -137,24 +182,63 @@ impl Content {
 }
 
 fn keep(mut stream: File, label: &str) -> Result<Data, Failure> {
-    let reading = || format!("cannot read {label}");
-    let mut memory = Vec::new();
-    (&stream).take(IN_MEMORY as u64 + 1).read_to_end(&mut memory).with_context(reading).or_status(Status::NoInput)?;
-    if memory.len() <= IN_MEMORY {
-        return Ok(Data::Memory(memory));
-    }
-    let (mut file, place) = temporary_file()?;
-    let writing = || format!("cannot write to a temporary file in {place}");
-    file.write_all(&memory).with_context(writing).or_status(Status::Io)?;
+    let mut keeper = Keeper::default();
+    let mut chunk = vec![0; CHUNK];
     loop {
-        memory.resize(CHUNK, 0);
-        let used = match stream.read(&mut memory) {
-            Ok(0) => return Ok(Data::File(file, 0)),
-            Ok(used) => used,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error).with_context(reading).or_status(Status::NoInput),
-        };
-        file.write_all(&memory[..used]).with_context(writing).or_status(Status::Io)?;
+        match stream.read(&mut chunk) {
+            Ok(0) => return Ok(keeper.data()),
+            Ok(used) => keeper.push(&chunk[..used])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error).with_context(|| format!("cannot read {label}")).or_status(Status::NoInput),
+        }
+    }
+}
+
+/// Content that is being made: in memory while it is small, else in an unlinked temporary file.
+#[derive(Debug, Default)]
+pub struct Keeper {
+    memory: Vec<u8>,
+    file: Option<(File, String)>,
+}
+
+impl Keeper {
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        if self.file.is_none() && self.memory.len() + bytes.len() > IN_MEMORY {
+            self.file = Some(temporary_file()?);
+            self.spill()?;
+        }
+        self.memory.extend_from_slice(bytes);
+        if self.file.is_some() { self.spill() } else { Ok(()) }
+    }
+
+    pub fn finish(self, label: String) -> Content {
+        Content { label, data: self.data() }
+    }
+
+    /// An open file with what was pushed, to be read from its start.
+    pub fn into_file(mut self) -> Result<File, Failure> {
+        if self.file.is_none() {
+            self.file = Some(temporary_file()?);
+        }
+        self.spill()?;
+        let (mut file, place) = self.file.take().map_or_else(temporary_file, Ok)?;
+        file.rewind().with_context(|| format!("cannot read a temporary file in {place}")).or_status(Status::Io)?;
+        Ok(file)
+    }
+
+    fn spill(&mut self) -> Result<(), Failure> {
+        let Some((file, place)) = &mut self.file else { return Ok(()) };
+        let writing = || format!("cannot write to a temporary file in {place}");
+        file.write_all(&self.memory).with_context(writing).or_status(Status::Io)?;
+        self.memory.clear();
+        Ok(())
+    }
+
+    fn data(self) -> Data {
+        match self.file {
+            Some((file, _)) => Data::File(file, 0),
+            None => Data::Memory(self.memory),
+        }
     }
 }
 
@@ -175,7 +259,7 @@ mod tests {
     use super::*;
 
     fn memory(bytes: &[u8]) -> Content {
-        Content { label: "test".to_owned(), data: Data::Memory(bytes.to_vec()) }
+        Content::memory("test", bytes.to_vec())
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The header of a composed message from the command line: checked, encoded, folded.
 
+use super::answer::Answer;
 use super::options::Compose;
 use crate::bytes::encoded_word;
 use crate::cli::exit::{Failure, OrStatus, Status};
@@ -27,7 +28,7 @@ pub struct Fields {
 
 impl Fields {
     /// Everything that can be wrong with the header is wrong here, before anything is read.
-    pub fn new(compose: &Compose) -> Result<Fields, Failure> {
+    pub fn new(compose: &Compose, answer: Option<&Answer>) -> Result<Fields, Failure> {
         let extra: Vec<(&str, &str)> = compose.header.iter().map(|field| split("--header", field)).collect::<Result<_, _>>()?;
         let given = |name: &str| extra.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
         let mut fields =
@@ -40,14 +41,30 @@ impl Fields {
             fold::mailboxes("From", &list, &mut fields.addresses).or_status(Status::Usage)?;
             fields.from = list.pop();
         }
-        for (name, option, list) in [("To", "--to", &compose.to), ("Cc", "--cc", &compose.cc), ("Bcc", "--bcc", &compose.bcc)] {
-            let list = mailboxes(option, list)?;
+        // Recipients that are given take the place of those of a reply.
+        let (mut to, mut cc) = (Vec::new(), Vec::new());
+        if let (Some(answer), true) = (answer, compose.to.is_empty() && !given("To")) {
+            (to, cc) = answer.recipients(fields.from.as_ref())?;
+        }
+        to.append(&mut mailboxes("--to", &compose.to)?);
+        cc.append(&mut mailboxes("--cc", &compose.cc)?);
+        for (name, list) in [("To", to), ("Cc", cc), ("Bcc", mailboxes("--bcc", &compose.bcc)?)] {
             if !list.is_empty() {
                 fold::mailboxes(name, &list, &mut fields.addresses).or_status(Status::Usage)?;
             }
         }
         if let Some(subject) = &compose.subject {
             fold::unstructured("Subject", subject, &mut fields.rest).context("--subject").or_status(Status::Usage)?;
+        } else if let (Some(answer), false) = (answer, given("Subject")) {
+            fold::unstructured("Subject", &answer.subject(), &mut fields.rest).or_status(Status::Data)?;
+        }
+        if let Some((id, references)) = answer.and_then(Answer::references) {
+            if !given("In-Reply-To") {
+                fold::words("In-Reply-To", [id.as_str()], &mut fields.rest);
+            }
+            if !given("References") {
+                fold::words("References", references.iter().map(String::as_str), &mut fields.rest);
+            }
         }
         for (name, value) in &extra {
             fields.extra(compose, name, value)?;

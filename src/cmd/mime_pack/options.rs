@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
 #[group(id = "Compose", multiple = true, conflicts_with = "Edit")]
+#[command(next_help_heading = "Composing")]
 pub struct Compose {
     /// Who it is from
     #[arg(short, long, value_name = "ADDRESS")]
@@ -24,12 +25,42 @@ pub struct Compose {
     /// Attach a file
     #[arg(short, long, value_name = "FILE[;type=..;name=..;cid=..]")]
     pub attach: Vec<OsString>,
-    /// The body as HTML, beside the text; alone where stdin is empty
+    /// The body as HTML, beside the text; where stdin is empty, the text is made of it
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// Attach the images and other files below its directory that the HTML shows, and refer to them by their IDs
+    #[arg(long, value_name = "auto", value_parser = ["auto"], requires = "html")]
+    pub related: Option<String>,
     /// A file that the body shows, by `cid:ID` in HTML
     #[arg(long, value_name = "ID=FILE")]
     pub inline: Vec<OsString>,
+    /// The character set of the text and the HTML, which go out as UTF-8
+    #[arg(long, value_name = "SET")]
+    pub charset: Option<String>,
+    /// Wrap paragraphs of the text as format=flowed: readers join them again
+    #[arg(long)]
+    pub flowed: bool,
+    /// Put the attached messages into a multipart/digest
+    #[arg(long)]
+    pub digest: bool,
+    /// Answer this message: its sender, subject and thread
+    #[arg(long, value_name = "FILE")]
+    pub reply: Option<PathBuf>,
+    /// With --reply: a copy to its other recipients
+    #[arg(long, requires = "reply")]
+    pub all: bool,
+    /// With --reply: its text quoted below
+    #[arg(long, requires = "reply")]
+    pub quote: bool,
+    /// Pass this message on as an attachment
+    #[arg(long, value_name = "FILE", conflicts_with = "reply")]
+    pub forward: Option<PathBuf>,
+    /// Sign the content with what this command prints: a detached signature, OpenPGP or S/MIME
+    #[arg(long, value_name = "COMMAND")]
+    pub sign_with: Option<String>,
+    /// Encrypt the content, signed or not, to what this command prints
+    #[arg(long, value_name = "COMMAND")]
+    pub encrypt_with: Option<String>,
     /// Add a header field
     #[arg(long, value_name = "NAME: VALUE")]
     pub header: Vec<String>,

@@ -1,19 +1,20 @@
 //! The text of a message, to be read: the first that is no attachment, plain rather than HTML where it comes in several forms, that of
 //! the message itself rather than that of one within it.
 
+use super::content::Content;
 use super::message::{Damage, Reader, scan_stdin};
 use super::render::Render;
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::stdio::{Shown, StdoutError};
 use crate::disk::scratch::Scratch;
 use crate::mail::mime::head::Flag;
-use crate::mail::mime::scan::{Kind, Part, Run, Visitor};
+use crate::mail::mime::scan::{Kind, Part, Run, Scanner, Visitor};
 use anyhow::Context;
 use std::io::{self, Write};
 
 /// Prints the text of each message on stdin as UTF-8. Status 66 where there is none.
 pub fn text(mbox: bool, strict: bool) -> Result<Status, Failure> {
-    let mut texter = Texter::new();
+    let mut texter = Texter::new(Shown::new());
     scan_stdin(mbox, &mut texter)?;
     texter.end_message()?;
     texter.out.flush().map_err(StdoutError::from)?;
@@ -21,6 +22,18 @@ pub fn text(mbox: bool, strict: bool) -> Result<Status, Failure> {
         return Err(Failure::text(Status::NoInput, "the message has no text"));
     }
     texter.damage.verdict(strict)
+}
+
+/// The text of a message, or the first `most` octets of it.
+pub fn text_of(message: &Content, most: usize) -> Result<String, Failure> {
+    let (mut texter, mut scanner) = (Texter::new(Vec::new()), Scanner::default());
+    message.each(|bytes| if texter.out.len() <= most { scanner.push(bytes, &mut texter) } else { Ok(()) })?;
+    scanner.finish(&mut texter)?;
+    texter.end_message()?;
+    let mut text = String::from_utf8_lossy(&texter.out).into_owned();
+    let end = (0..=most.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
+    text.truncate(end.unwrap_or(0));
+    Ok(text)
 }
 
 /// The text that is the best so far.
@@ -46,8 +59,8 @@ struct OpenPart {
     render: Option<Render>,
 }
 
-struct Texter {
-    out: Shown,
+struct Texter<W> {
+    out: W,
     message: Option<u64>,
     open: Vec<OpenPart>,
     alternatives: u64,
@@ -57,10 +70,10 @@ struct Texter {
     damage: Damage,
 }
 
-impl Texter {
-    fn new() -> Texter {
+impl<W: Write> Texter<W> {
+    fn new(out: W) -> Texter<W> {
         let (open, text, damage) = (Vec::new(), Vec::new(), Damage::default());
-        Texter { out: Shown::new(), message: None, open, alternatives: 0, best: None, found: false, text, damage }
+        Texter { out, message: None, open, alternatives: 0, best: None, found: false, text, damage }
     }
 
     /// Makes way for a text that is better than what is there; false if it is not.
@@ -108,14 +121,14 @@ impl Texter {
     }
 }
 
-impl Reader for Texter {
+impl<W: Write> Reader for Texter<W> {
     fn message(&mut self, number: Option<u64>) {
         self.message = number;
         self.open.clear();
     }
 }
 
-impl Visitor for Texter {
+impl<W: Write> Visitor for Texter<W> {
     type Error = Failure;
 
     fn begin(&mut self, part: &Part<'_>) -> Result<(), Failure> {

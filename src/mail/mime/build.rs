@@ -16,12 +16,14 @@ pub struct Leaf<S> {
     pub name: Option<String>,
     /// Without angle brackets.
     pub content_id: Option<String>,
+    /// Further parameters of the type.
+    pub parameters: Vec<(&'static str, String)>,
     /// Where the content comes from.
     pub source: S,
 }
 
 /// What the parts of a multipart are to each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Together {
     /// One after the other (RFC 2046 section 5.1.3).
     Mixed,
@@ -29,12 +31,20 @@ pub enum Together {
     Alternative,
     /// The first with what it refers to (RFC 2387).
     Related,
+    /// Messages (RFC 2046 section 5.1.5).
+    Digest,
+    /// The first, and the signature over it (RFC 1847 section 2.1).
+    Signed { protocol: &'static str, micalg: &'static str },
+    /// What is needed to decrypt, and what is encrypted (RFC 1847 section 2.2).
+    Encrypted { protocol: &'static str },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entity<S> {
     Leaf(Leaf<S>),
     Multipart(Together, Vec<Entity<S>>),
+    /// A finished part, its header included, that must not change.
+    Whole(S),
 }
 
 /// A piece of the finished message.
@@ -64,12 +74,17 @@ impl<S> Entity<S> {
             Entity::Multipart(Together::Mixed, _) => "multipart/mixed",
             Entity::Multipart(Together::Alternative, _) => "multipart/alternative",
             Entity::Multipart(Together::Related, _) => "multipart/related",
+            Entity::Multipart(Together::Digest, _) => "multipart/digest",
+            Entity::Multipart(Together::Signed { .. }, _) => "multipart/signed",
+            Entity::Multipart(Together::Encrypted { .. }, _) => "multipart/encrypted",
+            Entity::Whole(_) => "",
         }
     }
 
     /// Content with the high bit set goes out as it is somewhere in here.
-    fn is_8bit(&self) -> bool {
+    pub fn is_8bit(&self) -> bool {
         match self {
+            Entity::Whole(_) => false,
             Entity::Leaf(leaf) => leaf.encoding == Encoding::EightBit,
             Entity::Multipart(_, parts) => parts.iter().any(Entity::is_8bit),
         }
@@ -79,8 +94,12 @@ impl<S> Entity<S> {
 /// The whole message: `header` (fields, each with its line end), MIME-Version, and `entity`. `stem` makes the boundaries: unguessable, in
 /// no content, and of characters that need no thought in a quoted string. The last line has no line end but that of the content.
 pub fn segments<S>(header: String, entity: Entity<S>, stem: &str) -> Vec<Segment<S>> {
+    part_segments(header + "MIME-Version: 1.0\n", entity, stem)
+}
+
+/// The same for `entity` alone, as it stands within another.
+pub fn part_segments<S>(header: String, entity: Entity<S>, stem: &str) -> Vec<Segment<S>> {
     let mut builder = Builder { segments: Vec::new(), text: header, stem, boundaries: 0 };
-    builder.text.push_str("MIME-Version: 1.0\n");
     builder.entity(entity);
     builder.flush();
     builder.segments
@@ -104,6 +123,10 @@ impl<S> Builder<'_, S> {
         match entity {
             Entity::Leaf(leaf) => self.leaf(leaf),
             multipart @ Entity::Multipart(..) => self.multipart(multipart),
+            Entity::Whole(source) => {
+                self.flush();
+                self.segments.push(Segment::Content(source, Encoding::SevenBit));
+            }
         }
     }
 
@@ -116,6 +139,12 @@ impl<S> Builder<'_, S> {
         {
             // RFC 2387 section 3.1 asks for the type of the first part.
             parameters.extend(param::write("type", first.media()));
+        }
+        if let Entity::Multipart(Together::Signed { protocol, .. } | Together::Encrypted { protocol }, _) = &entity {
+            parameters.extend(param::write("protocol", protocol));
+        }
+        if let Entity::Multipart(Together::Signed { micalg, .. }, _) = &entity {
+            parameters.extend(param::write("micalg", micalg));
         }
         self.parameterized("Content-Type", entity.media(), parameters);
         if entity.is_8bit() {
@@ -130,8 +159,9 @@ impl<S> Builder<'_, S> {
     }
 
     fn leaf(&mut self, leaf: Leaf<S>) {
-        let charset = leaf.charset.iter().flat_map(|charset| param::write("charset", charset)).collect();
-        self.parameterized("Content-Type", &leaf.media, charset);
+        let charset = leaf.charset.iter().flat_map(|charset| param::write("charset", charset));
+        let parameters = charset.chain(leaf.parameters.iter().flat_map(|(name, value)| param::write(name, value))).collect();
+        self.parameterized("Content-Type", &leaf.media, parameters);
         self.text.push_str(&format!("Content-Transfer-Encoding: {}\n", leaf.encoding));
         if let Some(content_id) = &leaf.content_id {
             self.text.push_str(&format!("Content-ID: <{content_id}>\n"));
@@ -176,6 +206,7 @@ mod tests {
             disposition: None,
             name: None,
             content_id: None,
+            parameters: Vec::new(),
             source,
         })
     }
@@ -265,6 +296,7 @@ mod tests {
             Entity::Leaf(leaf) => {
                 out.push((if section.is_empty() { "1".to_owned() } else { section.to_owned() }, leaf.source.clone()))
             }
+            Entity::Whole(_) => {}
             Entity::Multipart(_, parts) => {
                 for (at, part) in parts.iter().enumerate() {
                     let dot = if section.is_empty() { "" } else { "." };
@@ -292,6 +324,7 @@ mod tests {
                 disposition: Some("attachment"),
                 name: Some(name),
                 content_id: None,
+                parameters: Vec::new(),
                 source,
             })
         })

@@ -1,0 +1,165 @@
+//! `--related auto`: files that a page shows become parts beside it, and the page refers to them by their Content-ID (RFC 2392).
+
+use super::attachment::Named;
+use super::content::Content;
+use super::unique::hex;
+use crate::bytes::html::attributes;
+use crate::cli::exit::{Failure, Status};
+use sha2::{Digest, Sha256};
+use std::path::{Component, Path, PathBuf};
+
+/// Longest page that is rewritten, in octets.
+const MOST: usize = 16 * 1024 * 1024;
+
+/// Attributes that show a file.
+const SHOWING: &[(&str, &str)] = &[
+    ("img", "src"),
+    ("input", "src"),
+    ("source", "src"),
+    ("audio", "src"),
+    ("video", "src"),
+    ("video", "poster"),
+    ("body", "background"),
+    ("table", "background"),
+    ("td", "background"),
+];
+
+/// The page with its references to files below its own directory changed; the files are added to `inline`. What leads elsewhere stays as it is.
+pub fn rewritten(html: &Content, path: &Path, inline: &mut Vec<Named>) -> Result<Content, Failure> {
+    let page = html.whole(MOST)?;
+    let page = String::from_utf8(page).map_err(|_| Failure::text(Status::Data, format!("{}: not UTF-8", html.label)))?;
+    let base = path.parent().unwrap_or(Path::new(""));
+    let mut out = String::with_capacity(page.len());
+    let mut rest = page.as_str();
+    while let Some(at) = rest.find('<') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        if let Some(comment) = rest.strip_prefix("<!--") {
+            let end = comment.find("-->").map_or(rest.len(), |end| 4 + end + 3);
+            out.push_str(&rest[..end]);
+            rest = &rest[end..];
+            continue;
+        }
+        let end = tag_end(rest);
+        tag(&rest[..end], base, inline, &mut out);
+        rest = &rest[end..];
+    }
+    out.push_str(rest);
+    Ok(Content::memory(&html.label, out.into_bytes()))
+}
+
+/// Behind the `>` that ends a tag: none within quotes does.
+fn tag_end(text: &str) -> usize {
+    let mut quote = None;
+    for (at, byte) in text.bytes().enumerate() {
+        match (quote, byte) {
+            (None, b'>') => return at + 1,
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (Some(open), byte) if open == byte => quote = None,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+fn tag(text: &str, base: &Path, inline: &mut Vec<Named>, out: &mut String) {
+    let inner = text[1..].trim_end_matches('>');
+    let name: String = inner.chars().take_while(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let mut done = 0;
+    for (attribute, place) in attributes(inner) {
+        let shows = SHOWING.iter().any(|(tag, known)| *tag == name && known.eq_ignore_ascii_case(attribute));
+        let Some(file) = local(&inner[place.clone()]).filter(|_| shows) else { continue };
+        let id = id_of(&file, &base.join(&file), inline);
+        out.push_str(&text[done..place.start + 1]);
+        out.push_str(&format!("cid:{id}"));
+        done = place.end + 1;
+    }
+    out.push_str(&text[done..]);
+}
+
+/// The path that a reference names, if it is one below the page: no URL, nothing above, nothing absolute.
+fn local(reference: &str) -> Option<PathBuf> {
+    let reference = reference.trim();
+    let has_scheme = reference.split(['/', '?', '#']).next().is_some_and(|start| start.contains(':'));
+    if reference.is_empty() || has_scheme || reference.starts_with(['/', '#', '?', '\\']) {
+        return None;
+    }
+    let plain = reference.split(['?', '#']).next().unwrap_or_default();
+    let path = PathBuf::from(percent_decoded(plain)?);
+    path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)).then_some(path)
+}
+
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut out = Vec::with_capacity(text.len());
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let digits = bytes.get(at + 1..at + 3).and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.filter(|_| byte == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(decoded) => {
+                out.push(decoded);
+                at += 3;
+            }
+            None => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8(out).ok().filter(|text| !text.contains('\0'))
+}
+
+/// The Content-ID of a file, the same each time it is shown.
+fn id_of(reference: &Path, path: &Path, inline: &mut Vec<Named>) -> String {
+    if let Some(id) = inline.iter().find(|named| named.path == path).and_then(|named| named.content_id.clone()) {
+        return id;
+    }
+    let digest = hex(&Sha256::digest(reference.as_os_str().as_encoded_bytes())[..8]);
+    let id = format!("{}.{digest}@related", inline.len() + 1);
+    inline.push(Named { path: path.to_owned(), content_id: Some(id.clone()), ..Named::default() });
+    id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_below_the_page_are_taken() {
+        for (reference, path) in [
+            ("a.png", Some("a.png")),
+            ("img/a%20b.png?x#y", Some("img/a b.png")),
+            ("./a.png", Some("./a.png")),
+            ("../a.png", None),
+            ("img/../../a.png", None),
+            ("%2e%2e/a.png", None),
+            ("/etc/passwd", None),
+            ("%2fetc/passwd", None),
+            ("https://x.test/a.png", None),
+            ("//x.test/a.png", None),
+            ("cid:a", None),
+            ("data:image/png;base64,AA", None),
+            ("file:///etc/passwd", None),
+            ("#top", None),
+            ("", None),
+        ] {
+            assert_eq!(local(reference).as_deref(), path.map(Path::new), "{reference}");
+        }
+    }
+
+    #[test]
+    fn references_change_and_nothing_else() {
+        let mut inline = Vec::new();
+        let page = "<p title='>'>1 < 2<!-- <img src=no.png> --><IMG alt=\"x\" src=\"a.png\" width=1><img src=b.png><img src='a.png'><a href=\"a.png\">";
+        let html = Content::memory("page", page.as_bytes().to_vec());
+        let out = rewritten(&html, Path::new("dir/page.html"), &mut inline).unwrap().whole(MOST).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        let ids: Vec<String> = inline.iter().map(|named| named.content_id.clone().unwrap()).collect();
+        let paths: Vec<&Path> = inline.iter().map(|named| named.path.as_path()).collect();
+        assert_eq!(paths, [Path::new("dir/a.png"), Path::new("dir/b.png")]);
+        let wanted = page
+            .replace("src=\"a.png\"", &format!("src=\"cid:{}\"", ids[0]))
+            .replace("src='a.png'", &format!("src='cid:{}'", ids[0]));
+        assert_eq!(out, wanted.replace("src=b.png", &format!("src=cid:{}", ids[1])));
+    }
+}

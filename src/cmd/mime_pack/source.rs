@@ -1,0 +1,141 @@
+//! The leaves of a composed message: text of its own, files, and the encoding that each needs.
+
+use super::attachment::{Named, media_by_content, media_by_name};
+use super::content::{Content, Measure};
+use crate::bytes::charset::ToUtf8;
+use crate::bytes::flowed;
+use crate::bytes::transfer::{Encoding, Profile};
+use crate::cli::exit::{Failure, OrStatus, Status};
+use crate::mail::mime::build::{Entity, Leaf};
+use anyhow::Context;
+
+/// Longest paragraph that is wrapped, in octets.
+const LONGEST_PARAGRAPH: usize = 1024 * 1024;
+
+/// What stands behind a part.
+#[derive(Debug)]
+pub struct Source {
+    pub content: Content,
+    /// As it was looked at; none for what goes out as base64 whatever it is.
+    pub profile: Option<Profile>,
+    /// Text of the message itself: its line breaks are no data.
+    pub is_body: bool,
+}
+
+/// How text goes out that must come through unchanged, being signed: nothing on the way may find a reason to touch it (RFC 3156 section 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sealed(pub bool);
+
+impl Sealed {
+    fn text_encoding(self, profile: &Profile) -> Encoding {
+        match profile.text_encoding() {
+            Encoding::SevenBit if self.0 && profile.has_trailing_blank => Encoding::QuotedPrintable,
+            encoding => encoding,
+        }
+    }
+}
+
+impl Source {
+    /// What goes out as it is.
+    pub fn finished(content: Content) -> Result<Source, Failure> {
+        let profile = content.measure()?.profile;
+        Ok(Source { content, profile: Some(profile), is_body: false })
+    }
+}
+
+/// Text in the character set `label` as UTF-8: status 65 where it is none, with the line.
+pub fn converted(content: Content, label: Option<&str>) -> Result<Content, Failure> {
+    let Some(label) = label else { return Ok(content) };
+    let unknown = || Failure::text(Status::Usage, format!("--charset {label}: not known here"));
+    let mut to = ToUtf8::new(Some(label)).ok_or_else(unknown)?;
+    let mut malformed = None;
+    let text = content.changed(|bytes, out| {
+        match bytes {
+            Some(bytes) => to.push(bytes, out),
+            None => malformed = to.finish(out),
+        }
+        Ok(())
+    })?;
+    match malformed {
+        Some(line) => Err(Failure::text(Status::Data, format!("{}: line {line}: not {label}", content.label))),
+        None => Ok(text),
+    }
+}
+
+/// Text in paragraphs of format=flowed.
+pub fn wrapped(content: &Content) -> Result<Content, Failure> {
+    content.measure()?.utf8.with_context(|| content.label.clone()).or_status(Status::Data)?;
+    let mut held = Vec::new();
+    content.changed(|bytes, out| {
+        let at_end = bytes.is_none();
+        held.extend_from_slice(bytes.unwrap_or_default());
+        let whole = if at_end { held.len() } else { memchr::memrchr(b'\n', &held).map_or(0, |end| end + 1) };
+        if held.len() - whole > LONGEST_PARAGRAPH {
+            return Err(Failure::text(Status::Data, format!("{}: a paragraph is too long for --flowed", content.label)));
+        }
+        let rest = held.split_off(whole);
+        let lines = std::mem::replace(&mut held, rest);
+        let mut text = String::new();
+        String::from_utf8_lossy(&lines).lines().for_each(|line| flowed::wrap(line, &mut text));
+        out.extend_from_slice(text.as_bytes());
+        Ok(())
+    })
+}
+
+/// The text of the message: UTF-8, or status 65 with the place.
+pub fn body(content: Content, media: &str, sealed: Sealed) -> Result<Entity<Source>, Failure> {
+    let Measure { profile, utf8 } = content.measure()?;
+    utf8.with_context(|| content.label.clone()).or_status(Status::Data)?;
+    Ok(Entity::Leaf(Leaf {
+        media: media.to_owned(),
+        charset: Some("utf-8".to_owned()),
+        encoding: sealed.text_encoding(&profile),
+        disposition: None,
+        name: None,
+        content_id: None,
+        parameters: Vec::new(),
+        source: Source { content, profile: Some(profile), is_body: true },
+    }))
+}
+
+pub fn file(named: &Named, disposition: &'static str, sealed: Sealed) -> Result<Entity<Source>, Failure> {
+    let content = Content::open(&named.path)?;
+    let name = named.file_name()?;
+    let mut media = named.media.clone().or_else(|| media_by_name(&named.path));
+    let needs_look = media.as_deref().is_none_or(|media| media.starts_with("text/") || media.starts_with("message/"));
+    let measure = if needs_look { Some(content.measure()?) } else { None };
+    let is_text = measure.as_ref().is_some_and(|measure| measure.utf8.is_ok() && !measure.profile.has_nul);
+    // A file whose name says message, but which cannot go as one, goes as bytes; where the type was asked for, that is an error.
+    let unsendable = |m: &Measure| m.profile.message_encoding().is_none();
+    if named.media.is_none()
+        && media.as_deref().is_some_and(|m| m.starts_with("message/"))
+        && measure.as_ref().is_some_and(unsendable)
+    {
+        media = Some("application/octet-stream".to_owned());
+    }
+    let media = media.unwrap_or_else(|| media_by_content(&named.path, is_text).to_owned());
+    let encoding = match &measure {
+        Some(measure) if media.starts_with("message/") => measure.profile.message_encoding().ok_or_else(|| {
+            let why =
+                "cannot go as a message: it has a NUL, a carriage return without a line feed, or a line of more than 998 octets";
+            Failure::text(Status::Data, format!("{}: {why}", content.label))
+        })?,
+        // Only line feeds survive as they are: text with carriage returns goes as bytes, and so does what is no text.
+        Some(measure) if media.starts_with("text/") && is_text && !measure.profile.has_cr => {
+            sealed.text_encoding(&measure.profile)
+        }
+        _ => Encoding::Base64,
+    };
+    let charset = named.charset.clone().or_else(|| (media.starts_with("text/") && is_text).then(|| "utf-8".to_owned()));
+    let profile = measure.map(|measure| measure.profile);
+    Ok(Entity::Leaf(Leaf {
+        media,
+        charset,
+        encoding,
+        disposition: Some(disposition),
+        name: Some(name),
+        content_id: named.content_id.clone(),
+        parameters: Vec::new(),
+        source: Source { content, profile, is_body: false },
+    }))
+}
