@@ -69,10 +69,13 @@ interop:
 	$(CARGO) test --locked $(FEATURES) --features interop --test must_hold large::
 	$(CARGO) test --locked $(FEATURES) --features interop --test pop3_memory
 
-# Mutated sessions against the IMAP engine and its tokenizer, FUZZ_SECONDS long; the same ones in every run.
+# Mutated sessions against the IMAP engine and its tokenizer, FUZZ_SECONDS long, and so many mutated messages against the MIME parser; the
+# same ones in every run.
 FUZZ_SECONDS ?= 600
+MUTATIONS ?= 200000
 fuzz:
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --locked $(FEATURES) --test imap_client -- --exact mutated::mutated_sessions_do_no_harm --nocapture
+	MUTATIONS=$(MUTATIONS) $(CARGO) test --locked $(FEATURES) --test mime_pack mutated
 
 # How long the tools take to start, beside a program that does nothing.
 bench:

@@ -41,6 +41,8 @@
 //!   mail/mime/param.rs     values with parameters, RFC 2231 both ways
 //!   mail/mime/head.rs      what a part's header says; damage flags
 //!   mail/mime/scan.rs      the parts of a message as a stream
+//!   mail/mime/lint.rs      a message held to the RFCs
+//!   mail/mime/report.rs    reports about mail, read
 //!   mail/mime/select.rs    which parts are meant
 //!   mail/mime/safe_name.rs the name that a part gets as a file
 //!   mail/mime/survey.rs    what of a message has to change for a narrower way
@@ -306,6 +308,7 @@
 //!   cmd/mime_pack/compose.rs     a message composed from a body and files
 //!   cmd/mime_pack/list.rs        the part tree as lines or JSON
 //!   cmd/mime_pack/pick.rs        one field or one part out of a message
+//!   cmd/mime_pack/check.rs       what a message breaks of the RFCs; what a report says
 //!   cmd/mime_pack/extract.rs     parts written as files
 //!   cmd/mime_pack/edit.rs        header fields changed, all other bytes kept
 //!   cmd/mime_pack.rs       MIME messages made and taken apart

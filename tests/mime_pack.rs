@@ -2,12 +2,16 @@
 
 #[path = "mime_pack/answers.rs"]
 mod answers;
+#[path = "mime_pack/checks.rs"]
+mod checks;
 #[path = "mime_pack/compose.rs"]
 mod compose;
 #[path = "mime_pack/extract.rs"]
 mod extract;
 #[path = "mime_pack/hostile.rs"]
 mod hostile;
+#[path = "mime_pack/mutated.rs"]
+mod mutated;
 #[path = "mime_pack/reading.rs"]
 mod reading;
 #[path = "mime_pack/sealed.rs"]

@@ -2,6 +2,7 @@
 
 mod answer;
 mod attachment;
+mod check;
 mod compose;
 mod content;
 mod edit;
@@ -76,9 +77,17 @@ TAKING APART
   --text prints the first text that is no attachment as UTF-8: the plain one where there are several forms, else the HTML as text;
   paragraphs of format=flowed joined. -O writes bytes, in their character set. On a terminal, both escape what could drive it.
 
+  --check prints a line for each breach of an RFC, with the place in the message in octets from its start; --json has offset, part,
+  clause and text:
+    OFFSET PART CLAUSE TEXT
+
+  --report prints a line for each recipient of a delivery report (DSN) or disposition notification (MDN); --json has part, kind,
+  action, recipient, status, diagnostic, original_recipient, remote_mta, reporting_mta, envelope_id and message_id:
+    KIND ACTION RECIPIENT STATUS DIAGNOSTIC
+
   --set, --add and --remove write the message to stdout again, every byte but the named fields as it came.
 
-  With --mbox, stdin is an mbox: --list, -x, -O, -H and --text see each message in turn, and the number of a part has that of its
+  With --mbox, stdin is an mbox: --list, -x, -O, -H, --text and --report see each message in turn, and the number of a part has that of its
   message before it (2/1.1; in JSON, message).
 
   FLAGS: unterminated (a closing delimiter is missing), bad-header-line, header-too-long (over 1 MiB), bad-content-type,
@@ -90,8 +99,9 @@ EXIT STATUS
   0    done
   1    -H: no such field; -x: some of the SELECTORs met nothing
   64   usage, a bad address or field
-  65   the body is not UTF-8, or not in --charset; a file cannot be sent as the type it was given; no message on stdin; --strict: damage
-  66   a file cannot be read; -O, -x: no such part; --text: no text
+  65   the body is not UTF-8, or not in --charset; a file cannot be sent as the type it was given; no message on stdin; --strict: damage;
+       --check: findings
+  66   a file cannot be read; -O, -x: no such part; --text: no text; --report: no report
   69   the command of --sign-with or --encrypt-with failed
   73   a file cannot be created
   74   input or output failed
@@ -134,6 +144,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<Status, Failure> 
             let (json, mbox, strict) = (apart.json, apart.mbox, apart.strict);
             extract::extract(&extract::Extraction { selectors, directory, json, mbox, strict })
         }
+        _ if apart.check => check::check(apart.json),
+        _ if apart.report => check::reports(apart.json, apart.mbox, apart.strict),
         _ if apart.text => text::text(apart.mbox, apart.strict),
         _ if apart.list => list::list(apart.json, apart.mbox, apart.strict),
         _ if edit.is_asked_for() => edit::edit(edit),

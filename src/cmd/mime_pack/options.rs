@@ -18,7 +18,7 @@ pub struct Compose {
     #[arg(long, value_name = "ADDRESS")]
     pub cc: Vec<String>,
     /// Who gets a copy without the others knowing: smtp-send takes the field out
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", hide_short_help = true)]
     pub bcc: Vec<String>,
     #[arg(short, long, value_name = "TEXT", help = "What it is about")]
     pub subject: Option<String>,
@@ -35,40 +35,40 @@ pub struct Compose {
     #[arg(long, value_name = "ID=FILE")]
     pub inline: Vec<OsString>,
     /// The character set of the text and the HTML, which go out as UTF-8
-    #[arg(long, value_name = "SET")]
+    #[arg(long, value_name = "SET", hide_short_help = true)]
     pub charset: Option<String>,
     /// Wrap paragraphs of the text as format=flowed: readers join them again
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub flowed: bool,
     /// Put the attached messages into a multipart/digest
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub digest: bool,
     /// Answer this message: its sender, subject and thread
     #[arg(long, value_name = "FILE")]
     pub reply: Option<PathBuf>,
     /// With --reply: a copy to its other recipients
-    #[arg(long, requires = "reply")]
+    #[arg(long, requires = "reply", hide_short_help = true)]
     pub all: bool,
     /// With --reply: its text quoted below
-    #[arg(long, requires = "reply")]
+    #[arg(long, requires = "reply", hide_short_help = true)]
     pub quote: bool,
     /// Pass this message on as an attachment
     #[arg(long, value_name = "FILE", conflicts_with = "reply")]
     pub forward: Option<PathBuf>,
     /// Sign the content with what this command prints: a detached signature, OpenPGP or S/MIME
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", hide_short_help = true)]
     pub sign_with: Option<String>,
     /// Encrypt the content, signed or not, to what this command prints
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", hide_short_help = true)]
     pub encrypt_with: Option<String>,
     /// Add a header field
     #[arg(long, value_name = "NAME: VALUE")]
     pub header: Vec<String>,
     /// The time in the Date field: 2026-11-22T10:00:00Z, or as in a Date field, or @SECONDS [default: now]
-    #[arg(long, value_name = "TIME", value_parser = parse_date)]
+    #[arg(long, value_name = "TIME", value_parser = parse_date, hide_short_help = true)]
     pub date: Option<Timestamp>,
     /// Write lines ended by CRLF, as on the wire
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub crlf: bool,
 }
 
@@ -90,22 +90,28 @@ pub struct Apart {
     #[arg(short = 'O', long, value_name = "SELECTOR", group = "job")]
     pub output: Option<String>,
     /// With -O: the part as it stands in the message, its header included
-    #[arg(long, requires = "output")]
+    #[arg(long, requires = "output", hide_short_help = true)]
     pub raw: bool,
     /// Print the text of the message as UTF-8: plain text, else HTML as text
     #[arg(long, group = "job")]
     pub text: bool,
+    /// Print what the message breaks of the RFCs: the place, the part, the clause
+    #[arg(long, group = "job", conflicts_with = "mbox")]
+    pub check: bool,
+    /// Print what a delivery report or read receipt says of each recipient
+    #[arg(long, group = "job")]
+    pub report: bool,
     /// Print the value of this header field, decoded; one line for each that there is
     #[arg(short = 'H', long, value_name = "NAME", group = "job")]
     pub field: Option<String>,
-    /// With --list or -x: one JSON object a part
+    /// With --list, -x, --check, --report: one JSON object a row
     #[arg(long, conflicts_with_all = ["output", "text", "field"], requires = "job")]
     pub json: bool,
     /// Damage is an error: status 65
-    #[arg(long, requires = "job")]
+    #[arg(long, requires = "job", hide_short_help = true)]
     pub strict: bool,
     /// Stdin is an mbox: each of its messages
-    #[arg(long, requires = "job")]
+    #[arg(long, requires = "job", hide_short_help = true)]
     pub mbox: bool,
 }
 

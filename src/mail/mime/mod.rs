@@ -3,7 +3,9 @@
 pub mod beyond_ascii;
 pub mod build;
 pub mod head;
+pub mod lint;
 pub mod param;
+pub mod report;
 pub mod rewrite;
 pub mod safe_name;
 pub mod scan;

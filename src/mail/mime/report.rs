@@ -1,0 +1,141 @@
+//! Reports about mail, read: delivery status (RFC 3464, 6533), disposition (RFC 8098).
+
+use crate::mail::header::{self, field};
+
+/// What a report says of one recipient. Text as it came, unfolded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Told {
+    /// `delivered`, `failed`, `delayed`, `relayed`, `expanded`; of a disposition `displayed`, `deleted` and others.
+    pub action: Option<String>,
+    pub recipient: Option<String>,
+    pub original_recipient: Option<String>,
+    /// As `5.1.1`.
+    pub status: Option<String>,
+    pub diagnostic: Option<String>,
+    pub remote_mta: Option<String>,
+    pub reporting_mta: Option<String>,
+    pub envelope_id: Option<String>,
+    pub message_id: Option<String>,
+}
+
+/// What kind of report a part is, by its type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Delivery,
+    Disposition,
+}
+
+impl Kind {
+    pub fn of(media: &str) -> Option<Kind> {
+        match media {
+            "message/delivery-status" | "message/global-delivery-status" => Some(Kind::Delivery),
+            "message/disposition-notification" | "message/global-disposition-notification" => Some(Kind::Disposition),
+            _ => None,
+        }
+    }
+}
+
+/// Reads the content of such a part, decoded.
+pub fn read(kind: Kind, content: &[u8]) -> Vec<Told> {
+    let groups = groups(content);
+    match (kind, groups.split_first()) {
+        (_, None) => Vec::new(),
+        (Kind::Disposition, Some((fields, _))) => vec![disposition(fields)],
+        (Kind::Delivery, Some((message, recipients))) => recipients.iter().map(|group| delivery(message, group)).collect(),
+    }
+}
+
+/// Groups of fields with empty lines between them (RFC 3464 section 2.1).
+fn groups(content: &[u8]) -> Vec<&[u8]> {
+    let mut groups = Vec::new();
+    let (mut start, mut at) = (0, 0);
+    for line in content.split_inclusive(|b| *b == b'\n') {
+        if line.trim_ascii().is_empty() {
+            groups.push(&content[start..at]);
+            start = at + line.len();
+        }
+        at += line.len();
+    }
+    groups.push(&content[start..]);
+    groups.retain(|group| header::fields(group).next().is_some());
+    groups
+}
+
+fn text(group: &[u8], name: &str) -> Option<String> {
+    field(group, name).map(|field| field.text().split_whitespace().collect::<Vec<_>>().join(" ")).filter(|text| !text.is_empty())
+}
+
+/// What stands behind the type: `rfc822; bob@b.test`, `dns; mx.b.test`, `smtp; 550 no`.
+fn typed(group: &[u8], name: &str) -> Option<String> {
+    text(group, name).map(|value| value.split_once(';').map_or(value.as_str(), |(_, rest)| rest).trim().to_owned())
+}
+
+fn delivery(message: &[u8], group: &[u8]) -> Told {
+    Told {
+        action: text(group, "Action").map(|action| action.to_ascii_lowercase()),
+        recipient: typed(group, "Final-Recipient"),
+        original_recipient: typed(group, "Original-Recipient"),
+        // A comment may follow.
+        status: text(group, "Status").and_then(|status| status.split([' ', '(']).next().map(str::to_owned)),
+        diagnostic: typed(group, "Diagnostic-Code"),
+        remote_mta: typed(group, "Remote-MTA"),
+        reporting_mta: typed(message, "Reporting-MTA"),
+        envelope_id: text(message, "Original-Envelope-Id"),
+        message_id: None,
+    }
+}
+
+/// `disposition-field = "Disposition" ":" disposition-mode ";" disposition-type [ "/" modifiers ]`
+fn disposition(fields: &[u8]) -> Told {
+    let disposition = typed(fields, "Disposition").unwrap_or_default().to_ascii_lowercase();
+    let (action, modifiers) = disposition.split_once('/').unwrap_or((&disposition, ""));
+    let present = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let errors = ["Error", "Failure", "Warning"].into_iter().find_map(|name| text(fields, name));
+    Told {
+        action: present(action),
+        recipient: typed(fields, "Final-Recipient"),
+        original_recipient: typed(fields, "Original-Recipient"),
+        diagnostic: errors.or_else(|| present(modifiers)),
+        reporting_mta: text(fields, "Reporting-UA"),
+        message_id: text(fields, "Original-Message-ID"),
+        ..Told::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delivery_reports_are_read_recipient_by_recipient() {
+        let content = "Reporting-MTA: dns; mx.b.test\nOriginal-Envelope-Id: e1\n\n\nFinal-Recipient: rfc822; bob@b.test\nAction: Failed\nStatus: 5.1.1 (no such user)\n\
+            Diagnostic-Code: smtp; 550 5.1.1 no\n such user\nRemote-MTA: dns; mx2.b.test\n\nFinal-Recipient: RFC822;c@b.test\nAction: delayed\n";
+        for content in [content.to_owned(), content.replace('\n', "\r\n")] {
+            let told = read(Kind::Delivery, content.as_bytes());
+            assert_eq!(told.len(), 2);
+            let bob = &told[0];
+            assert_eq!(
+                (bob.action.as_deref(), bob.recipient.as_deref(), bob.status.as_deref()),
+                (Some("failed"), Some("bob@b.test"), Some("5.1.1"))
+            );
+            assert_eq!(
+                (bob.diagnostic.as_deref(), bob.remote_mta.as_deref()),
+                (Some("550 5.1.1 no such user"), Some("mx2.b.test"))
+            );
+            assert_eq!((bob.reporting_mta.as_deref(), bob.envelope_id.as_deref()), (Some("mx.b.test"), Some("e1")));
+            assert_eq!(
+                (told[1].recipient.as_deref(), told[1].action.as_deref(), told[1].status.as_deref()),
+                (Some("c@b.test"), Some("delayed"), None)
+            );
+        }
+        assert!(read(Kind::Delivery, b"").is_empty() && read(Kind::Delivery, b"junk\n\njunk\n").is_empty());
+    }
+
+    #[test]
+    fn disposition_reports_are_read() {
+        let content = "Reporting-UA: x; y\nFinal-Recipient: rfc822;bob@b.test\nOriginal-Message-ID: <1@x>\nDisposition: manual-action/MDN-sent-manually; displayed/error\n";
+        let told = read(Kind::Disposition, content.as_bytes());
+        assert_eq!((told[0].action.as_deref(), told[0].diagnostic.as_deref()), (Some("displayed"), Some("error")));
+        assert_eq!((told[0].recipient.as_deref(), told[0].message_id.as_deref()), (Some("bob@b.test"), Some("<1@x>")));
+    }
+}
