@@ -1,5 +1,9 @@
 //! What stands behind the sessions of pop3-fetch: journal, policy and targets, against a mailbox that is simulated.
 
+#[path = "keeper/batch.rs"]
+mod batch;
+#[path = "support/faulty.rs"]
+mod faulty;
 #[path = "keeper/journal.rs"]
 mod journal;
 #[path = "keeper/lmtp.rs"]

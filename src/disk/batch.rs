@@ -6,15 +6,16 @@ use super::lock::present;
 use super::maildir::has_no_links;
 use crate::bytes::newline::ToLf;
 use jiff::Timestamp;
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
-/// Syncs at once: a journalling file system writes its journal for all who wait.
+/// So many files are synced together, while others are written: a journalling file system writes its journal once for all of them.
+const TOGETHER: usize = 64;
+/// So many groups of files are synced at once.
 const SYNCERS: usize = 4;
-/// Fewer files are synced one after the other.
-const FEW: usize = 8;
 /// Bytes of a message that are collected before they are written.
 const BUFFER: usize = 64 * 1024;
 /// Longest part of the host in a name.
@@ -28,7 +29,13 @@ pub struct Batch {
     host: String,
     /// Of the mailbox they come from, in every name.
     tag: String,
-    files: Vec<Draft>,
+    /// Of those that are whole.
+    names: Vec<String>,
+    /// Whole, and not synced.
+    fresh: Vec<Draft>,
+    syncs: VecDeque<JoinHandle<Result<(), FsError>>>,
+    /// Why one of them is not durable.
+    failed: Option<FsError>,
     current: Option<Draft>,
     newline: ToLf,
     buffer: Vec<u8>,
@@ -66,7 +73,10 @@ impl Batch {
             dir: dir.into(),
             host,
             tag: tag.to_owned(),
-            files: Vec::new(),
+            names: Vec::new(),
+            fresh: Vec::new(),
+            syncs: VecDeque::new(),
+            failed: None,
             current: None,
             newline: ToLf::default(),
             buffer: Vec::new(),
@@ -75,11 +85,11 @@ impl Batch {
     }
 
     pub fn len(&self) -> usize {
-        self.files.len()
+        self.names.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.files.is_empty()
+        self.names.is_empty()
     }
 
     /// Octets of all of them.
@@ -111,7 +121,11 @@ impl Batch {
         self.flush()?;
         if let Some(draft) = self.current.take() {
             self.size += draft.at;
-            self.files.push(draft);
+            self.names.push(draft.name.clone());
+            self.fresh.push(draft);
+        }
+        if self.fresh.len() >= TOGETHER {
+            self.sync_behind();
         }
         Ok(())
     }
@@ -126,22 +140,24 @@ impl Batch {
     }
 
     /// Makes all of them durable under `tmp`, and says which directory that is. On an error none of them counts.
-    pub fn sync(&self) -> Result<Place, FsError> {
+    pub fn sync(&mut self) -> Result<Place, FsError> {
         let tmp = self.dir.join("tmp");
-        self.sync_files()?;
+        let rest = sync_files(&std::mem::take(&mut self.fresh), &tmp);
+        self.wait();
+        self.failed.take().map_or(rest, Err)?;
         self.fs.sync_dir(&tmp).at("sync", &tmp)?;
         let stat = self.fs.stat(&tmp).at("look at", &tmp)?;
         Ok(Place { device: stat.device, inode: stat.inode })
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.files.iter().map(|draft| draft.name.as_str())
+        self.names.iter().map(String::as_str)
     }
 
     /// Moves all of them to `new`, durably. To be called only when it is noted durably where they were. On an error some may have
     /// moved, and [`settle`] has to say which.
     pub fn publish(&mut self) -> Result<(), FsError> {
-        let names: Vec<String> = self.files.drain(..).map(|draft| draft.name).collect();
+        let names = std::mem::take(&mut self.names);
         self.size = 0;
         let mover = Mover::new(self.fs.as_ref(), &self.dir)?;
         names.iter().try_for_each(|name| mover.show(name))?;
@@ -151,16 +167,21 @@ impl Batch {
     /// Forgets all of them and removes their files.
     pub fn discard(&mut self) {
         self.abort();
-        self.size = 0;
-        for draft in std::mem::take(&mut self.files) {
-            let _ = self.fs.unlink(&self.tmp(&draft.name));
+        for name in self.forget() {
+            let _ = self.fs.unlink(&self.tmp(&name));
         }
     }
 
     /// Forgets all of them and leaves their files: they may be noted down durably or not, and the next run has to say.
     pub fn leave(&mut self) {
-        self.size = 0;
-        self.files.clear();
+        self.forget();
+    }
+
+    fn forget(&mut self) -> Vec<String> {
+        self.wait();
+        self.fresh.clear();
+        (self.size, self.failed) = (0, None);
+        std::mem::take(&mut self.names)
     }
 
     fn tmp(&self, name: &str) -> PathBuf {
@@ -176,24 +197,41 @@ impl Batch {
         Ok(())
     }
 
-    fn sync_files(&self) -> Result<(), FsError> {
-        let sync = |files: &[Draft]| -> Result<(), FsError> {
-            files.iter().try_for_each(|draft| draft.file.sync_data().at("sync", &self.tmp(&draft.name)))
-        };
-        if self.files.len() < FEW {
-            return sync(&self.files);
+    /// Syncs what is whole on a thread of its own.
+    fn sync_behind(&mut self) {
+        if self.syncs.len() >= SYNCERS
+            && let Some(first) = self.syncs.pop_front()
+        {
+            self.settle(first);
         }
-        let share = self.files.len().div_ceil(SYNCERS);
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = self.files.chunks(share).map(|files| scope.spawn(move || sync(files))).collect();
-            // Each is waited for: a sync that runs on would speak of files that are gone.
-            let ended: Vec<_> = threads.into_iter().map(|thread| thread.join()).collect();
-            ended.into_iter().try_for_each(|ended| match ended {
-                Ok(synced) => synced,
-                Err(_) => Err(io::Error::other("the thread that synced died")).at("sync", &self.dir),
-            })
-        })
+        let (files, tmp) = (Arc::new(std::mem::take(&mut self.fresh)), self.dir.join("tmp"));
+        let theirs = (Arc::clone(&files), tmp.clone());
+        match std::thread::Builder::new().spawn(move || sync_files(&theirs.0, &theirs.1)) {
+            Ok(thread) => self.syncs.push_back(thread),
+            // As where there are too many threads.
+            Err(_) => self.failed = self.failed.take().or(sync_files(&files, &tmp).err()),
+        }
     }
+
+    /// Each is waited for: a sync that runs on would speak of files that are gone.
+    fn wait(&mut self) {
+        while let Some(thread) = self.syncs.pop_front() {
+            self.settle(thread);
+        }
+    }
+
+    fn settle(&mut self, thread: JoinHandle<Result<(), FsError>>) {
+        let ended = thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that synced died")).at("sync", &self.dir));
+        self.failed = self.failed.take().or(ended.err());
+    }
+}
+
+/// Makes files of `tmp` durable.
+fn sync_files(files: &[Draft], tmp: &Path) -> Result<(), FsError> {
+    if files.len() > 1 {
+        files.iter().for_each(|draft| draft.file.write_out());
+    }
+    files.iter().try_for_each(|draft| draft.file.sync_data().at("sync", &tmp.join(&draft.name)))
 }
 
 impl Drop for Batch {

@@ -51,6 +51,9 @@ pub trait File: fmt::Debug + Send + Sync {
     /// Writes all of `bytes`. After an error any part may have been written.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     fn truncate(&self, length: u64) -> io::Result<()>;
+    /// Has what was written go to the disk soon, without waiting: where many files are written and then synced, they share the disk's work. A
+    /// hint, which promises nothing.
+    fn write_out(&self) {}
     /// Makes the content durable. A failed sync must not be tried again: the kernel forgets what it could not write.
     fn sync_data(&self) -> io::Result<()>;
     /// Makes content and facts durable.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Most messages, and octets, that wait: what a kill makes the next run fetch again.
-const MOST: usize = 256;
+const MOST: usize = 1024;
 const MOST_OCTETS: u64 = 64 * 1024 * 1024;
 
 /// A Maildir.
