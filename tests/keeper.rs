@@ -3,6 +3,7 @@
 #[path = "keeper/batch.rs"]
 mod batch;
 #[path = "support/faulty.rs"]
+#[allow(dead_code)]
 mod faulty;
 #[path = "keeper/journal.rs"]
 mod journal;

@@ -8,9 +8,9 @@ use crate::bytes::dot::{Found, Unstuffer};
 use std::collections::VecDeque;
 
 /// Most commands under way at once.
-const MOST_COMMANDS: usize = 1000;
+const MOST_COMMANDS: usize = 500;
 /// Most octets of messages that are asked for at once, as LIST announced them; one message may be larger.
-const MOST_OCTETS: u64 = 4 << 20;
+const MOST_OCTETS: u64 = 2 << 20;
 /// Most rows of a listing where STAT was not answered.
 const MOST_ROWS: u32 = 1_000_000;
 /// What a message may be longer than twice what LIST said: servers that count without dots, or with LF, are off by less.
