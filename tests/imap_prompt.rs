@@ -80,6 +80,8 @@ fn words_are_completed_and_the_server_speaks_above_the_prompt() {
     terminal.until("/Drafts rw 4> ");
     terminal.press("\x1b[A\r");
     server.hears("a6 UID SEARCH FROM x");
+    // The prompt also stands before the line that came from the history.
+    terminal.until("-> UID SEARCH FROM x");
     server.says("* SEARCH\na6 OK x");
     terminal.until("/Drafts rw 4> ");
     terminal.press("\x04");
