@@ -106,6 +106,7 @@ fn lead_session(shell: &mut Shell<'_>, script: &mut Script, lead: &mut Lead, mai
         prompt.watch_signals(lead.stopper())?;
     }
     let opening = mailbox.map(|name| format!("select \"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")));
+    shell.opening = opening.is_some() && typing.is_none();
     let mut next = match opening {
         Some(select) => Some(select),
         None if typing.is_some() => None,
@@ -116,6 +117,7 @@ fn lead_session(shell: &mut Shell<'_>, script: &mut Script, lead: &mut Lead, mai
             Ok(status) => statuses.push(status),
             Err(stop) => return Ok((statuses, Some(stop))),
         }
+        shell.opening = false;
         let last = statuses.last().copied().unwrap_or(Status::Done);
         if last != Status::Done && typing.is_none() && (!shell.args.keep_going || statuses.len() == 1 && mailbox.is_some()) {
             break;

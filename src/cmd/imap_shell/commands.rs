@@ -129,7 +129,9 @@ impl Shell<'_> {
         let row = Facts::default().fact("mailbox", name.clone()).fact("exists", facets.exists);
         let row = row.fact("uidvalidity", facets.uid_validity).fact("uidnext", facets.uid_next);
         let row = row.only_json("highestmodseq", facets.mod_seq).only_json("read_only", read_only);
-        self.out.row(&row.column(Some(if read_only { "ro" } else { "rw" }.to_owned())))?;
+        if !self.opening {
+            self.out.row(&row.column(Some(if read_only { "ro" } else { "rw" }.to_owned())))?;
+        }
         (self.mailbox, self.uid_validity) = (Some(name), facets.uid_validity);
         Ok(status)
     }

@@ -55,6 +55,8 @@ pub struct Shell<'a> {
     pub uid_validity: Option<u32>,
     /// A command that went out failed.
     pub failed: bool,
+    /// The mailbox of the command line is opened: nobody asked for a row.
+    pub opening: bool,
     /// Somebody sits at a prompt: lines are told before they are sent, and this says that he has seen enough of an answer.
     pub interrupted: Option<Arc<AtomicBool>>,
 }
@@ -62,7 +64,8 @@ pub struct Shell<'a> {
 impl<'a> Shell<'a> {
     pub fn new(args: &'a Args, hostname: &'a str, today: Date) -> Shell<'a> {
         let out = Out::new(args.json, args.crlf);
-        Shell { args, hostname, today, out, mailbox: None, found: None, uid_validity: None, failed: false, interrupted: None }
+        let (mailbox, found, uid_validity, interrupted) = (None, None, None, None);
+        Shell { args, hostname, today, out, mailbox, found, uid_validity, failed: false, opening: false, interrupted }
     }
 
     /// Sends one line; `after` takes what was heard of it. None: a file that it names cannot be read, and nothing was sent.
