@@ -225,7 +225,6 @@ pub const ALL: &[Mutation] = &[
         "«journal.rewrite().map_err(stop)?;»",
         "",
     ),
-    replace("batch: files are not synced", BATCH, "«draft.file.sync_data().at(\"sync\", &self.tmp(&draft.name))»", "Ok(())"),
     replace("batch: files are not synced", BATCH, "«draft.file.sync_data().at(\"sync\", &tmp.join(&draft.name))»", "Ok(())"),
     replace("batch: tmp/ is not synced", BATCH, "«self.fs.sync_dir(&tmp).at(\"sync\", &tmp)?;»", ""),
     replace("mbox: not synced", APPEND, "self.copy(text).and_then(|()| «self.file.sync_data()»)", "Ok(())"),
