@@ -51,6 +51,11 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     let config = config::load(Reader::Client, args.config.as_deref())?;
     let chosen = way::chosen(&args, &config)?;
     let several = chosen.len() > 1;
+    if several && args.target.policy.state.is_some() {
+        // The same unique-id names another message in another mailbox.
+        let text = "--state FILE is for one mailbox: where there are several, each remembers in a file of its own";
+        return Err(Failure::text(Status::Usage, text));
+    }
     let purpose = match &args.looking {
         looking if looking.serverinfo => Purpose::Look,
         looking if looking.interactive => Purpose::Hand,

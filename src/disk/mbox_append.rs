@@ -122,13 +122,8 @@ impl Mbox {
         let mut name = self.path.as_os_str().to_owned();
         name.push(".lock");
         let path = PathBuf::from(name);
-        match self.fs.create_new(&path) {
-            Ok(file) => {
-                let pid = format!("{}\n", std::process::id());
-                // Whoever cannot read it waits for longer than he would have to.
-                let _ = file.write_at(pid.as_bytes(), 0);
-                Ok(Some(Some(path)))
-            }
+        match self.make_dotlock(&path) {
+            Ok(()) => Ok(Some(Some(path))),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
                 if self.is_stale(&path, now) {
                     let _ = self.fs.unlink(&path);
@@ -137,6 +132,24 @@ impl Mbox {
             }
             Err(e) if matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => Ok(Some(None)),
             Err(e) => Err(e).at("create", &path),
+        }
+    }
+
+    /// Where files can be without a name, it never stands there without its number, whenever we are killed.
+    fn make_dotlock(&self, path: &Path) -> io::Result<()> {
+        let pid = format!("{}\n", std::process::id());
+        // Whoever cannot read the number waits for longer than he would have to.
+        match self.fs.create_unnamed(parent(path)) {
+            Ok(file) => {
+                let _ = file.write_at(pid.as_bytes(), 0);
+                file.name(path)
+            }
+            Err(e) if e.kind() == io::ErrorKind::Unsupported => {
+                let file = self.fs.create_new(path)?;
+                let _ = file.write_at(pid.as_bytes(), 0);
+                Ok(())
+            }
+            Err(e) => Err(e),
         }
     }
 

@@ -37,6 +37,8 @@ pub struct Child<'a> {
     pub arguments: Vec<OsString>,
     /// All of it: nothing is inherited.
     pub environment: Vec<(&'a str, String)>,
+    /// Where it runs.
+    pub directory: &'a Path,
     /// Whom it runs as, where not as ourselves.
     pub identity: Option<Identity>,
     pub within: Duration,
@@ -119,7 +121,7 @@ impl Child<'_> {
     fn command(&self, stdin: Stdio) -> Command {
         let mut command = Command::new(self.program);
         command.args(&self.arguments).env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.current_dir("/").stdin(stdin).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+        command.current_dir(self.directory).stdin(stdin).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
         if let Some(who) = self.identity {
             // With a uid, the standard library also drops the supplementary groups of root.
             command.uid(who.uid.as_raw()).gid(who.gid.as_raw());

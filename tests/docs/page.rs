@@ -19,7 +19,9 @@ pub fn page(command: &Command, parts: &str) -> String {
     let mut own = sections(&help);
     own.extend(sections(parts));
     own.push(exit_status(own.iter().find(|s| s.title == "EXIT STATUS")));
-    let bare = command.clone().after_help(None::<&str>).after_long_help(None::<&str>);
+    // What -h leaves out stands in the page.
+    let bare = command.clone().after_help(None::<&str>).after_long_help(None::<&str>).mut_args(|arg| arg.hide_short_help(false));
+    let bare = bare.mut_subcommands(|command| command.mut_args(|arg| arg.hide_short_help(false)));
     let man = Man::new(bare.clone())
         .title(command.get_name().to_uppercase())
         .date(DATE)

@@ -103,14 +103,14 @@ fn what_imap_shell_appends_to_dovecot_comes_home_byte_for_byte() {
     let commands: Vec<String> = (0..sent.len()).map(|number| format!("append {number}.eml")).collect();
     dovecot.rows("INBOX", &commands.iter().map(String::as_str).collect::<Vec<_>>());
     let rows = dovecot.rows("INBOX", &["export all maildir Here", "export all mbox Here.mbox"]);
-    assert_eq!(rows.len(), 1 + 2 * sent.len(), "{rows:?}");
+    assert_eq!(rows.len(), 2 * sent.len(), "{rows:?}");
     let files = std::fs::read_dir(dovecot.dir.path().join("Here/new")).unwrap();
     let mut stored: Vec<Vec<u8>> = files.map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
     let mut wanted: Vec<Vec<u8>> = sent.iter().map(|message| lf(message)).collect();
     stored.sort();
     wanted.sort();
     assert!(stored == wanted, "what came is not what was appended");
-    assert_eq!(dovecot.rows("INBOX", &["search seen"]).len(), 1, "reading sets no \\Seen");
+    assert_eq!(dovecot.rows("INBOX", &["search seen"]).len(), 0, "reading sets no \\Seen");
 }
 
 #[test]
@@ -125,8 +125,8 @@ fn imap_shell_changes_an_account_at_dovecot() {
         dovecot.rows("INBOX", &["search subject Grüße", "sort -arrival", "flag $ flagged Work", "search flagged keyword Work"]);
     assert_eq!(rows.iter().filter(|row| ["1", "2"].contains(&row.as_str())).count(), 6, "{rows:?}");
     let rows = dovecot.rows("INBOX", &["copy 1 Entwürfe", "move 2 Work/Sub", "fetch all"]);
-    assert_eq!(rows[1..3], ["1\t1", "2\t1"]);
-    assert!(rows[3].starts_with("1\t\\Flagged Work\t") && rows[3].ends_with("\talice@a.test\tGrüße"), "{rows:?}");
+    assert_eq!(rows[..2], ["1\t1", "2\t1"]);
+    assert!(rows[2].starts_with("1\t\\Flagged Work\t") && rows[2].ends_with("\talice@a.test\tGrüße"), "{rows:?}");
     let rows = dovecot.rows("Entw%C3%BCrfe", &["rm 1", "expunge 1", "status", "rename Entwürfe Fort", "rmdir Fort"]);
     assert!(rows.iter().any(|row| row.starts_with("Entwürfe\t0\t0\t2\t")), "{rows:?}");
     let rows =

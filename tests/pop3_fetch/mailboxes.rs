@@ -61,6 +61,10 @@ fn accounts_are_told_apart_and_one_that_fails_does_not_keep_the_others() {
     assert!(ran.err.contains("pop3-fetch: gone: cannot connect"), "{}", ran.err);
     let refused = run_as_is(tool("pop3-fetch").env("HOME", site.dir.path()).args(["-a", "mail", "--config"]).arg(&config));
     assert_eq!(refused.status, 78, "no POP3 account: {}", refused.err);
+    let mut command = tool("pop3-fetch");
+    let refused =
+        run_as_is(command.env("HOME", site.dir.path()).args(["-a", "a", "-a", "b", "--state", "s", "--config"]).arg(&config));
+    assert_eq!(refused.status, 64, "unique-ids of two mailboxes in one file: {}", refused.err);
 }
 
 #[test]

@@ -47,6 +47,7 @@ impl Give for IntoCommand<'_> {
                 ("RECIPIENT", recipients.join(" ")),
                 ("QUEUE_ID", arriving.id.to_string()),
             ],
+            directory: Path::new("/"),
             identity: None,
             within: COMMAND_LIMIT,
             line_ends: LineEnds::Lf,

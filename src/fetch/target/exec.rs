@@ -9,7 +9,7 @@ use crate::relay::child::{Child, Ending, LineEnds};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A program, its arguments, and what it is to know: no shell, nothing else inherited.
@@ -51,6 +51,8 @@ impl Program {
             program: &self.path,
             arguments: self.arguments.clone(),
             environment,
+            // As whoever typed the command line means the names in it.
+            directory: Path::new("."),
             identity: None,
             within: self.within,
             line_ends: LineEnds::Lf,
