@@ -208,6 +208,7 @@
 //!   fetch/target/lmtp.rs   to an LMTP server, for recipients that are given
 //!   fetch/filter.rs        a program that judges by the header
 //!   fetch/settle.rs        what an earlier run left unfinished
+//!   fetch/item.rs          what a keeper knows of each message
 //!   fetch/keeper.rs        policy, journal and target behind one face
 //!   fetch/session.rs       one POP3 session, logged in, watched, and spent on a job
 //!   fetch/listing.rs       what a mailbox holds

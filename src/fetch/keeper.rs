@@ -3,6 +3,7 @@
 use crate::disk::journal::Journal;
 use crate::disk::journal::record::{Digest, Id, State};
 use crate::fetch::filter::{Filter, Judgement};
+use crate::fetch::item::{Current, Item, Pending, Progress, facts};
 use crate::fetch::policy::{Decision, Known, Policy};
 use crate::fetch::settle;
 use crate::fetch::target::{Facts, Fault, Taken, Target};
@@ -42,39 +43,6 @@ pub struct Keeper<'a> {
     stop: Option<Stop>,
 }
 
-#[derive(Debug)]
-struct Item {
-    size: Option<u64>,
-    uid: Option<Uid>,
-    state: Progress,
-    /// What the journal calls it.
-    id: Option<Id>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Progress {
-    Wanted,
-    Pending,
-    /// Its DELE may be out.
-    Deleting(Outcome, String),
-    /// Its DELE was taken, which counts once the session ends well.
-    Deleted,
-    Settled,
-}
-
-struct Current {
-    number: u32,
-    hash: Sha256,
-    size: u64,
-    fault: Option<String>,
-}
-
-struct Pending {
-    number: u32,
-    digest: Digest,
-    size: u64,
-}
-
 impl<'a> Keeper<'a> {
     /// `journal`: as [`settle::open`] gives it. Without one nothing is remembered.
     pub fn new(options: Options<'a>, target: Box<dyn Target + 'a>, journal: Option<Journal>) -> Keeper<'a> {
@@ -102,7 +70,7 @@ impl<'a> Keeper<'a> {
         let mut plans = Vec::with_capacity(listed.len());
         for listed in listed {
             let uid = listed.uid.clone().filter(|uid| times.get(uid) == Some(&1));
-            let (id, known) = self.known(uid.as_ref());
+            let (id, known) = self.known(uid.as_ref(), listed.size);
             self.met.extend(id);
             self.items.insert(listed.number, Item { size: listed.size, uid, state: Progress::Wanted, id });
             let decision = self.options.policy.decide(known, listed.size, self.wanted, now);
@@ -282,9 +250,10 @@ impl<'a> Keeper<'a> {
     /// row.
     pub fn updated(&mut self, ok: bool) {
         self.broken();
-        if ok && let Some(journal) = &mut self.journal {
-            let gone = self.items.values().filter(|item| item.state == Progress::Deleted);
-            gone.filter_map(|item| item.id).for_each(|id| journal.drop_entry(id));
+        if ok {
+            self.forget();
+        } else {
+            self.rows.iter_mut().filter(|row| row.deleted).for_each(Row::not_deleted);
         }
         self.pending.clear();
         let left = |state: &Progress| matches!(state, Progress::Wanted | Progress::Pending | Progress::Deleting(..));
@@ -305,6 +274,19 @@ impl<'a> Keeper<'a> {
         }
     }
 
+    /// The server says that it deleted what it was told to. Some list it again all the same: a name that was delivered under is kept
+    /// for as long as one that is not listed.
+    fn forget(&mut self) {
+        let now = self.now();
+        let Some(journal) = &mut self.journal else { return };
+        for id in self.items.values().filter(|item| item.state == Progress::Deleted).filter_map(|item| item.id) {
+            match journal.entry(id) {
+                Some(entry) if entry.state == State::Delivered && entry.uid.is_some() => journal.set_missing(id, Some(now)),
+                _ => journal.drop_entry(id),
+            }
+        }
+    }
+
     /// Rows that are final, in their order.
     pub fn rows(&mut self) -> Vec<Row> {
         std::mem::take(&mut self.rows)
@@ -314,9 +296,11 @@ impl<'a> Keeper<'a> {
         self.options.clock.now().as_second()
     }
 
-    fn known(&self, uid: Option<&Uid>) -> (Option<Id>, Known) {
+    /// A name that stands for a message of another size now is looked into before anything is lost by it.
+    fn known(&self, uid: Option<&Uid>, size: Option<u64>) -> (Option<Id>, Known) {
         let entry = self.journal.as_ref().zip(uid).and_then(|(journal, uid)| journal.find(uid.as_str()));
         match entry.map(|entry| (entry.id, entry.state, entry.first)) {
+            Some((id, State::Delivered, _)) if size.is_some() && size != entry.map(|entry| entry.size) => (Some(id), Known::New),
             Some((id, State::Delivered, first)) => (Some(id), Known::Delivered(first)),
             Some((id, State::Killed, _)) => (Some(id), Known::Killed),
             // Tried again, for those who do not have it.
@@ -376,12 +360,15 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// A message without a name that was delivered in an earlier session: as many of the same content as were are not delivered again.
+    /// A message that was delivered in an earlier session, by its content: of those without a name as many as were are not delivered again.
     fn delivered_before(&mut self, number: u32, digest: &Digest) -> Option<Id> {
-        if self.items.get(&number)?.uid.is_some() || !self.options.policy.only_new {
-            return None;
-        }
+        let item = self.items.get(&number).filter(|_| self.options.policy.only_new)?;
         let (journal, met) = (self.journal.as_ref()?, &mut self.met);
+        if item.uid.is_some() {
+            let same =
+                |id: &Id| journal.entry(*id).is_some_and(|entry| entry.state == State::Delivered && entry.digest == *digest);
+            return item.id.filter(same);
+        }
         let nameless = self.nameless.get_or_insert_with(|| {
             let mut by_digest: HashMap<Digest, Vec<Id>> = HashMap::new();
             for entry in journal.entries().filter(|entry| entry.state == State::Delivered && !met.contains(&entry.id)) {
@@ -404,7 +391,8 @@ impl<'a> Keeper<'a> {
             for (message, place) in pending.iter().zip(&announced.places) {
                 let Some(item) = self.items.get_mut(&message.number) else { continue };
                 let uid = item.uid.as_ref().map(Uid::as_str);
-                let entry = journal.add(uid, message.size, message.digest, now, State::Waiting(id), place);
+                let size = item.size.unwrap_or(message.size);
+                let entry = journal.add(uid, size, message.digest, now, State::Waiting(id), place);
                 item.id = Some(entry);
                 self.met.insert(entry);
             }
@@ -429,6 +417,7 @@ impl<'a> Keeper<'a> {
     fn remember(&mut self, number: u32, size: u64, digest: Digest, state: State, place: &str) {
         let now = self.now();
         let (Some(journal), Some(item)) = (&mut self.journal, self.items.get_mut(&number)) else { return };
+        let size = item.size.unwrap_or(size);
         let id = journal.add(item.uid.as_ref().map(Uid::as_str), size, digest, now, state, place);
         if let Some(before) = item.id.replace(id).filter(|id| journal.entry(*id).is_some_and(|e| e.state == State::Partly)) {
             journal.drop_entry(before);
@@ -491,8 +480,4 @@ impl<'a> Keeper<'a> {
             item.state = state;
         }
     }
-}
-
-fn facts<'i>(number: u32, item: &'i Item, clock: &dyn Clock) -> Facts<'i> {
-    Facts { number, uid: item.uid.as_ref(), size: item.size, at: clock.now(), alone: false, done: None }
 }

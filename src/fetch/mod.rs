@@ -2,6 +2,7 @@
 
 pub mod fetching;
 pub mod filter;
+pub mod item;
 pub mod keeper;
 pub mod listing;
 pub mod name;

@@ -104,6 +104,16 @@ pub struct Row {
     pub text: String,
 }
 
+impl Row {
+    /// QUIT was not answered well, and so no DELE counts (RFC 1939 section 6).
+    pub fn not_deleted(&mut self) {
+        self.deleted = false;
+        if self.outcome == Outcome::Deleted {
+            (self.outcome, self.text) = (Outcome::Failed, "not deleted: the session did not end well".to_owned());
+        }
+    }
+}
+
 /// Why nothing more can be fetched in this session.
 #[derive(Debug)]
 pub struct Stop {

@@ -1,6 +1,6 @@
 //! Into a Maildir: bytes, batches, and what kills and tidiers leave.
 
-use crate::mailbox::{DAY, End, Home, files, outcomes};
+use crate::mailbox::{DAY, End, Home, Mailbox, files, outcomes};
 use postroad::fetch::policy::{Disposal, Policy};
 use postroad::fetch::words::Outcome::{Deleted, Delivered, Failed, Kept, Skipped};
 use std::fs;
@@ -39,10 +39,36 @@ fn what_was_fetched_is_not_fetched_again_and_goes_when_it_may() {
 #[test]
 fn a_session_that_is_lost_before_quit_costs_nothing_twice() {
     let mut home = Home::new(&[("1", "one\r\n"), ("2", "two\r\n")]);
-    home.fetch_until(delete(), End::Lost);
+    let rows = home.fetch_until(delete(), End::Lost);
+    assert!(rows.iter().all(|row| row.outcome == Delivered && !row.deleted), "{rows:?}");
     assert_eq!(home.mailbox.messages.len(), 2, "RFC 1939 section 6: without QUIT nothing goes");
     assert_eq!(outcomes(&home.fetch(delete())), [Deleted; 2]);
     assert_eq!(home.delivered(), ["one\n", "two\n"]);
+}
+
+#[test]
+fn a_name_that_stands_for_another_message_now_costs_neither() {
+    let mut home = Home::new(&[("1", "one\r\n")]);
+    home.fetch(Policy::default());
+    home.mailbox = Mailbox::of(&[("1", "another\r\n")]);
+    assert_eq!(outcomes(&home.fetch(delete())), [Delivered]);
+    assert_eq!(home.delivered(), ["another\n", "one\n"]);
+    // The same message whose size is told otherwise is looked at, and not delivered again.
+    let mut home = Home::new(&[("1", "one\r\n")]);
+    home.fetch(Policy::default());
+    home.mailbox.lies = true;
+    assert_eq!(outcomes(&home.fetch(Policy::default())), [Kept]);
+    assert_eq!(outcomes(&home.fetch(delete())), [Deleted]);
+    assert_eq!(home.delivered(), ["one\n"]);
+}
+
+#[test]
+fn what_a_server_lists_again_after_it_was_deleted_is_not_delivered_again() {
+    let mut home = Home::new(&[("1", "one\r\n")]);
+    assert_eq!(outcomes(&home.fetch(delete())), [Delivered]);
+    home.mailbox = Mailbox::of(&[("1", "one\r\n")]);
+    assert_eq!(outcomes(&home.fetch(delete())), [Deleted]);
+    assert_eq!(home.delivered(), ["one\n"]);
 }
 
 #[test]

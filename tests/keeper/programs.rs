@@ -106,7 +106,7 @@ fn one_message_is_written_raw_and_several_as_an_mbox() {
     let sink = Sink::default();
     home.fetch_into(Box::new(Stream::new(sink.clone(), false)), Policy::default());
     assert_eq!(sink.0.take(), b"From x\nno end");
-    home.mailbox = Mailbox::of(&[("1", ""), ("2", "From x\r\nno end"), ("3", "\r\n>From y\r\n")]);
+    home.mailbox = Mailbox::of(&[("1", "From x\r\nno end"), ("2", "From x\r\nno end"), ("3", "\r\n>From y\r\n")]);
     assert_eq!(
         outcomes(&home.fetch_into(Box::new(Stream::new(sink.clone(), false)), Policy::default())),
         [Kept, Delivered, Delivered]
