@@ -73,6 +73,7 @@ impl Dialect {
         let dialect = Dialect { dir, pop3, pop3s, imap, imaps, lmtp, ca, password, running };
         dialect.wait(kind);
         if kind == Kind::Cyrus {
+            ["alice", "bob"].into_iter().for_each(|user| dialect.have_mailbox(user));
             messages.iter().for_each(|message| dialect.hand_in("alice@localhost", message));
         }
         dialect
@@ -85,6 +86,20 @@ impl Dialect {
         let began = std::time::Instant::now();
         while !is_up() {
             assert!(began.elapsed() < DELIVERY, "{kind:?} does not start; it said:\n{}", self.said());
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    }
+
+    /// Cyrus makes a mailbox when its owner logs in. Made by a first message instead, that message is at times deferred with `451 4.3.0 Mailbox
+    /// already exists`.
+    fn have_mailbox(&self, user: &str) {
+        let began = std::time::Instant::now();
+        loop {
+            let ran = self.by_stls(user, &["--stat", "--auth", "PLAIN"]);
+            if ran.status == 0 {
+                return;
+            }
+            assert!(began.elapsed() < DELIVERY, "no mailbox of {user}: {}{}\n{}", ran.out, ran.err, self.said());
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
     }

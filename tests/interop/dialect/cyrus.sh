@@ -1,4 +1,4 @@
-# Cyrus with mailboxes of alice and bob, made when the first message comes. From the environment: PASSWORD and the ports POP3, POP3S, IMAP,
+# Cyrus with mailboxes of alice and bob, made when they log in. From the environment: PASSWORD and the ports POP3, POP3S, IMAP,
 # IMAPS and LMTP.
 work=$1
 echo 'cyrus:x:999:8::/var/spool/cyrus:/bin/sh' >>/etc/passwd
