@@ -41,6 +41,7 @@
 //!   mail/mime/param.rs     values with parameters, RFC 2231 both ways
 //!   mail/mime/head.rs      what a part's header says; damage flags
 //!   mail/mime/scan.rs      the parts of a message as a stream
+//!   mail/mime/embedded.rs  files in uuencode within a text, as parts of it
 //!   mail/mime/lint.rs      a message held to the RFCs
 //!   mail/mime/report.rs    reports about mail, read
 //!   mail/mime/select.rs    which parts are meant

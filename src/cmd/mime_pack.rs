@@ -56,7 +56,8 @@ COMPOSING
 
 TAKING APART
   PART is the IMAP section: 1, 2.1. A message that is no multipart is part 1. The multipart that is the body of a message has
-  no number in IMAP: it is TEXT, or 2.TEXT within the message that is part 2. A SELECTOR is such a number, the name of a file, a
+  no number in IMAP: it is TEXT, or 2.TEXT within the message that is part 2. Files in uuencode that stand in the lines of part 1, a
+  plain text, are 1.UU1, 1.UU2; the text keeps those lines. A SELECTOR is such a number, the name of a file, a
   pattern of names ('*.pdf'), or one of types ('image/*').
 
   --list prints one line a part, depth first, fields separated by tabs, `-` for what is absent, control characters escaped:
@@ -68,8 +69,8 @@ TAKING APART
   list). Absent facts are left out. Of messages nested in more than eight others the sha256 is left out too; and in a message of more
   than 10000 parts, what is only known at its end of those that hold others.
 
-  -x writes the parts that the SELECTORs choose as new files into the directory, everything if there is none; of a multipart what is
-  in it, of a message within the message one .eml. Nothing is overwritten, followed, or written elsewhere: names lose their
+  -x writes the parts that the SELECTORs choose as new files into the directory, which must be there, everything if there is none; of
+  a multipart what is in it, or its own bytes where no part is in it, of a message within the message one .eml. Nothing is overwritten, followed, or written elsewhere: names lose their
   paths, control characters, leading dots and dashes, and a name that is taken gets a number (a-1.txt). One line a file:
     PART FILE SIZE FLAGS
   and with --json part, file, size, type, name, sha256, flags.
@@ -91,7 +92,7 @@ TAKING APART
   message before it (2/1.1; in JSON, message).
 
   FLAGS: unterminated (a closing delimiter is missing), bad-header-line, header-too-long (over 1 MiB), bad-content-type,
-  no-boundary, unknown-encoding, unknown-charset, encoded-container, too-deep (over 64 levels), too-many-parts (over 10 million),
+  no-boundary, no-parts, unknown-encoding, unknown-charset, encoded-container, too-deep (over 64 levels), too-many-parts (over 10 million),
   base64-junk, base64-after-end, base64-cut, bad-quoted-printable, bad-uuencode. Damage never loses bytes, and is a failure with
   --strict only.
 

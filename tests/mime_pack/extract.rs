@@ -134,6 +134,60 @@ fn uuencoded_parts_are_decoded() {
     assert_eq!(files, [("cat.txt".to_owned(), "Cat".to_owned())]);
 }
 
+/// A text with two files in its lines, one of them cut off.
+const WITH_FILES: &str = "Hello,\nbegin 644 ../cat.txt\n#0V%T\n`\nend\nand\nbegin 644 dog\n#1&]G\nno more";
+
+#[test]
+fn uuencoded_files_within_a_text_are_parts_and_the_text_stays_whole() {
+    let message = mixed(&[("X-A: b", WITH_FILES), (&named("a.txt"), WITH_FILES)]);
+    let (ran, files) = extracted(&["-x"], &message);
+    let rows = String::from_utf8(ran.done()).unwrap();
+    assert_eq!(rows, "1.UU1\tcat.txt\t3\t-\n1.UU2\tdog\t3\tbad-uuencode\n1\tpart-1.txt\t71\t-\n2\ta.txt\t71\t-\n");
+    let content = |name: &str| files.iter().find(|file| file.0 == name).map(|file| file.1.as_str());
+    assert_eq!([content("cat.txt"), content("dog"), content("part-1.txt")], [Some("Cat"), Some("Dog"), Some(WITH_FILES)]);
+
+    for (selector, names) in [("1.uu1", &["cat.txt"] as &[&str]), ("d?g", &["dog"]), ("1", &["cat.txt", "dog", "part-1.txt"])] {
+        let (ran, files) = extracted(&["-x", selector], &message);
+        ran.done();
+        assert_eq!(files.iter().map(|file| file.0.as_str()).collect::<Vec<_>>(), names, "{selector}");
+    }
+    assert_eq!((part(message.as_bytes(), "1.UU2"), part(message.as_bytes(), "1")), (b"Dog".to_vec(), WITH_FILES.into()));
+    let listed = listed(crlf(message.as_bytes()).as_slice());
+    assert_eq!(listed[2]["part"], "1.UU1");
+    assert_eq!((&listed[2]["size"], &listed[2]["name"], &listed[2]["encoding"]), (&3.into(), &"../cat.txt".into(), &"x-uuencode".into()));
+    assert_eq!(listed[2]["sha256"], "48735c4fae42d1501164976afec76730b9e5fe467f680bdd8daff4bb77674045");
+    assert_eq!((&listed[1]["size"], listed.len()), (&79.into(), 5));
+    let text = run(Path::new("."), &["--text"], message).done();
+    assert_eq!(String::from_utf8(text).unwrap().trim_end(), WITH_FILES);
+}
+
+/// What says that it holds parts and does not is content, decoded as it says.
+#[test]
+fn a_multipart_without_parts_loses_no_bytes() {
+    let multipart = "Content-Type: multipart/mixed; boundary=b\n";
+    let base64 = format!("{multipart}Content-Transfer-Encoding: base64\n\nLS1iCgp0ZXh0Ci0tYi0tCg==\n");
+    let plain = format!("{multipart}\nnothing but\na preamble\n");
+    let inner = mixed(&[(&plain, "x")]).replacen("boundary=b", "boundary=o", 1).replace("\n--b", "\n--o");
+    for (message, part, file, content, flags) in [
+        (&plain, "TEXT", "part-TEXT.bin", "nothing but\na preamble\n", "no-parts"),
+        (&base64, "TEXT", "part-TEXT.bin", "--b\n\ntext\n--b--\n", "encoded-container"),
+        (&format!("{multipart}\nonly\n--b--\nthis"), "TEXT", "part-TEXT.bin", "only\n--b--\nthis", "no-parts"),
+        (&inner, "1", "part-1.bin", "nothing but\na preamble\n\n\nx", "no-parts"),
+    ] {
+        let (ran, files) = extracted(&["-x"], message);
+        let row = String::from_utf8(ran.done()).unwrap();
+        assert!(row.starts_with(&format!("{part}\t{file}\t{}\t", content.len())) && row.contains(flags), "{row}");
+        assert_eq!(files, [(file.to_owned(), content.to_owned())], "{message}");
+    }
+    let (ran, files) = extracted(&["-x"], &format!("{multipart}\npreamble\n--b\n\npart\n--b--\n"));
+    ran.done();
+    assert_eq!(files, [("part-1.txt".to_owned(), "part".to_owned())]);
+    let encoded = mixed(&[("Content-Type: message/rfc822\nContent-Transfer-Encoding: base64", "U3ViamVjdDogeAoKeQo=")]);
+    let (ran, files) = extracted(&["-x"], &encoded);
+    assert_eq!(String::from_utf8(ran.done()).unwrap(), "1\tpart-1.eml\t14\tencoded-container\n");
+    assert_eq!(files[0].1, "Subject: x\n\ny\n");
+}
+
 #[test]
 fn every_message_of_an_mbox_is_seen() {
     let mbox = format!("From a@b Sun\n{}\nFrom a@b Sun\nSubject: two\n\n>From me\n", mixed(&[(&named("a.txt"), "one")]));

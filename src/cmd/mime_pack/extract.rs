@@ -1,12 +1,13 @@
 //! Parts written as files, through the directory's descriptor: new files only, under names that are safe, nothing dropped.
 
-use super::message::{Damage, Reader, full_section, scan_stdin};
+use super::content::Keeper;
+use super::message::{Damage, Reader, full_section, scan_files};
 use super::unique::hex;
 use crate::bytes::transfer::Decoder;
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::report::{self, Rows};
 use crate::cli::stdio::say;
-use crate::mail::mime::head::{Flag, decoding_flags};
+use crate::mail::mime::head::{Flag, Head, decoding_flags};
 use crate::mail::mime::safe_name::{numbered, safe_name};
 use crate::mail::mime::scan::{Kind, Part, Run, Visitor};
 use crate::mail::mime::select::Selector;
@@ -44,7 +45,7 @@ pub fn extract(what: &Extraction<'_>) -> Result<Status, Failure> {
     let directory = nix::fcntl::open(what.directory, flags, Mode::empty())
         .with_context(|| format!("cannot open the directory {}", what.directory.display()))
         .or_status(Status::CannotCreate)?;
-    let mut extractor = Extractor {
+    let extractor = Extractor {
         selectors: what.selectors.iter().map(|text| (Selector::new(text), false)).collect(),
         directory,
         rows: Rows::new(what.json),
@@ -56,7 +57,7 @@ pub fn extract(what: &Extraction<'_>) -> Result<Status, Failure> {
         damage: Damage::default(),
         taken: HashMap::new(),
     };
-    scan_stdin(what.mbox, &mut extractor)?;
+    let mut extractor = scan_files(what.mbox, extractor)?;
     extractor.rows.flush()?;
     let missed: Vec<&str> = extractor.selectors.iter().filter(|(_, met)| !met).map(|(selector, _)| selector.text()).collect();
     if let Some((last, others)) = missed.split_last() {
@@ -103,6 +104,8 @@ struct OpenPart {
     output: Option<Output>,
     /// All that is in it is wanted.
     all_below: bool,
+    /// Of a wanted multipart in which no part has begun: what goes out as its own content if none does.
+    unsplit: Option<Box<(Head, Keeper)>>,
 }
 
 struct Extractor {
@@ -133,10 +136,10 @@ impl Extractor {
         chosen
     }
 
-    fn output(&mut self, part: &Part<'_>) -> Result<Output, Failure> {
-        let stated = part.head.name.as_deref();
-        let section = full_section(self.message, part.section);
-        let wish = safe_name(stated, &section.replace('/', "-"), &part.head.media);
+    fn output(&mut self, section: &str, kind: Kind, head: &Head) -> Result<Output, Failure> {
+        let stated = head.name.as_deref();
+        let section = full_section(self.message, section);
+        let wish = safe_name(stated, &section.replace('/', "-"), &head.media);
         let from = self.taken.get(&wish).copied().unwrap_or(0);
         let (name, file, next) = create(&self.directory, &wish, from)?;
         if self.taken.len() < REMEMBERED || self.taken.contains_key(&wish) {
@@ -146,12 +149,12 @@ impl Extractor {
             part: section,
             file: name,
             size: 0,
-            media: part.head.media.clone(),
+            media: head.media.clone(),
             name: stated.map(str::to_owned),
             sha256: None,
             flags: Vec::new(),
         };
-        let decoder = if part.kind == Kind::Leaf { part.head.decoder() } else { Decoder::Identity };
+        let decoder = if kind == Kind::Message { Decoder::Identity } else { head.decoder() };
         Ok(Output { row, file: BufWriter::with_capacity(64 * 1024, file), decoder, digest: self.json.then(Sha256::new) })
     }
 }
@@ -168,30 +171,55 @@ impl Visitor for Extractor {
     fn begin(&mut self, part: &Part<'_>) -> Result<(), Failure> {
         let below = self.open.last().map_or(self.selectors.is_empty(), |open| open.all_below);
         let wanted = self.is_chosen(part) || below;
-        let output = if wanted && part.kind != Kind::Multipart { Some(self.output(part)?) } else { None };
-        // What stands in a message is in its file.
-        let all_below = wanted && part.kind == Kind::Multipart;
-        self.open.push(OpenPart { section: part.section.to_owned(), kind: part.kind, output, all_below });
+        if let Some(around) = self.open.last_mut() {
+            around.unsplit = None;
+        }
+        let mut opened =
+            OpenPart { section: part.section.to_owned(), kind: part.kind, output: None, all_below: false, unsplit: None };
+        if wanted {
+            // What stands in a message is in its file.
+            opened.all_below = part.kind != Kind::Message;
+            match part.kind {
+                Kind::Multipart => opened.unsplit = Some(Box::new((part.head.clone(), Keeper::default()))),
+                kind => opened.output = Some(self.output(part.section, kind, part.head)?),
+            }
+        }
+        self.open.push(opened);
         Ok(())
     }
 
     fn bytes(&mut self, run: Run, bytes: &[u8]) -> Result<(), Failure> {
         let depth = self.open.len();
         for (at, open) in self.open.iter_mut().enumerate() {
-            let Some(output) = &mut open.output else { continue };
-            let is_content = if open.kind == Kind::Leaf { run == Run::Content } else { run != Run::HeaderEnd || at + 1 < depth };
-            if is_content {
-                self.decoded.clear();
-                output.decoder.push(bytes, &mut self.decoded);
-                output.write(&self.decoded, &self.directory)?;
+            let is_last = at + 1 == depth;
+            let is_content = match (open.kind, run) {
+                (Kind::Embedded, run) => run == Run::Embedded,
+                (_, Run::Embedded) => false,
+                (Kind::Leaf, run) => run == Run::Content,
+                (Kind::Multipart | Kind::Message, run) => run != Run::HeaderEnd || !is_last,
+            };
+            if !is_content {
+                continue;
+            }
+            if let Some(output) = &mut open.output {
+                output.take(bytes, &mut self.decoded, &self.directory)?;
+            }
+            // The header of its first part is the part's.
+            if let Some(unsplit) = open.unsplit.as_mut().filter(|_| run == Run::Frame) {
+                unsplit.1.push(bytes)?;
             }
         }
         Ok(())
     }
 
     fn end(&mut self, flags: &[Flag]) -> Result<(), Failure> {
-        let Some(open) = self.open.pop() else { return Ok(()) };
+        let Some(mut open) = self.open.pop() else { return Ok(()) };
         let mut flags = flags.to_vec();
+        if let Some((head, keeper)) = open.unsplit.filter(|_| flags.contains(&Flag::NoParts)).map(|unsplit| *unsplit) {
+            let mut output = self.output(&open.section, open.kind, &head)?;
+            keeper.finish(open.section.clone()).each(|bytes| output.take(bytes, &mut self.decoded, &self.directory))?;
+            open.output = Some(output);
+        }
         if let Some(mut output) = open.output {
             self.decoded.clear();
             flags.extend(decoding_flags(output.decoder.finish(&mut self.decoded)));
@@ -209,6 +237,13 @@ impl Visitor for Extractor {
 }
 
 impl Output {
+    /// Content as it stands in the message.
+    fn take(&mut self, content: &[u8], decoded: &mut Vec<u8>, directory: &OwnedFd) -> Result<(), Failure> {
+        decoded.clear();
+        self.decoder.push(content, decoded);
+        self.write(decoded, directory)
+    }
+
     fn write(&mut self, content: &[u8], directory: &OwnedFd) -> Result<(), Failure> {
         self.row.size += content.len() as u64;
         if let Some(digest) = &mut self.digest {

@@ -1,6 +1,6 @@
 //! The part tree as lines or JSON. Rows wait only for facts that come at the end of their part, and never more than a fixed number.
 
-use super::message::{Damage, Reader, full_section, scan_stdin};
+use super::message::{Damage, Reader, full_section, scan_files};
 use super::unique::hex;
 use crate::bytes::transfer::Decoder;
 use crate::cli::exit::{Failure, Status};
@@ -18,7 +18,7 @@ const HASHED_MESSAGES: usize = 8;
 
 /// Prints a row for each part. With `strict`, damage is status 65.
 pub fn list(json: bool, mbox: bool, strict: bool) -> Result<Status, Failure> {
-    let mut lister = Lister {
+    let lister = Lister {
         json,
         rows: Rows::new(json),
         waiting: VecDeque::new(),
@@ -28,7 +28,7 @@ pub fn list(json: bool, mbox: bool, strict: bool) -> Result<Status, Failure> {
         message: None,
         damage: Damage::default(),
     };
-    scan_stdin(mbox, &mut lister)?;
+    let mut lister = scan_files(mbox, lister)?;
     lister.print_waiting()?;
     lister.rows.flush()?;
     lister.damage.verdict(strict)
@@ -103,7 +103,11 @@ impl Visitor for Lister {
             self.print_waiting()?;
         }
         let messages = self.open.iter().filter(|open| open.kind == Kind::Message).count();
-        let hashed = self.json && part.kind != Kind::Multipart && (part.kind == Kind::Leaf || messages < HASHED_MESSAGES);
+        let hashed = match part.kind {
+            Kind::Leaf | Kind::Embedded => self.json,
+            Kind::Message => self.json && messages < HASHED_MESSAGES,
+            Kind::Multipart => false,
+        };
         self.open.push(OpenPart {
             row: self.printed + self.waiting.len() as u64,
             section: part.section.to_owned(),
@@ -130,6 +134,8 @@ impl Visitor for Lister {
     fn bytes(&mut self, run: Run, bytes: &[u8]) -> Result<(), Failure> {
         for open in &mut self.open {
             match (open.kind, run) {
+                (Kind::Embedded, Run::Embedded) => open.take(bytes),
+                (Kind::Embedded, _) | (_, Run::Embedded) => {}
                 (Kind::Message, _) => open.take(bytes),
                 (Kind::Leaf, Run::Content) if matches!(open.decoder, Decoder::Identity) => open.take(bytes),
                 (Kind::Leaf, Run::Content) => {

@@ -2,6 +2,7 @@
 
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::disk::mbox::{Mbox, MboxError};
+use crate::mail::mime::embedded::Embedded;
 use crate::mail::mime::head::Flag;
 use crate::mail::mime::scan::{Scanner, Visitor};
 use anyhow::Context;
@@ -11,6 +12,19 @@ use std::io::{self, Read};
 pub trait Reader: Visitor<Error = Failure> {
     /// The next message begins. Numbered from 1 in an mbox.
     fn message(&mut self, number: Option<u64>);
+}
+
+impl<R: Reader> Reader for Embedded<R> {
+    fn message(&mut self, number: Option<u64>) {
+        self.inner_mut().message(number);
+    }
+}
+
+/// Reads stdin part by part, files within the lines of a text included.
+pub fn scan_files<R: Reader>(mbox: bool, reader: R) -> Result<R, Failure> {
+    let mut embedded = Embedded::new(reader);
+    scan_stdin(mbox, &mut embedded)?;
+    Ok(embedded.into_inner())
 }
 
 /// Reads stdin part by part. An empty stdin is no message: status 65.

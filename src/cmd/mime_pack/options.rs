@@ -83,7 +83,7 @@ pub struct Apart {
     /// Write parts as files: those chosen by number, name, pattern (*.pdf) or type (image/*), or all
     #[arg(short = 'x', long, value_name = "SELECTOR", num_args = 0.., group = "job")]
     pub extract: Option<Vec<String>>,
-    /// With -x: the directory to write to [default: this one]
+    /// With -x: the directory to write to, which must be there [default: this one]
     #[arg(short = 'C', long, value_name = "DIR", requires = "extract")]
     pub directory: Option<PathBuf>,
     /// Write the decoded content of the first part that is so chosen to stdout

@@ -1,6 +1,6 @@
 //! One thing out of a message: the value of a header field, or the content of a part.
 
-use super::message::{Damage, Reader, full_section, scan_stdin};
+use super::message::{Damage, Reader, full_section, scan_files, scan_stdin};
 use crate::bytes::escape::visible;
 use crate::bytes::transfer::Decoder;
 use crate::cli::exit::{Failure, Status};
@@ -34,7 +34,13 @@ pub fn part(selector: &str, raw: bool, mbox: bool, strict: bool) -> Result<Statu
         blank_line: Vec::new(),
         damage: Damage::default(),
     };
-    scan_stdin(mbox, &mut picker)?;
+    // What stands in the lines of a text has no header that could be written.
+    let mut picker = if raw {
+        scan_stdin(mbox, &mut picker)?;
+        picker
+    } else {
+        scan_files(mbox, picker)?
+    };
     picker.out.flush().map_err(StdoutError::from)?;
     match picker.state {
         State::Looking => Err(Failure::text(Status::NoInput, format!("{selector}: no such part"))),
@@ -149,6 +155,9 @@ impl Visitor for Picker {
             self.blank_line = bytes.to_vec();
         }
         let State::Open { depth, kind, decoder, .. } = &mut self.state else { return Ok(()) };
+        if (run == Run::Embedded) != (*kind == Kind::Embedded) {
+            return Ok(());
+        }
         let content = match (*kind, run) {
             _ if self.raw => bytes,
             (_, Run::HeaderEnd) if *depth == self.depth => return Ok(()),

@@ -19,6 +19,8 @@ pub enum Flag {
     BadContentType,
     /// A multipart without a boundary; not split.
     NoBoundary,
+    /// A multipart with no delimiter in it.
+    NoParts,
     UnknownEncoding,
     /// A multipart or message in base64 or quoted-printable, which RFC 2045 section 6.4 forbids.
     EncodedContainer,
@@ -48,6 +50,7 @@ impl fmt::Display for Flag {
             Flag::HeaderTooLong => "header-too-long",
             Flag::BadContentType => "bad-content-type",
             Flag::NoBoundary => "no-boundary",
+            Flag::NoParts => "no-parts",
             Flag::UnknownEncoding => "unknown-encoding",
             Flag::EncodedContainer => "encoded-container",
             Flag::TooDeep => "too-deep",

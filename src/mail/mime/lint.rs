@@ -215,6 +215,7 @@ fn explained(flag: Flag) -> (&'static str, &'static str) {
         Flag::HeaderTooLong => ("RFC 5322 2.1.1", "the header is longer than 1 MiB; the rest was not looked at"),
         Flag::BadContentType => ("RFC 2045 5.1", "Content-Type is no type"),
         Flag::NoBoundary => ("RFC 2046 5.1.1", "a multipart without a boundary"),
+        Flag::NoParts => ("RFC 2046 5.1.1", "a multipart without a part"),
         Flag::UnknownEncoding => ("RFC 2045 6.1", "an unknown transfer encoding"),
         Flag::EncodedContainer => ("RFC 2045 6.4", "a multipart or message in base64 or quoted-printable"),
         Flag::TooDeep => ("RFC 2046 5.1", "nested deeper than 64 levels; not looked into"),

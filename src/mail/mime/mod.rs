@@ -2,6 +2,7 @@
 
 pub mod beyond_ascii;
 pub mod build;
+pub mod embedded;
 pub mod head;
 pub mod lint;
 pub mod param;

@@ -31,6 +31,8 @@ pub enum Kind {
     Multipart,
     /// A whole message; its own part follows.
     Message,
+    /// A file within the lines of the leaf around it ([`super::embedded`]).
+    Embedded,
 }
 
 /// A part whose header was read.
@@ -57,6 +59,8 @@ pub enum Run {
     /// The line end of the blank line between the header of the part that began last and its content. It is told late, for it may belong
     /// to a delimiter; to the messages around it, it is content.
     HeaderEnd,
+    /// Content of the embedded file that is open, decoded: all parts around it were told of its lines.
+    Embedded,
 }
 
 /// Is told of each part, depth first, and of every byte of the message but the mbox line.
@@ -277,6 +281,9 @@ impl Scanner {
             let unclosed = open.kind == Kind::Multipart && !open.closed;
             if unclosed || (is_cut && open.kind == Kind::Leaf) {
                 open.flags.push(Flag::Unterminated);
+            }
+            if open.kind == Kind::Multipart && open.children == 0 {
+                open.flags.push(Flag::NoParts);
             }
             visitor.end(&open.flags)?;
         }

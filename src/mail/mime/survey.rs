@@ -292,7 +292,7 @@ impl Visitor for Look {
                 self.header_8bit |= !bytes.is_ascii();
                 self.header.push(bytes);
             }
-            Run::HeaderEnd => {}
+            Run::HeaderEnd | Run::Embedded => {}
             Run::Content => {
                 if let Some(leaf) = self.open.last_mut().and_then(|open| open.leaf.as_mut()) {
                     leaf.push(bytes);

@@ -37,7 +37,7 @@ impl Visitor for Rows {
         match kind {
             Kind::Leaf => self.rows[row] += &format!(" {:?}", String::from_utf8_lossy(&content)),
             Kind::Message => self.rows[row] += &format!(" {}", content.len()),
-            Kind::Multipart => {}
+            Kind::Multipart | Kind::Embedded => {}
         }
         flags.iter().for_each(|flag| self.rows[row] += &format!(" {flag}"));
         Ok(())
@@ -137,7 +137,7 @@ fn what_was_not_closed_is_flagged_and_nothing_is_lost() {
             "2 text/plain \"2\\n\" unterminated"
         ]
     );
-    assert_eq!(rows("Content-Type: multipart/mixed; boundary=o\n\nonly a preamble"), ["TEXT multipart/mixed unterminated"]);
+    assert_eq!(rows("Content-Type: multipart/mixed; boundary=o\n\nonly a preamble"), ["TEXT multipart/mixed unterminated no-parts"]);
     assert_eq!(rows("Content-Type: multipart/mixed\n\n--o\n"), ["1 multipart/mixed \"--o\\n\" no-boundary"]);
     let cut = "Content-Type: multipart/mixed; boundary=o\n\n--o\nContent-Type: message/rfc822\n\nSubject: cut\n he";
     assert_eq!(rows(cut), ["TEXT multipart/mixed unterminated", "1 message/rfc822 16", "1.1 text/plain \"\" unterminated"]);
