@@ -15,7 +15,7 @@ complete -c mime-pack -l encrypt-with -d 'Encrypt the content, signed or not, to
 complete -c mime-pack -l header -d 'Add a header field' -r
 complete -c mime-pack -l date -d 'The time in the Date field: 2026-11-22T10:00:00Z, or as in a Date field, or @SECONDS [default: now]' -r
 complete -c mime-pack -s x -l extract -d 'Write parts as files: those chosen by number, name, pattern (*.pdf) or type (image/*), or all' -r
-complete -c mime-pack -s C -l directory -d 'With -x: the directory to write to [default: this one]' -r -F
+complete -c mime-pack -s C -l directory -d 'With -x: the directory to write to, which must be there [default: this one]' -r -F
 complete -c mime-pack -s O -l output -d 'Write the decoded content of the first part that is so chosen to stdout' -r
 complete -c mime-pack -s H -l field -d 'Print the value of this header field, decoded; one line for each that there is' -r
 complete -c mime-pack -l set -d 'Put this header field in the place of those with its name, or add it' -r

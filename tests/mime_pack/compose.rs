@@ -203,6 +203,39 @@ fn fragile_text_is_protected() {
     assert_eq!(part(&run(here.path(), &[], "日本\n語\n").done(), "1"), "日本\r\n語\r\n".as_bytes());
 }
 
+/// A variable of a script that is not set must not send a message without what it stands for.
+#[test]
+fn an_empty_value_is_told() {
+    let here = files(&[("a", b"x")]);
+    for (words, told) in [
+        (&["-t", ""] as &[&str], "--to '': no address"),
+        (&["-t", "a@x.test", "-t", " "], "--to ' ': no address"),
+        (&["--cc", ","], "--cc ',': no address"),
+        (&["--bcc", "nobody:;"], "--bcc 'nobody:;': no address"),
+        (&["-f", ""], "--from '': no address"),
+        (&["--header", ""], "--header : expected NAME: VALUE"),
+        (&["--header", "Reply-To: "], "--header Reply-To: no address"),
+        (&["--set", "To:"], "--set To: no address"),
+        (&["-a", ""], ": no file is named"),
+        (&["-a", "a;name="], "a;name=: name is empty"),
+        (&["-a", "a;type="], "a;type=: \"\" is no type of a file"),
+        (&["--charset", ""], "a value is required for '--charset <SET>' but none was supplied"),
+        (&["--sign-with", ""], "a value is required for '--sign-with <COMMAND>' but none was supplied"),
+        (&["-x", ""], "a value is required for '--extract [<SELECTOR>...]' but none was supplied"),
+        (&["-O", ""], "a value is required for '--output <SELECTOR>' but none was supplied"),
+        (&["-H", ""], "\"\" is no header field name"),
+        (&["--html", ""], "a value is required for '--html <FILE>' but none was supplied"),
+        (&["-x", "-C", ""], "a value is required for '--directory <DIR>' but none was supplied"),
+    ] {
+        let ran = run(here.path(), words, TEXT);
+        let line = ran.err.lines().next().unwrap_or_default();
+        assert_eq!((ran.status, line, ran.out.len()), (64, format!("mime-pack: {told}").as_str(), 0), "{words:?}");
+    }
+    let message = run(here.path(), &["--header", "To: nobody:;", "--header", "Bcc: ", "-s", ""], TEXT).done();
+    let message = String::from_utf8(message).unwrap();
+    assert!(message.contains("\nTo: nobody:;\nBcc:\n") && message.contains("\nSubject:\n"), "{message}");
+}
+
 #[test]
 fn nothing_is_injected() {
     let here = files(&[("a", b"x"), ("b\nBcc: evil@x.test", b"x")]);

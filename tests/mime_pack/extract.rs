@@ -154,7 +154,10 @@ fn uuencoded_files_within_a_text_are_parts_and_the_text_stays_whole() {
     assert_eq!((part(message.as_bytes(), "1.UU2"), part(message.as_bytes(), "1")), (b"Dog".to_vec(), WITH_FILES.into()));
     let listed = listed(crlf(message.as_bytes()).as_slice());
     assert_eq!(listed[2]["part"], "1.UU1");
-    assert_eq!((&listed[2]["size"], &listed[2]["name"], &listed[2]["encoding"]), (&3.into(), &"../cat.txt".into(), &"x-uuencode".into()));
+    assert_eq!(
+        (&listed[2]["size"], &listed[2]["name"], &listed[2]["encoding"]),
+        (&3.into(), &"../cat.txt".into(), &"x-uuencode".into())
+    );
     assert_eq!(listed[2]["sha256"], "48735c4fae42d1501164976afec76730b9e5fe467f680bdd8daff4bb77674045");
     assert_eq!((&listed[1]["size"], listed.len()), (&79.into(), 5));
     let text = run(Path::new("."), &["--text"], message).done();

@@ -95,7 +95,9 @@ pub enum Found<'a> {
     Begin(&'a [u8]),
     Data(&'a [u8]),
     /// It ends, or what follows is no data of it.
-    End { damaged: bool },
+    End {
+        damaged: bool,
+    },
 }
 
 /// Finds uuencoded files in the lines of a text. `begin` alone makes none: a line of data has to follow.
@@ -272,7 +274,10 @@ mod tests {
             ("begin 644 a\n#0V%T\nno data here\nbegin 644 b\n#0V%T\nend", &["a: Cat damaged", "b: Cat"]),
             ("begin 644 a\nbegin 644 b\n#0V%T\n", &["b: Cat damaged"]),
             ("begin 644 a\n\nend\nbegin with that\nbegin 999 x\n#0V%T\nbegin 644 \n#0V%T\n beginn 644 a\n#0V%T\n", &[]),
-            (&format!("begin 644 {long}\n#0V%T\n{long}\nbegin 644 a\n#0V%T\n{long}\nbegin 644 b\n#0V%T\nend\n"), &["a: Cat damaged", "b: Cat"]),
+            (
+                &format!("begin 644 {long}\n#0V%T\n{long}\nbegin 644 a\n#0V%T\n{long}\nbegin 644 b\n#0V%T\nend\n"),
+                &["a: Cat damaged", "b: Cat"],
+            ),
         ] {
             assert_eq!(files(text, &[]), found, "{text:.99}");
             for at in 0..text.len() {

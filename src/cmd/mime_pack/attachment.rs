@@ -89,6 +89,7 @@ impl Named {
             "charset" => return Err(format!("{value:?} is no character set")),
             "cid" if is_content_id(&value) => &mut self.content_id,
             "cid" => return Err(format!("{value:?} is no content ID: printable ASCII without blanks and angle brackets")),
+            _ if value.is_empty() => return Err("name is empty".to_owned()),
             _ => &mut self.name,
         };
         let value = if key == "type" { value.to_ascii_lowercase() } else { value };

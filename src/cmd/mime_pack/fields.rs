@@ -34,7 +34,7 @@ impl Fields {
         let mut fields =
             Fields { date: None, has_message_id: given("Message-ID"), from: None, addresses: String::new(), rest: String::new() };
         if let Some(from) = &compose.from {
-            let mut list = mailboxes("--from", std::slice::from_ref(from))?;
+            let mut list = given_mailboxes("--from", std::slice::from_ref(from))?;
             if list.len() != 1 {
                 return Err(Failure::text(Status::Usage, format!("--from {from}: expected one address")));
             }
@@ -46,9 +46,9 @@ impl Fields {
         if let (Some(answer), true) = (answer, compose.to.is_empty() && !given("To")) {
             (to, cc) = answer.recipients(fields.from.as_ref())?;
         }
-        to.append(&mut mailboxes("--to", &compose.to)?);
-        cc.append(&mut mailboxes("--cc", &compose.cc)?);
-        for (name, list) in [("To", to), ("Cc", cc), ("Bcc", mailboxes("--bcc", &compose.bcc)?)] {
+        to.append(&mut given_mailboxes("--to", &compose.to)?);
+        cc.append(&mut given_mailboxes("--cc", &compose.cc)?);
+        for (name, list) in [("To", to), ("Cc", cc), ("Bcc", given_mailboxes("--bcc", &compose.bcc)?)] {
             if !list.is_empty() {
                 fold::mailboxes(name, &list, &mut fields.addresses).or_status(Status::Usage)?;
             }
@@ -131,6 +131,10 @@ fn write(option: &str, name: &str, value: &str, out: &mut String) -> Result<(), 
     }
     if ADDRESS_FIELDS.contains(&lower.as_str()) {
         let list = mailboxes(&what(), &[value.to_owned()])?;
+        // A group may have no members, and Bcc none at all (RFC 5322 sections 3.4 and 3.6.3).
+        if list.is_empty() && !value.contains(':') && !lower.ends_with("bcc") {
+            return Err(Failure::text(Status::Usage, format!("{}: no address", what())));
+        }
         if value.is_ascii() {
             fold::words(name, value.split_ascii_whitespace(), out);
         } else {
@@ -147,6 +151,19 @@ fn split<'a>(option: &str, field: &'a str) -> Result<(&'a str, &'a str), Failure
     let (name, value) = field.split_once(':').ok_or_else(|| bad("expected NAME: VALUE"))?;
     fold::field_name(name).map_err(|why| bad(&why.to_string()))?;
     Ok((name, value.strip_prefix(' ').unwrap_or(value)))
+}
+
+/// At least one in each value.
+fn given_mailboxes(option: &str, values: &[String]) -> Result<Vec<NamedMailbox>, Failure> {
+    let mut all = Vec::new();
+    for value in values {
+        let mut list = mailboxes(option, std::slice::from_ref(value))?;
+        if list.is_empty() {
+            return Err(Failure::text(Status::Usage, format!("{option} '{value}': no address")));
+        }
+        all.append(&mut list);
+    }
+    Ok(all)
 }
 
 fn mailboxes(option: &str, values: &[String]) -> Result<Vec<NamedMailbox>, Failure> {

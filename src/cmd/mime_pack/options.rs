@@ -1,5 +1,6 @@
 //! What the command line says of a message that is to be composed, or taken apart.
 
+use clap::builder::NonEmptyStringValueParser as NonEmpty;
 use jiff::Timestamp;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -35,7 +36,7 @@ pub struct Compose {
     #[arg(long, value_name = "ID=FILE")]
     pub inline: Vec<OsString>,
     /// The character set of the text and the HTML, which go out as UTF-8
-    #[arg(long, value_name = "SET", hide_short_help = true)]
+    #[arg(long, value_name = "SET", value_parser = NonEmpty::new(), hide_short_help = true)]
     pub charset: Option<String>,
     /// Wrap paragraphs of the text as format=flowed: readers join them again
     #[arg(long, hide_short_help = true)]
@@ -56,10 +57,10 @@ pub struct Compose {
     #[arg(long, value_name = "FILE", conflicts_with = "reply")]
     pub forward: Option<PathBuf>,
     /// Sign the content with what this command prints: a detached signature, OpenPGP or S/MIME
-    #[arg(long, value_name = "COMMAND", hide_short_help = true)]
+    #[arg(long, value_name = "COMMAND", value_parser = NonEmpty::new(), hide_short_help = true)]
     pub sign_with: Option<String>,
     /// Encrypt the content, signed or not, to what this command prints
-    #[arg(long, value_name = "COMMAND", hide_short_help = true)]
+    #[arg(long, value_name = "COMMAND", value_parser = NonEmpty::new(), hide_short_help = true)]
     pub encrypt_with: Option<String>,
     /// Add a header field
     #[arg(long, value_name = "NAME: VALUE")]
@@ -81,13 +82,13 @@ pub struct Apart {
     #[arg(short, long, group = "job")]
     pub list: bool,
     /// Write parts as files: those chosen by number, name, pattern (*.pdf) or type (image/*), or all
-    #[arg(short = 'x', long, value_name = "SELECTOR", num_args = 0.., group = "job")]
+    #[arg(short = 'x', long, value_name = "SELECTOR", value_parser = NonEmpty::new(), num_args = 0.., group = "job")]
     pub extract: Option<Vec<String>>,
     /// With -x: the directory to write to, which must be there [default: this one]
     #[arg(short = 'C', long, value_name = "DIR", requires = "extract")]
     pub directory: Option<PathBuf>,
     /// Write the decoded content of the first part that is so chosen to stdout
-    #[arg(short = 'O', long, value_name = "SELECTOR", group = "job")]
+    #[arg(short = 'O', long, value_name = "SELECTOR", value_parser = NonEmpty::new(), group = "job")]
     pub output: Option<String>,
     /// With -O: the part as it stands in the message, its header included
     #[arg(long, requires = "output", hide_short_help = true)]

@@ -41,7 +41,12 @@ impl<V: Visitor> Embedded<V> {
         let mut tell = |found: Found<'_>| match found {
             Found::Begin(name) => {
                 *files += 1;
-                inner.begin(&Part { section: &format!("{section}.UU{files}"), kind: Kind::Embedded, head: &head(name), header: b"" })
+                inner.begin(&Part {
+                    section: &format!("{section}.UU{files}"),
+                    kind: Kind::Embedded,
+                    head: &head(name),
+                    header: b"",
+                })
             }
             Found::Data(data) => inner.bytes(Run::Embedded, data),
             Found::End { damaged } => inner.end(if damaged { &[Flag::BadUuencode] } else { &[] }),

@@ -137,7 +137,10 @@ fn what_was_not_closed_is_flagged_and_nothing_is_lost() {
             "2 text/plain \"2\\n\" unterminated"
         ]
     );
-    assert_eq!(rows("Content-Type: multipart/mixed; boundary=o\n\nonly a preamble"), ["TEXT multipart/mixed unterminated no-parts"]);
+    assert_eq!(
+        rows("Content-Type: multipart/mixed; boundary=o\n\nonly a preamble"),
+        ["TEXT multipart/mixed unterminated no-parts"]
+    );
     assert_eq!(rows("Content-Type: multipart/mixed\n\n--o\n"), ["1 multipart/mixed \"--o\\n\" no-boundary"]);
     let cut = "Content-Type: multipart/mixed; boundary=o\n\n--o\nContent-Type: message/rfc822\n\nSubject: cut\n he";
     assert_eq!(rows(cut), ["TEXT multipart/mixed unterminated", "1 message/rfc822 16", "1.1 text/plain \"\" unterminated"]);
