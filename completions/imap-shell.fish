@@ -32,6 +32,7 @@ complete -c imap-shell -l tls-sni -d 'The name to ask the server for (SNI), in p
 complete -c imap-shell -l tls-fingerprint -d 'Take the certificate with this SHA-256 fingerprint and no other' -r
 complete -c imap-shell -l tls-min -d 'Oldest version of TLS to speak' -r -f -a "1.2\t''
 1.3\t''"
+complete -c imap-shell -l trace -d 'Write the session to this file as -v shows it; with -v -v also when each line was seen' -r -F
 complete -c imap-shell -l trace-json -d 'Write the dialogue to this file, one JSON object a line' -r -F
 complete -c imap-shell -s k -l keep-going -d 'Go on behind a command that failed'
 complete -c imap-shell -s r -l read-only -d 'Open mailboxes to be read only, whatever the command says'

@@ -23,7 +23,7 @@ _pop3__fetch() {
 
     case "${cmd}" in
         pop3__fetch)
-            opts="-s -a -v -q -4 -6 -h -V --server --account --all-accounts --pipe --list --stat --top --retr --serverinfo --interactive --stdout --crlf --maildir --create --mbox --exec --spool --lmtp --recipient --keep --delete --keep-days --flush-seen --only-new --all --max-size --skip-size --max-messages --filter --dry-run --state --watch --transcript --lines --exit-empty --login --lang --discard-capa --config --json --verbose --quiet --source --timeout --proxy-header --proxy-source --proxy-dest --user --auth --authzid --auth-optional --password-command --password-timeout --password-file --password-fd --credential --allow-plaintext-auth --show-secrets --tls --tls-implicit --tls-ca --tls-cert --tls-key --tls-name --tls-sni --tls-fingerprint --tls-min --tls-insecure --explain --hex --trace-json --log --log-format --help --version"
+            opts="-s -a -v -q -4 -6 -h -V --server --account --all-accounts --pipe --list --stat --top --retr --serverinfo --interactive --stdout --crlf --maildir --create --mbox --exec --spool --lmtp --recipient --keep --delete --keep-days --flush-seen --only-new --all --max-size --skip-size --max-messages --filter --dry-run --state --watch --transcript --lines --exit-empty --login --lang --discard-capa --config --json --verbose --quiet --source --timeout --proxy-header --proxy-source --proxy-dest --user --auth --authzid --auth-optional --password-command --password-timeout --password-file --password-fd --credential --allow-plaintext-auth --show-secrets --tls --tls-implicit --tls-ca --tls-cert --tls-key --tls-name --tls-sni --tls-fingerprint --tls-min --tls-insecure --explain --hex --trace --trace-json --log --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -215,6 +215,10 @@ _pop3__fetch() {
                     ;;
                 --tls-min)
                     COMPREPLY=($(compgen -W "1.2 1.3" -- "${cur}"))
+                    return 0
+                    ;;
+                --trace)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --trace-json)

@@ -49,6 +49,7 @@ complete -c pop3-fetch -l tls-sni -d 'The name to ask the server for (SNI), in p
 complete -c pop3-fetch -l tls-fingerprint -d 'Take the certificate with this SHA-256 fingerprint and no other' -r
 complete -c pop3-fetch -l tls-min -d 'Oldest version of TLS to speak' -r -f -a "1.2\t''
 1.3\t''"
+complete -c pop3-fetch -l trace -d 'Write the session to this file as -v shows it; with -v -v also when each line was seen' -r -F
 complete -c pop3-fetch -l trace-json -d 'Write the dialogue to this file, one JSON object a line' -r -F
 complete -c pop3-fetch -l log -d 'Where the log goes: stderr, syslog, none, or a FILE (a path with a slash)' -r
 complete -c pop3-fetch -l log-format -d 'The form of a log line: text, or one JSON object a line' -r -f -a "text\t'key=value'

@@ -23,7 +23,7 @@ _smtp__send() {
 
     case "${cmd}" in
         smtp__send)
-            opts="-f -t -v -q -s -a -4 -6 -h -V --from --take-recipients --mx --keep-bcc --ehlo --spool --enqueue --config --json --verbose --quiet --header --add-headers --sample --fix-lines --batch --maildir --remove --server --account --pipe --lmtp --source --timeout --proxy-header --proxy-source --proxy-dest --user --auth --authzid --auth-optional --password-command --password-timeout --password-file --password-fd --credential --allow-plaintext-auth --show-secrets --tls --tls-implicit --tls-ca --tls-cert --tls-key --tls-name --tls-sni --tls-fingerprint --tls-min --tls-insecure --quit-after --serverinfo --dry-run --interactive --transcript --script --notify --ret --envid --require-tls --discard-ehlo --explain --hex --trace-json --log --log-format --help --version"
+            opts="-f -t -v -q -s -a -4 -6 -h -V --from --take-recipients --mx --keep-bcc --ehlo --spool --enqueue --config --json --verbose --quiet --header --add-headers --sample --fix-lines --batch --maildir --remove --server --account --pipe --lmtp --source --timeout --proxy-header --proxy-source --proxy-dest --user --auth --authzid --auth-optional --password-command --password-timeout --password-file --password-fd --credential --allow-plaintext-auth --show-secrets --tls --tls-implicit --tls-ca --tls-cert --tls-key --tls-name --tls-sni --tls-fingerprint --tls-min --tls-insecure --quit-after --serverinfo --dry-run --interactive --transcript --script --notify --ret --envid --require-tls --discard-ehlo --explain --hex --trace --trace-json --log --log-format --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -186,6 +186,10 @@ _smtp__send() {
                     return 0
                     ;;
                 --discard-ehlo)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trace)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -46,6 +46,7 @@ complete -c smtp-send -l notify -d 'When the recipients\' systems are to report:
 complete -c smtp-send -l ret -d 'How much of the message a report of its failure brings back: full or hdrs' -r
 complete -c smtp-send -l envid -d 'What reports call this message' -r
 complete -c smtp-send -l discard-ehlo -d 'Act as if the server\'s EHLO reply did not have these keywords (CHUNKING,PIPELINING)' -r
+complete -c smtp-send -l trace -d 'Write the session to this file as -v shows it; with -v -v also when each line was seen' -r -F
 complete -c smtp-send -l trace-json -d 'Write the dialogue to this file, one JSON object a line' -r -F
 complete -c smtp-send -l log -d 'Where the log goes: stderr, syslog, none, or a FILE (a path with a slash)' -r
 complete -c smtp-send -l log-format -d 'The form of a log line: text, or one JSON object a line' -r -f -a "text\t'key=value'

@@ -250,6 +250,7 @@
 //!   cli/follow/pop3.rs     a POP3 session followed
 //!   cli/follow/imap.rs     an IMAP session followed
 //!   cli/follow.rs          a session followed: commands, messages, and what a reply answers
+//!   cli/record.rs          lines of sessions in a file
 //!   cli/trace.rs           the dialogue for machines
 //!   cli/certificate.rs     what TLS came to, in words
 //!   cli/input.rs           lines that somebody types: editing, history, completion

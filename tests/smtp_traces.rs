@@ -109,6 +109,16 @@ fn the_dialogue_is_there_for_machines() {
 }
 
 #[test]
+fn the_session_is_also_written_to_a_file() {
+    let site = Site::new();
+    let path = site.dir.path().join("trace");
+    let ran = send(serve(&site, session()), &["--trace", path.to_str().unwrap()]);
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains("\n -> RCPT TO:<b@y.test>\n") && text.contains("\n<** 550 5.1.1 \\x1b[2Jno"), "{text}");
+}
+
+#[test]
 fn a_trace_tells_of_tls() {
     let site = Site::new();
     let path = site.dir.path().join("trace");

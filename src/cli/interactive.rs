@@ -5,6 +5,7 @@ use super::conversation::{Conversation, Happened, Lead};
 use super::exit::{Failure, OrStatus, Status};
 use super::input::{Input, Printer, Restore, Typed, state_file};
 use super::message::{Message, Store};
+use super::record::Record;
 use super::screen::Screen;
 use super::transcript::Sink;
 use super::typing::{Act, CommandOf, HeardOf, Tongue};
@@ -295,10 +296,9 @@ fn open(path: &Path) -> Result<Message, Failure> {
 }
 
 fn file_sink(path: &Path) -> Result<Sink, Failure> {
-    let file = File::create(path).with_context(|| format!("cannot create {}", path.display()));
-    let mut file = file.or_status(Status::CannotCreate)?;
-    // A transcript that cannot be written on is no reason to break off the session.
-    Ok(Sink::new(move |line| drop(writeln!(file, "{line}"))))
+    let record = Record::create(path).with_context(|| format!("cannot create {}", path.display()));
+    let record = record.or_status(Status::CannotCreate)?;
+    Ok(Sink::new(move |line| record.line(line)))
 }
 
 /// Reads a line for each prompt, in a thread of its own: what the server says meanwhile is shown at once.

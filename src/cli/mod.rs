@@ -15,6 +15,7 @@ pub mod message;
 pub mod opts;
 pub mod progress;
 pub mod raw;
+pub mod record;
 pub mod report;
 pub mod screen;
 pub mod secret;

@@ -5,16 +5,27 @@ use super::certificate;
 use super::explain::{imap, pop3, smtp};
 use super::follow::Following;
 use super::follow::event::Event;
+use super::record::Record;
 use super::stdio::say;
 use super::trace::{Session, TraceFile};
 use super::transcript::{Level, Side, Sink, Transcript};
 use super::veil::words::Speech;
+use crate::bytes::escape::visible;
 use crate::net::drive::work::Direction;
 use crate::net::tls::layer::{Certificate, Facts};
 use crate::protocol::proxy::{Introduction, Version};
 use crate::relay::session::{Tape, Via, Watch};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// Files that sessions are written to, beside what is on stderr.
+#[derive(Debug, Clone, Default)]
+pub struct Traces {
+    /// Of `--trace`: the lines of `-v`.
+    pub lines: Option<Arc<Record>>,
+    /// Of `--trace-json`.
+    pub json: Option<Arc<TraceFile>>,
+}
 
 /// Where transcripts go.
 #[derive(Debug)]
@@ -24,7 +35,7 @@ pub struct Screen {
     secrets: bool,
     hex: bool,
     explain: Arc<AtomicBool>,
-    trace: Option<Arc<TraceFile>>,
+    traces: Traces,
     last: Arc<Mutex<Vec<String>>>,
 }
 
@@ -36,7 +47,7 @@ impl Screen {
             secrets: false,
             hex: false,
             explain: Arc::default(),
-            trace: None,
+            traces: Traces::default(),
             last: Arc::default(),
         }
     }
@@ -58,9 +69,9 @@ impl Screen {
         Screen { level, hex, explain: Arc::new(AtomicBool::new(explain)), ..self }
     }
 
-    /// As asked for by `--trace-json`.
-    pub fn tracing(self, trace: Option<Arc<TraceFile>>) -> Screen {
-        Screen { trace, ..self }
+    /// As asked for by `--trace` and `--trace-json`.
+    pub fn tracing(self, traces: Traces) -> Screen {
+        Screen { traces, ..self }
     }
 
     /// Whether exchanges are explained: may be changed while a session runs.
@@ -77,21 +88,25 @@ impl Screen {
 
     /// The transcript of a session that begins.
     pub fn roll(&self, via: &Via) -> Roll {
-        let followed = self.trace.is_some() || self.explain.load(Ordering::Relaxed);
+        let followed = self.traces.json.is_some() || self.explain.load(Ordering::Relaxed);
         let transcript = Transcript::new(self.level, Side::Client).speaking(self.speech);
         let transcript = transcript.showing_secrets(self.secrets).with_hex(self.hex);
-        Roll {
+        let roll = Roll {
             transcript,
-            copy: None,
+            copies: Vec::new(),
             to: place(via),
             speech: self.speech,
             secrets: self.secrets,
             follow: followed.then(|| Following::new(self.speech, self.secrets)),
             explain: Arc::clone(&self.explain),
-            trace: self.trace.as_ref().map(|file| (Arc::clone(file), file.session(via))),
+            trace: self.traces.json.as_ref().map(|file| (Arc::clone(file), file.session(via))),
             typed: Arc::default(),
             ends: true,
             last: Arc::clone(&self.last),
+        };
+        match self.traces.lines.clone() {
+            Some(lines) => roll.copied(Sink::new(move |line| lines.line(line))),
+            None => roll,
         }
     }
 }
@@ -103,7 +118,10 @@ impl Watch for Screen {
 
     fn info(&self, text: &str) {
         Transcript::new(self.level, Side::Client).info(text);
-        if let Some(file) = &self.trace {
+        if let Some(lines) = &self.traces.lines {
+            lines.line(&format!("=== {}", visible(text.as_bytes())));
+        }
+        if let Some(file) = &self.traces.json {
             file.session(&Via::default()).info(file, false, "info", text);
         }
     }
@@ -113,7 +131,7 @@ impl Watch for Screen {
 pub struct Roll {
     transcript: Transcript,
     /// The same once more, somewhere else.
-    copy: Option<Transcript>,
+    copies: Vec<Transcript>,
     /// `mx.test[192.0.2.1]:25`
     to: String,
     speech: Speech,
@@ -162,7 +180,7 @@ impl Roll {
     pub fn copied(mut self, sink: Sink) -> Roll {
         let mut copy = self.transcript.twin();
         copy.show_at(sink);
-        self.copy = Some(copy);
+        self.copies.push(copy);
         self
     }
 
@@ -171,10 +189,12 @@ impl Roll {
         Arc::clone(&self.typed)
     }
 
+    fn transcripts(&mut self) -> impl Iterator<Item = &mut Transcript> {
+        std::iter::once(&mut self.transcript).chain(&mut self.copies)
+    }
+
     fn info(&mut self, event: &str, text: &str) {
-        for transcript in std::iter::once(&mut self.transcript).chain(&mut self.copy) {
-            transcript.info(text);
-        }
+        self.transcripts().for_each(|transcript| transcript.info(text));
         if let Some((file, session)) = &self.trace {
             session.info(file, false, event, text);
         }
@@ -182,15 +202,16 @@ impl Roll {
 
     fn certificate(&mut self, shown: &Certificate) {
         for (name, fact) in certificate::facts(shown) {
-            self.transcript.info(&format!("certificate {name}: {fact}"));
+            let line = format!("certificate {name}: {fact}");
+            self.transcripts().for_each(|transcript| transcript.info(&line));
         }
     }
 
     fn show(&mut self, direction: Direction, secure: bool, bytes: &[u8]) {
         let typed = if direction == Direction::Sent { self.typed.load(Ordering::Relaxed).min(bytes.len()) } else { 0 };
         self.typed.fetch_sub(typed, Ordering::Relaxed);
-        for (transcript, known) in std::iter::once((&mut self.transcript, typed)).chain(self.copy.as_mut().map(|copy| (copy, 0)))
-        {
+        let known = std::iter::once(typed).chain(std::iter::repeat(0));
+        for (transcript, known) in self.transcripts().zip(known) {
             match direction {
                 Direction::Sent => transcript.sent(secure, &bytes[known..]),
                 Direction::Received => transcript.received(secure, bytes),
@@ -211,9 +232,7 @@ impl Roll {
                 Event::Sent { .. } | Event::Message { .. } | Event::Listing { .. } | Event::Garbage(_) => continue,
             };
             if self.explain.load(Ordering::Relaxed) {
-                for transcript in std::iter::once(&mut self.transcript).chain(&mut self.copy) {
-                    transcript.explain(&told);
-                }
+                self.transcripts().for_each(|transcript| transcript.explain(&told));
             }
         }
     }
@@ -237,7 +256,7 @@ impl Tape for Roll {
     }
 
     fn introduced(&mut self, said: &Introduction) {
-        for transcript in std::iter::once(&mut self.transcript).chain(&mut self.copy) {
+        for transcript in self.transcripts() {
             match said.version() {
                 Version::V1 => transcript.sent(false, said.bytes()),
                 Version::V2 => transcript.introduced(said),
@@ -253,14 +272,13 @@ impl Tape for Roll {
             follow.secured();
         }
         let line = certificate::established(&self.to, facts);
-        for transcript in std::iter::once(&mut self.transcript).chain(&mut self.copy) {
-            transcript.info(&line);
-        }
+        self.transcripts().for_each(|transcript| transcript.info(&line));
         if let Some(certificate) = &facts.certificate {
             self.certificate(certificate);
         }
         if let Some(why) = certificate::why_not(&facts.verdict) {
-            self.transcript.info(&format!("not verified: {why}"));
+            let line = format!("not verified: {why}");
+            self.transcripts().for_each(|transcript| transcript.info(&line));
         }
         if let Some((file, session)) = &mut self.trace {
             session.secured(file, facts);
@@ -273,7 +291,7 @@ impl Tape for Roll {
 
     fn failed(&mut self, why: &str) {
         let ends = self.ends;
-        for transcript in Some(&mut self.transcript).filter(|_| ends).into_iter().chain(&mut self.copy) {
+        for transcript in Some(&mut self.transcript).filter(|_| ends).into_iter().chain(&mut self.copies) {
             transcript.error(why);
         }
         if let Some((file, session)) = &self.trace {
@@ -284,9 +302,7 @@ impl Tape for Roll {
 
 impl Drop for Roll {
     fn drop(&mut self) {
-        for transcript in std::iter::once(&mut self.transcript).chain(&mut self.copy) {
-            transcript.finish();
-        }
+        self.transcripts().for_each(Transcript::finish);
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = self.transcript.telling();
     }
 }

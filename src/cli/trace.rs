@@ -2,46 +2,36 @@
 //! [`Follow`](super::follow)'s.
 
 use super::follow::event::Event;
+use super::record::Record;
 use super::report::json_line;
-use super::stdio::say;
 use crate::bytes::escape::visible;
 use crate::net::tls::layer::Facts;
 use crate::relay::session::Via;
 use jiff::Timestamp;
 use serde::Serialize;
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// Where the dialogues of all sessions of a run go.
 #[derive(Debug)]
 pub struct TraceFile {
-    inside: Mutex<Inside>,
+    record: Record,
+    sessions: AtomicUsize,
     started: Instant,
-}
-
-#[derive(Debug)]
-struct Inside {
-    file: File,
-    sessions: usize,
-    /// The first that went wrong; nothing more is written then.
-    failed: Option<io::Error>,
 }
 
 impl TraceFile {
     /// A file that is there is written over.
     pub fn create(path: &Path) -> io::Result<TraceFile> {
-        let inside = Inside { file: File::create(path)?, sessions: 0, failed: None };
-        Ok(TraceFile { inside: Mutex::new(inside), started: Instant::now() })
+        Ok(TraceFile { record: Record::create(path)?, sessions: AtomicUsize::new(0), started: Instant::now() })
     }
 
     /// A session begins.
     pub fn session(&self, via: &Via) -> Session {
-        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
-        inside.sessions += 1;
-        Session { number: inside.sessions, via: via.clone(), stage: "connect".to_owned() }
+        let number = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
+        Session { number, via: via.clone(), stage: "connect".to_owned() }
     }
 
     fn write(&self, session: &Session, line: Line<'_>) {
@@ -53,19 +43,7 @@ impl TraceFile {
             address: session.via.address.as_deref(),
             line,
         };
-        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
-        if inside.failed.is_none() {
-            let written = inside.file.write_all((json_line(&whole) + "\n").as_bytes());
-            inside.failed = written.err();
-        }
-    }
-}
-
-impl Drop for TraceFile {
-    fn drop(&mut self) {
-        if let Some(error) = &self.inside.get_mut().unwrap_or_else(PoisonError::into_inner).failed {
-            say(&format!("the trace is not whole: {error}"));
-        }
+        self.record.line(&json_line(&whole));
     }
 }
 

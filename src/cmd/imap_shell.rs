@@ -89,7 +89,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
 fn screen(args: &Args) -> Result<Screen, Failure> {
     let level = Level::new(args.verbose, args.quiet, !io::stderr().is_terminal());
     let screen = Screen::new(level).speaking(Speech::Imap).showing_secrets(args.auth.show_secrets);
-    Ok(screen.in_detail(args.trace.hex, args.trace.explain).tracing(args.trace.file()?))
+    Ok(screen.in_detail(args.trace.hex, args.trace.explain).tracing(args.trace.files()?))
 }
 
 /// Statuses of the commands, in order, and why they ended, if not with the last.

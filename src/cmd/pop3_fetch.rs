@@ -18,9 +18,8 @@ use crate::cli::exit::{Failure, Status};
 use crate::cli::interactive::{self, Setting};
 use crate::cli::log::Target;
 use crate::cli::opts::auth::refuse_passwords;
-use crate::cli::screen::Screen;
+use crate::cli::screen::{Screen, Traces};
 use crate::cli::stdio::say;
-use crate::cli::trace::TraceFile;
 use crate::cli::transcript::Level;
 use crate::cli::veil::words::Speech;
 use crate::protocol::pop3::dialect::Pop3;
@@ -33,7 +32,6 @@ use mailbox::Mailbox;
 use signals::Signals;
 use std::ffi::OsString;
 use std::io::IsTerminal;
-use std::sync::Arc;
 use typist::Typist;
 use way::{Purpose, Way};
 
@@ -62,8 +60,8 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
         _ => Purpose::Mail,
     };
     let ways: Vec<Way> = chosen.into_iter().map(|chosen| Way::new(&args, chosen, purpose)).collect::<Result<_, _>>()?;
-    let trace = args.trace.file()?;
-    let screen = |speech| screen(&args, speech, trace.clone());
+    let traces = args.trace.files()?;
+    let screen = |speech| screen(&args, speech, traces.clone());
     if purpose == Purpose::Hand {
         return match ways.as_slice() {
             [way] => by_hand(&args, way, &screen(Speech::Pop3)),
@@ -158,10 +156,10 @@ fn check(args: &Args) -> Result<(), Failure> {
 }
 
 /// Where sessions in that protocol are shown.
-fn screen(args: &Args, speech: Speech, trace: Option<Arc<TraceFile>>) -> Screen {
+fn screen(args: &Args, speech: Speech, traces: Traces) -> Screen {
     let level = Level::new(args.verbose, args.quiet, !std::io::stderr().is_terminal());
     let screen = Screen::new(level).speaking(speech).showing_secrets(args.auth.show_secrets);
-    screen.in_detail(args.trace.hex, args.trace.explain).tracing(trace)
+    screen.in_detail(args.trace.hex, args.trace.explain).tracing(traces)
 }
 
 /// One status for all mailboxes. An empty one ([`Status::NoInput`]) counts as done beside others.

@@ -240,7 +240,7 @@ fn quit_early(args: &Args, config: &Config, chosen: Option<Chosen>, tls: &ToolTl
 fn screen(args: &Args) -> Result<Screen, Failure> {
     let level = Level::new(args.verbose, args.quiet, !std::io::stderr().is_terminal());
     let screen = Screen::new(level).showing_secrets(args.auth.show_secrets);
-    Ok(screen.in_detail(args.trace.hex, args.trace.explain).tracing(args.trace.file()?))
+    Ok(screen.in_detail(args.trace.hex, args.trace.explain).tracing(args.trace.files()?))
 }
 
 fn courier<'a>(
