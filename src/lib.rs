@@ -133,7 +133,7 @@
 //!   net/drive/fault.rs     what cuts a conversation short
 //!   net/drive/work.rs      what stands above an engine while it is driven
 //!   net/drive.rs           runs an engine over a connection
-//!   net/inherited.rs       descriptors that a service manager hands over
+//!   net/inherited.rs       descriptors that come from whoever started us
 //!   net/through.rs         our own streams passed to a UNIX socket
 //!   net/listen.rs          how a server starts and takes clients
 //!   net/race.rs            several addresses of a host at once
@@ -213,7 +213,7 @@
 //!   fetch/keeper.rs        policy, journal and target behind one face
 //!   fetch/session.rs       one POP3 session, logged in, watched, and spent on a job
 //!   fetch/listing.rs       what a mailbox holds
-//!   fetch/reading.rs       single messages, or their tops, written out
+//!   fetch/reading.rs       single messages, or their tops, written out whole
 //!   fetch/fetching.rs      a mailbox brought home, as the keeper has it
 //! browse  4   an IMAP account looked at and changed; the connection is passed in
 //!   browse/words.rs        a typed line parted into words
@@ -318,6 +318,7 @@
 //!   cmd/mx_lookup/report.rs what mx-lookup finds out about one domain
 //!   cmd/mx_lookup.rs       where a domain's mail goes
 //!   cmd/pop3_fetch/hop.rs       the LMTP server that messages are handed to
+//!   cmd/pop3_fetch/objects.rs   messages on stdout for machines
 //!   cmd/pop3_fetch/target.rs    options: where messages go, and what becomes of them on the server
 //!   cmd/pop3_fetch/args.rs      pop3-fetch's command line
 //!   cmd/pop3_fetch/way.rs       the way to one mailbox: server, TLS, login

@@ -68,6 +68,22 @@ fn a_closed_pipe_is_quiet_and_a_full_disk_is_not() {
     }
 }
 
+/// A /dev/null that is opened for reading and writing is what Python and daemon(3) give who is not to be heard.
+#[test]
+fn a_stdout_that_is_closed_takes_nothing_and_one_that_forgets_all_does() {
+    for tool in every() {
+        let with = |redirection: &str| {
+            let script = format!("exec \"$0\" --help {redirection}");
+            let ran = Command::new("sh").arg("-c").arg(script).arg(binary(tool)).stdin(Stdio::null()).output().unwrap();
+            (ran.status.code(), text(&ran.stderr).to_owned())
+        };
+        assert_eq!(with(">&-"), (Some(74), format!("{tool}: cannot write to stdout: it is closed\n")));
+        for forgets in [">/dev/null", "1<>/dev/null"] {
+            assert_eq!(with(forgets), (Some(0), String::new()), "{tool} {forgets}");
+        }
+    }
+}
+
 #[test]
 fn a_closed_stderr_ends_nothing() {
     for tool in every() {

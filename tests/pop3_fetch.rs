@@ -3,6 +3,8 @@
 
 mod support;
 
+#[path = "pop3_fetch/answers.rs"]
+mod answers;
 #[path = "pop3_fetch/bare.rs"]
 mod bare;
 #[path = "pop3_fetch/hostile.rs"]
@@ -11,6 +13,8 @@ mod hostile;
 mod lmtp;
 #[path = "pop3_fetch/mailboxes.rs"]
 mod mailboxes;
+#[path = "pop3_fetch/output.rs"]
+mod output;
 #[path = "pop3_fetch/spool.rs"]
 mod spool;
 

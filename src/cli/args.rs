@@ -1,7 +1,7 @@
 //! From the words of a command line to a tool's arguments, with our statuses in place of the parser's own exits.
 
 use super::exit::{Failure, Status, UsageError};
-use super::stdio::StdoutError;
+use super::stdio::{StdoutError, refuse_closed};
 use clap::error::ErrorKind;
 use std::ffi::OsString;
 use std::io::Write;
@@ -25,6 +25,7 @@ pub fn parse<T: clap::Parser>(args: impl IntoIterator<Item = OsString>) -> Resul
 
 fn answer<T>(error: clap::Error) -> Result<Parsed<T>, Failure> {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        refuse_closed()?;
         let printed = error.print().and_then(|()| std::io::stdout().flush());
         return printed.map(|()| Parsed::Answered).map_err(|e| StdoutError::from(e).into());
     }

@@ -1,6 +1,7 @@
 //! The two streams a tool speaks on. Neither may panic: the print macros do when the reader is gone, so nothing here uses them.
 
 use crate::bytes::escape::visible;
+use crate::net::inherited;
 use nix::sys::stat::fstat;
 use std::io::{self, IsTerminal, Write};
 
@@ -31,11 +32,30 @@ impl From<io::Error> for StdoutError {
 }
 
 /// Stdout as a stream for messages. Its errors hold a [`StdoutError`]; nothing is sure to be written before [`Stdout::flush`].
-pub struct Stdout(io::BufWriter<io::Stdout>);
+pub struct Stdout(io::BufWriter<Given>);
 
 impl Stdout {
     pub fn new() -> Stdout {
-        Stdout(io::BufWriter::with_capacity(64 * 1024, io::stdout()))
+        Stdout(io::BufWriter::with_capacity(64 * 1024, Given(io::stdout())))
+    }
+}
+
+/// Refuses a stdout that whoever started us left closed: what is written there would be lost, and count as written.
+pub fn refuse_closed() -> Result<(), StdoutError> {
+    if inherited::stdout_was_closed() { Err(StdoutError(io::Error::other("it is closed"))) } else { Ok(()) }
+}
+
+/// Stdout as it was given to us.
+struct Given(io::Stdout);
+
+impl Write for Given {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        refuse_closed().map_err(|StdoutError(error)| error)?;
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 

@@ -4,6 +4,7 @@ mod args;
 mod hop;
 mod logging;
 mod mailbox;
+mod objects;
 mod rows;
 mod serverinfo;
 mod signals;
@@ -127,7 +128,10 @@ fn round<'a>(
     for mailbox in mailboxes {
         let watched = mailbox.args.watch.is_some();
         let done = mailbox.run();
-        if !matches!(done, Ok(Status::Done | Status::NoInput)) {
+        let status = done.as_ref().map_or_else(|failure| failure.status, |status| *status);
+        // The server has no part in what fails here.
+        let ours = matches!(status, Status::Usage | Status::Config | Status::Os | Status::CannotCreate | Status::Io);
+        if !(ours || matches!(status, Status::Done | Status::NoInput)) {
             screen.show_last();
         }
         let status = match done {

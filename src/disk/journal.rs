@@ -42,6 +42,8 @@ pub struct Journal {
     path: PathBuf,
     file: Box<dyn File>,
     tag: Box<str>,
+    /// Whose messages these are, where that was noted down.
+    owner: Option<Box<str>>,
     /// Where the next record goes.
     end: u64,
     /// Records that are not written yet.
@@ -71,6 +73,7 @@ impl Journal {
             path: path.to_owned(),
             file,
             tag: "".into(),
+            owner: None,
             end: HEADER_LENGTH as u64,
             buffer: Vec::new(),
             entries: HashMap::new(),
@@ -111,6 +114,19 @@ impl Journal {
     /// Letters and digits that no other journal has.
     pub fn tag(&self) -> &str {
         &self.tag
+    }
+
+    /// Notes down whose messages these are, on one line, or refuses another's: the same name on another server is of another message. One
+    /// that has nobody's name in it, as earlier versions left them, gets this one. Nothing is durable before [`Journal::sync`].
+    pub fn claim(&mut self, owner: &str) -> Result<(), JournalError> {
+        match &self.owner {
+            Some(before) if **before == *owner => Ok(()),
+            Some(before) => Err(JournalError::Owned { path: self.path.clone(), owner: before.clone(), asked: owner.into() }),
+            None => {
+                self.put(&Record::Owner(owner.into()));
+                Ok(())
+            }
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -240,6 +256,7 @@ impl Journal {
     fn apply(&mut self, record: &Record) {
         self.records += 1;
         match record {
+            Record::Owner(owner) => self.owner = Some(owner.clone()),
             Record::Begin { batch, at, target } => {
                 self.next = self.next.max(batch.0.saturating_add(1));
                 self.batches.insert(*batch, Batch { id: *batch, target: target.clone(), at: *at, ids: Vec::new() });
@@ -411,6 +428,9 @@ impl Journal {
         let mut ids: Vec<Id> = self.entries.keys().copied().collect();
         ids.sort_unstable();
         let (mut buffer, mut end) = (self.header(), 0);
+        if let Some(owner) = &self.owner {
+            Record::Owner(owner.clone()).write(&mut buffer);
+        }
         for batch in self.batches.values() {
             Record::Begin { batch: batch.id, at: batch.at, target: batch.target.clone() }.write(&mut buffer);
         }
@@ -425,7 +445,7 @@ impl Journal {
         }
         file.write_at(&buffer, end).at("write", draft)?;
         file.sync_all().at("sync", draft)?;
-        Ok((file, end + buffer.len() as u64, ids.len() + self.batches.len()))
+        Ok((file, end + buffer.len() as u64, ids.len() + self.batches.len() + usize::from(self.owner.is_some())))
     }
 }
 

@@ -22,6 +22,11 @@ pub fn journal(user: &str, host: &str, port: u16) -> String {
     name
 }
 
+/// Whose mailbox it is, whatever way leads there: `user@host`, on one line.
+pub fn owner(user: &str, host: &str) -> String {
+    encode(format!("{user}@{}", host.to_ascii_lowercase()).as_bytes())
+}
+
 /// Bytes without space, control or line end: `%XX` stands for those, and for `%`.
 pub fn encode(bytes: &[u8]) -> String {
     quoted(bytes, |byte| byte.is_ascii_graphic() && byte != b'%')

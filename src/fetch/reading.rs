@@ -1,11 +1,12 @@
-//! Single messages, or the top of them, written out as they come.
+//! Single messages, or the top of them, each written out once it is whole.
 
 use super::session::Job;
-use crate::bytes::newline::ToLf;
+use super::target::{Facts, Fault, Target};
+use super::words::Stop;
 use crate::protocol::pop3::listing::counts;
 use crate::protocol::pop3::words::{Answer, ClientTell, Command};
+use jiff::Timestamp;
 use std::collections::{HashMap, VecDeque};
-use std::io::{self, Write};
 
 /// What is read of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,9 +24,10 @@ pub struct Reading<'a> {
     /// What LIST said of each, where it did.
     sizes: HashMap<u32, u64>,
     extent: Extent,
-    out: &'a mut dyn Write,
-    /// None: line ends as on the wire.
-    newline: Option<ToLf>,
+    target: &'a mut dyn Target,
+    at: Timestamp,
+    /// There is no other.
+    alone: bool,
     /// Larger messages are not read.
     max_size: Option<u64>,
     /// Answers that are due, and those of them that say a size.
@@ -34,30 +36,32 @@ pub struct Reading<'a> {
     /// The message that is coming in.
     current: Option<u32>,
     octets: u64,
-    /// Those that were not read, and why; the last one may have been written in part.
+    /// Those that were not read, and why.
     pub refused: Vec<(u32, String)>,
     /// Writing failed; nothing more is written.
-    pub failed: Option<io::Error>,
+    pub stop: Option<Stop>,
     /// A message is larger than it was to be.
     overrun: bool,
 }
 
 impl<'a> Reading<'a> {
-    pub fn new(numbers: Vec<u32>, extent: Extent, crlf: bool, max_size: Option<u64>, out: &'a mut dyn Write) -> Reading<'a> {
+    /// `at`: the time of the reading.
+    pub fn new(numbers: &[u32], extent: Extent, max_size: Option<u64>, target: &'a mut dyn Target, at: Timestamp) -> Reading<'a> {
         Reading {
             unmeasured: numbers.iter().copied().collect(),
-            numbers: numbers.into(),
+            numbers: numbers.iter().copied().collect(),
             sizes: HashMap::new(),
             extent,
-            out,
-            newline: (!crlf).then(ToLf::default),
+            target,
+            at,
+            alone: numbers.len() == 1,
             max_size,
             due: 0,
             sizes_due: 0,
             current: None,
             octets: 0,
             refused: Vec::new(),
-            failed: None,
+            stop: None,
             overrun: false,
         }
     }
@@ -91,10 +95,15 @@ impl<'a> Reading<'a> {
 
     fn message(&mut self, number: u32, answer: Answer) {
         match answer {
-            Answer::Ok(_) => (self.current, self.octets) = (Some(number), 0),
+            Answer::Ok(_) => {
+                (self.current, self.octets) = (Some(number), 0);
+                let size = self.sizes.get(&number).copied();
+                let facts = Facts { number, uid: None, size, at: self.at, alone: self.alone, done: None };
+                self.write(|target| target.begin(&facts));
+            }
             Answer::Piece(bytes) => self.passed(number, &bytes),
             Answer::End => {
-                self.write(b"", true);
+                self.write(|target| target.end().map(drop));
                 (self.current, self.due) = (None, self.due.saturating_sub(1));
             }
             Answer::Err(refusal) => {
@@ -111,29 +120,22 @@ impl<'a> Reading<'a> {
             Some(_) if self.overrun => {}
             Some(why) => {
                 self.overrun = true;
+                self.target.abort();
                 self.refused.push((number, why));
             }
-            None => self.write(bytes, false),
+            None => self.write(|target| target.push(bytes)),
         }
     }
 
-    fn write(&mut self, bytes: &[u8], last: bool) {
-        if self.failed.is_some() {
+    /// What is written is a stream: where one message cannot go, none can.
+    fn write(&mut self, write: impl FnOnce(&mut dyn Target) -> Result<(), Fault>) {
+        if self.stop.is_some() || self.overrun {
             return;
         }
-        let mut text = Vec::new();
-        let bytes = match &mut self.newline {
-            None => bytes,
-            Some(newline) => {
-                newline.push(bytes, &mut text);
-                if last {
-                    newline.finish(&mut text);
-                }
-                &text
-            }
-        };
-        let written = self.out.write_all(bytes).and_then(|()| if last { self.out.flush() } else { Ok(()) });
-        self.failed = written.err();
+        if let Err(fault) = write(self.target) {
+            self.stop = Some(fault.into());
+            self.target.abort();
+        }
     }
 }
 
@@ -173,6 +175,6 @@ impl Job for Reading<'_> {
     }
 
     fn is_deserted(&self) -> bool {
-        self.failed.is_some() || self.overrun
+        self.stop.is_some() || self.overrun
     }
 }

@@ -15,9 +15,11 @@ use std::sync::Arc;
 /// Files in a Maildir's `tmp` that are older may have been removed by anybody, in seconds.
 const TIDIED_AFTER: i64 = 36 * 3600;
 
-/// Opens the journal at `path`, locks it, and settles what was announced in it and never seen to end. Gives lines for stderr.
-pub fn open(fs: Arc<dyn Fs>, path: &Path, now: i64) -> Result<(Journal, Vec<String>), Stop> {
+/// Opens the journal at `path`, locks it, and settles what was announced in it and never seen to end. `owner`: as [`name::owner`] has it;
+/// the journal of another is refused. Gives lines for stderr.
+pub fn open(fs: Arc<dyn Fs>, path: &Path, owner: &str, now: i64) -> Result<(Journal, Vec<String>), Stop> {
     let (mut journal, mut told) = Journal::open(fs.clone(), path).map_err(stop)?;
+    journal.claim(owner).map_err(stop)?;
     let unsettled = journal.unsettled();
     if !unsettled.is_empty() {
         // The run before may have ended with a sync that failed: what it announced can be read, and no later sync brings it to the disk. A
@@ -54,6 +56,7 @@ pub fn stop(error: JournalError) -> Stop {
     let why = match &error {
         JournalError::Busy(_) => Why::Retry,
         JournalError::Foreign(_) => Why::CannotCreate,
+        JournalError::Owned { .. } => Why::Usage,
         JournalError::Fs(error) if !error.is_full() && ["create", "make directory", "lock"].contains(&error.doing) => {
             Why::CannotCreate
         }

@@ -1,6 +1,6 @@
 //! Where fetched messages go. A target takes one message after the other, whole or not at all; the journal around it is `keeper`'s.
 
-use super::words::{Stop, Uid};
+use super::words::{Stop, Uid, Why};
 use jiff::Timestamp;
 
 pub mod exec;
@@ -34,6 +34,16 @@ pub enum Fault {
     Partly { text: String, done: String },
     /// Nor can any other now.
     Stop(Stop),
+}
+
+impl From<Fault> for Stop {
+    /// For a target that a fault is the end of.
+    fn from(fault: Fault) -> Stop {
+        match fault {
+            Fault::Message(text) | Fault::Partly { text, .. } => Stop::new(Why::Io, text),
+            Fault::Stop(stop) => stop,
+        }
+    }
 }
 
 impl From<Stop> for Fault {

@@ -135,6 +135,8 @@ pub enum Why {
     Refused,
     /// It does not let us in.
     Login,
+    /// What was asked for does not go together.
+    Usage,
 }
 
 impl Stop {

@@ -96,6 +96,24 @@ fn a_file_of_another_kind_is_left_alone() {
     assert!(matches!(Journal::open(Real::shared(), &path), Err(JournalError::Foreign(_))));
 }
 
+/// Also behind a compaction, and where an earlier version left nobody's name.
+#[test]
+fn one_mailbox_has_it() {
+    let (_dir, path) = place();
+    let mut journal = filled(&path, 3);
+    journal.claim("bob@one.test").unwrap();
+    journal.rewrite().unwrap();
+    journal.claim("bob@one.test").unwrap();
+    drop(journal);
+    let mut journal = open(&path).0;
+    let refused = journal.claim("bob@two.test").unwrap_err();
+    assert!(matches!(refused, JournalError::Owned { .. }), "{refused}");
+    assert!(
+        refused.to_string().ends_with("remembers the messages of bob@one.test, not those of bob@two.test: name another file")
+    );
+    assert_eq!(uids(&journal), ["u1", "u2", "u3"]);
+}
+
 #[test]
 fn one_run_at_a_time_also_while_it_is_compacted() {
     let (_dir, path) = place();

@@ -149,7 +149,8 @@ impl Home {
     }
 
     pub fn journal(&mut self) -> postroad::disk::journal::Journal {
-        let (journal, told) = settle::open(Real::shared(), &self.path("state/journal"), self.clock.now().as_second()).unwrap();
+        let (journal, told) =
+            settle::open(Real::shared(), &self.path("state/journal"), "bob@server", self.clock.now().as_second()).unwrap();
         self.told = told;
         journal
     }

@@ -119,8 +119,8 @@ impl Trace {
     fn run(&self, disk: &Arc<Disk>, process: &Process, server: &mut Server, session: Session, later: i64) -> Result<(), String> {
         let clock = At(disk, later);
         let text_of = |stop: Stop| stop.text;
-        let (journal, _) =
-            settle::open(process.fs(), &path("/state/postroad/journal"), clock.now().as_second()).map_err(text_of)?;
+        let (journal, _) = settle::open(process.fs(), &path("/state/postroad/journal"), "bob@server", clock.now().as_second())
+            .map_err(text_of)?;
         let target = self.target(process, &journal).map_err(text_of)?;
         let policy = Policy { disposal: session.disposal, ..Policy::default() };
         let mut keeper = Keeper::new(Options { policy, filter: None, clock: &clock }, target, Some(journal));

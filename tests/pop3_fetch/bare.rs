@@ -22,7 +22,7 @@ use std::rc::Rc;
 
 /// What was written, seen from two sides.
 #[derive(Clone, Default)]
-pub struct Shared(Rc<RefCell<Vec<u8>>>);
+pub struct Shared(pub Rc<RefCell<Vec<u8>>>);
 
 impl Write for Shared {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -79,15 +79,18 @@ fn leak<T>(value: T) -> &'static mut T {
 fn job(transcript: &Transcript, out: &Shared) -> &'static mut dyn Job {
     let numbers = |text: &str| text.split(',').map(|number| number.parse().unwrap()).collect::<Vec<u32>>();
     let max_size = transcript.value("--max-size").map(|size| size.parse().unwrap());
+    let reading = |text: &str, extent| {
+        leak(Reading::new(&numbers(text), extent, max_size, leak(Stream::new(out.clone(), false)), jiff::Timestamp::UNIX_EPOCH))
+    };
     if transcript.has("--list") {
         leak(Listing::new())
     } else if transcript.has("--stat") {
         leak(Listing::counting())
     } else if let Some(text) = transcript.value("--retr") {
-        leak(Reading::new(numbers(text), Extent::Whole, false, max_size, leak(out.clone())))
+        reading(text, Extent::Whole)
     } else if let Some(text) = transcript.value("--top") {
         let lines = transcript.value("--lines").unwrap().parse().unwrap();
-        leak(Reading::new(numbers(text), Extent::Top(lines), false, None, leak(out.clone())))
+        reading(text, Extent::Top(lines))
     } else {
         let disposal = if transcript.has("--delete") { Disposal::Delete } else { Disposal::Keep };
         let options = Options { policy: Policy { disposal, ..Policy::default() }, filter: None, clock: leak(Virtual::at(0)) };

@@ -88,6 +88,7 @@ fn halted(halt: &Halt) -> Status {
         Why::Retry => Status::TryAgain,
         Why::Refused => Status::Refused,
         Why::Login => Status::Permission,
+        Why::Usage => Status::Usage,
     }
 }
 

@@ -3,25 +3,28 @@
 use super::args::Args;
 use super::hop::Hop;
 use super::logging::MailboxLog;
+use super::objects::Objects;
 use super::rows::{Counts, ListedRow, OutcomeRow};
 use super::serverinfo::{Looking, Seen};
 use super::signals::Signals;
 use super::target::stopped;
 use super::way::Way;
+use crate::cli::clock::System;
 use crate::cli::exit::{Failure, Status};
 use crate::cli::log::Sink;
 use crate::cli::progress::Progress;
 use crate::cli::report::Rows;
 use crate::cli::screen::Screen;
-use crate::cli::stdio::{Stdout, StdoutError, say};
+use crate::cli::stdio::{StdoutError, say};
 use crate::fetch::fetching::{Fetching, Finished, Witness};
 use crate::fetch::keeper::Keeper;
 use crate::fetch::listing::Listing;
 use crate::fetch::reading::{Extent, Reading};
 use crate::fetch::session::{self, Around, Ended, Job};
-use crate::fetch::words::{Outcome, Row};
+use crate::fetch::words::{Outcome, Row, Stop};
 use crate::protocol::pop3::words::{Failure as SessionFailure, Fault};
 use crate::protocol::smtp::client::words::StartTls;
+use crate::relay::clock::Clock;
 use crate::relay::session::{Login, Via, Watch};
 use std::cell::RefCell;
 
@@ -104,6 +107,17 @@ impl Mailbox<'_> {
         Failure::text(status(failure.fault), format_args!("{}: {}", self.way.title(), failure.text))
     }
 
+    /// A session that broke, perhaps within a message, of which nothing was `done`.
+    fn cut_off(&self, failure: &SessionFailure, within: Option<u32>, done: &str) -> Failure {
+        let cut = within.map(|number| format!(", in message {number}: nothing of it was {done}"));
+        self.failure(&SessionFailure { text: format!("{}{}", failure.text, cut.unwrap_or_default()), ..failure.clone() })
+    }
+
+    fn stopped(&self, stop: &Stop) -> Failure {
+        let failure = stopped(stop);
+        Failure { error: failure.error.context(self.way.title()), ..failure }
+    }
+
     fn warn(&self, problems: &[String]) {
         if !self.args.quiet {
             problems.iter().for_each(|problem| say(&format!("pop3-fetch: {}: {problem}", self.way.title())));
@@ -144,19 +158,17 @@ impl Mailbox<'_> {
     }
 
     fn read(&self, numbers: &[u32], extent: Extent) -> Result<Status, Failure> {
-        let mut out = Stdout::new();
-        let target = &self.args.target;
-        let mut reading = Reading::new(numbers.to_vec(), extent, target.crlf, target.policy.max_size, &mut out);
+        let options = &self.args.target;
+        let mut target = if self.args.json { Box::<Objects>::default() } else { options.stream()? };
+        let mut reading = Reading::new(numbers, extent, options.policy.max_size, target.as_mut(), System.now());
         let ended = self.session(&mut reading)?;
-        if let Some(error) = reading.failed.take() {
-            return Err(StdoutError::from(error).into());
+        if let Some(stop) = &reading.stop {
+            return Err(self.stopped(stop));
         }
         if let Some(failure) = &ended.failure
             && !reading.is_overrun()
         {
-            let cut = reading.current().map(|number| format!(", in message {number}")).unwrap_or_default();
-            let text = format!("{}{cut}", failure.text);
-            return Err(self.failure(&SessionFailure { text, ..failure.clone() }));
+            return Err(self.cut_off(failure, reading.current(), "written"));
         }
         for (number, refusal) in &reading.refused {
             say(&format!("pop3-fetch: {}: message {number}: {refusal}", self.way.title()));
@@ -175,6 +187,7 @@ impl Mailbox<'_> {
                 progress: &progress,
                 log: &log,
                 rows: (!target.is_stdout()).then(|| Rows::new(self.args.json)),
+                untold: Vec::new(),
                 handled: 0,
                 failed: 0,
                 broken: None,
@@ -186,7 +199,10 @@ impl Mailbox<'_> {
             }
             let finished = fetching.finish();
             progress.finish();
-            let Teller { handled, failed, broken, .. } = teller;
+            let Teller { untold, handled, failed, broken, .. } = teller;
+            // What stops the target ends the tool, which tells it.
+            let news = untold.iter().filter(|row| keeper.stop().is_none_or(|stop| stop.text != row.text));
+            news.for_each(|row| say(&format!("pop3-fetch: {}: message {}: {}", self.way.title(), row.number, row.text)));
             match (ended, broken) {
                 (Err(failure), _) => Err(failure),
                 (_, Some(error)) => Err(error.into()),
@@ -210,18 +226,10 @@ impl Mailbox<'_> {
     ) -> Result<Status, Failure> {
         self.warn(&finished.problems);
         if let Some(stop) = keeper.stop() {
-            if let Some(error) = &stop.error
-                && StdoutError::within(error).is_some_and(StdoutError::is_closed_pipe)
-            {
-                return Ok(Status::Done);
-            }
-            let failure = stopped(stop);
-            return Err(Failure { error: failure.error.context(self.way.title()), ..failure });
+            return Err(self.stopped(stop));
         }
         if let Some(failure) = &ended.failure {
-            let cut = finished.cut.map(|number| format!(", in message {number}: nothing of it was delivered"));
-            let text = format!("{}{}", failure.text, cut.unwrap_or_default());
-            return Err(self.failure(&SessionFailure { text, ..failure.clone() }));
+            return Err(self.cut_off(failure, finished.cut, "delivered"));
         }
         if let Some(refusal) = &finished.not_updated {
             say(&format!("pop3-fetch: {}: the server did not delete all that it was to: {refusal}", self.way.title()));
@@ -252,6 +260,8 @@ struct Teller<'a> {
     log: &'a RefCell<MailboxLog<'a>>,
     /// None: messages go to stdout, and only failures are told, on stderr.
     rows: Option<Rows>,
+    /// Failures to be told on stderr.
+    untold: Vec<Row>,
     /// Messages that were fetched, or tried.
     handled: usize,
     failed: usize,
@@ -277,9 +287,7 @@ impl Witness for Teller<'_> {
                     let told = rows.add(&OutcomeRow::new(row, self.mailbox.account()));
                     self.broken = self.broken.take().or(told.err());
                 }
-                None if row.outcome == Outcome::Failed => {
-                    say(&format!("pop3-fetch: {}: message {}: {}", self.mailbox.way.title(), row.number, row.text));
-                }
+                None if row.outcome == Outcome::Failed => self.untold.push(row.clone()),
                 None => {}
             }
         }

@@ -5,7 +5,7 @@ use crate::cli::clock::System;
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::input::state_file;
 use crate::cli::opts::{duration, size};
-use crate::cli::stdio::Stdout;
+use crate::cli::stdio::{Shown, StdoutError, refuse_closed};
 use crate::disk::journal::Journal;
 use crate::disk::maildir::Maildir;
 use crate::disk::real::Real;
@@ -140,8 +140,8 @@ fn days(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Stdout as a target: a file is synced.
-struct Synced(Stdout);
+/// Stdout as a target: a file is synced, a terminal is not driven.
+struct Synced(Shown);
 
 impl Write for Synced {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -192,7 +192,9 @@ impl TargetOptions {
             None => state_file(&format!("pop3/{}", name::journal(whose.user, whose.host, whose.port)))
                 .ok_or_else(|| Failure::text(Status::Config, "no $HOME to remember in what was fetched: say --state FILE"))?,
         };
-        let (journal, told) = settle::open(Real::shared(), &path, System.now().as_second()).map_err(|stop| stopped(&stop))?;
+        let owner = name::owner(whose.user, whose.host);
+        let opened = settle::open(Real::shared(), &path, &owner, System.now().as_second());
+        let (journal, told) = opened.map_err(|stop| stopped(&stop))?;
         told.iter().for_each(|line| tell(line));
         let options =
             Options { policy: policy.policy(), filter: filter.as_ref().map(|filter| filter as &dyn Filter), clock: &System };
@@ -225,7 +227,13 @@ impl TargetOptions {
         if let Some(dir) = self.spool.as_deref().filter(|_| !self.policy.dry_run) {
             return Ok(Box::new(IntoSpool::new(self.open_spool(dir)?, self.envelope()?, whose.hostname, &System)));
         }
-        Ok(Box::new(Stream::new(Synced(Stdout::new()), self.crlf)))
+        self.stream()
+    }
+
+    /// Messages on stdout, as they are.
+    pub fn stream(&self) -> Result<Box<dyn Target>, Failure> {
+        refuse_closed()?;
+        Ok(Box::new(Stream::new(Synced(Shown::new()), self.crlf)))
     }
 
     fn open_spool(&self, dir: &Path) -> Result<Spool, Failure> {
@@ -268,14 +276,19 @@ fn program(command: &str, option: &str) -> Result<Program, Failure> {
     Ok(Program { path, arguments: words.map(Into::into).collect(), environment, within: PROGRAM_WITHIN })
 }
 
-/// Why nothing more can be fetched, as it ends the tool. A closed stdout stays one.
+/// Why nothing more can be fetched, as it ends the tool. A closed stdout stays one, which is quiet.
 pub fn stopped(stop: &Stop) -> Failure {
+    let closed = stop.error.as_ref().and_then(StdoutError::within).filter(|error| error.is_closed_pipe());
+    if closed.is_some() {
+        return StdoutError::from(io::Error::from(io::ErrorKind::BrokenPipe)).into();
+    }
     let status = match stop.why {
         Why::CannotCreate => Status::CannotCreate,
         Why::Io => Status::Io,
         Why::Retry => Status::TryAgain,
         Why::Refused => Status::Refused,
         Why::Login => Status::Permission,
+        Why::Usage => Status::Usage,
     };
     Failure::text(status, stop)
 }

@@ -16,6 +16,8 @@ pub enum JournalError {
     Busy(PathBuf),
     #[error("{} is no journal of this version; nothing was changed in it", .0.display())]
     Foreign(PathBuf),
+    #[error("{} remembers the messages of {owner}, not those of {asked}: name another file", .path.display())]
+    Owned { path: PathBuf, owner: Box<str>, asked: Box<str> },
     /// An earlier write or sync failed: what stands on disk is not known.
     #[error("{} cannot be trusted after an error; run again", .0.display())]
     Broken(PathBuf),

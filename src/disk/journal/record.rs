@@ -47,7 +47,13 @@ pub struct Entry {
 /// Something that became of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
-    Begin { batch: BatchId, at: i64, target: Box<str> },
+    /// Whose messages these are: no line end.
+    Owner(Box<str>),
+    Begin {
+        batch: BatchId,
+        at: i64,
+        target: Box<str>,
+    },
     Add(Entry),
     Done(BatchId),
     Delivered(Id),
@@ -69,6 +75,7 @@ impl Record {
         let mut text = String::with_capacity(128);
         // Writing to a string cannot fail.
         let _ = match self {
+            Record::Owner(owner) => write!(text, "owner {owner}"),
             Record::Begin { batch, at, target } => write!(text, "begin {} {at} {target}", batch.0),
             Record::Add(entry) => add(&mut text, entry),
             Record::Done(batch) => write!(text, "done {}", batch.0),
@@ -117,6 +124,7 @@ fn known(text: &str) -> Option<Record> {
     let (word, rest) = text.split_once(' ')?;
     let id = || rest.parse().ok().map(Id);
     Some(match word {
+        "owner" => Record::Owner(rest.into()),
         "begin" => {
             let mut fields = rest.splitn(3, ' ');
             let batch = BatchId(fields.next()?.parse().ok()?);
@@ -192,6 +200,7 @@ mod tests {
                 });
         prop_oneof![
             entry,
+            "[ -~]{0,40}".prop_map(|owner| Record::Owner(owner.into())),
             (any::<(u64, i64)>(), "[ -~]{0,40}")
                 .prop_map(|((n, at), target)| { Record::Begin { batch: BatchId(n), at, target: target.into() } }),
             any::<u64>().prop_map(|n| Record::Done(BatchId(n))),

@@ -86,13 +86,8 @@ impl<O: Out> Target for Stream<O> {
         let mut rest = Vec::new();
         self.newline.finish(&mut rest);
         scratch.write_all(&rest).map_err(|error| held(&error))?;
-        match self.copy(&mut scratch) {
-            Ok(()) => Ok(Taken::Delivered("written".to_owned())),
-            Err(error) => {
-                let text = format!("cannot write the message: {error}");
-                Err(Fault::Stop(Stop { why: Why::Io, text, error: Some(error) }))
-            }
-        }
+        self.copy(&mut scratch).map_err(unwritten)?;
+        Ok(Taken::Delivered("written".to_owned()))
     }
 
     fn abort(&mut self) {
@@ -103,4 +98,9 @@ impl<O: Out> Target for Stream<O> {
 /// A message cannot be held until it is whole.
 pub fn held(error: &io::Error) -> Fault {
     Fault::Stop(Stop::new(Why::Io, format!("cannot hold the message in a temporary file: {error}")))
+}
+
+/// Nothing can be written where messages go.
+pub fn unwritten(error: io::Error) -> Fault {
+    Fault::Stop(Stop { why: Why::Io, text: format!("cannot write the message: {error}"), error: Some(error) })
 }
