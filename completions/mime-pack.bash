@@ -23,7 +23,7 @@ _mime__pack() {
 
     case "${cmd}" in
         mime__pack)
-            opts="-f -t -s -a -l -x -C -O -H -h -V --from --to --cc --bcc --subject --attach --html --related --inline --charset --flowed --digest --reply --all --quote --forward --sign-with --encrypt-with --header --date --crlf --list --extract --directory --output --raw --text --check --report --field --json --strict --mbox --set --add --remove --help --version"
+            opts="-f -t -s -a -l -x -C -O -H -h -V --from --to --cc --bcc --subject --attach --type --html --related --inline --charset --flowed --digest --reply --all --quote --forward --sign-with --encrypt-with --header --date --crlf --list --extract --directory --output --raw --text --check --report --field --json --strict --mbox --set --add --remove --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -66,6 +66,10 @@ _mime__pack() {
                     return 0
                     ;;
                 -a)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --type)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

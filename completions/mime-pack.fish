@@ -4,6 +4,7 @@ complete -c mime-pack -l cc -d 'Who gets a copy' -r
 complete -c mime-pack -l bcc -d 'Who gets a copy without the others knowing: smtp-send takes the field out' -r
 complete -c mime-pack -s s -l subject -d 'What it is about' -r
 complete -c mime-pack -s a -l attach -d 'Attach a file' -r
+complete -c mime-pack -l type -d 'The type of the attached files that have none of their own by ;type=' -r
 complete -c mime-pack -l html -d 'The body as HTML, beside the text; where stdin is empty, the text is made of it' -r -F
 complete -c mime-pack -l related -d 'Attach the images and other files below its directory that the HTML shows, and refer to them by their IDs' -r -f -a "auto\t''"
 complete -c mime-pack -l inline -d 'A file that the body shows, by `cid:ID` in HTML' -r

@@ -2,6 +2,8 @@
 
 #[path = "mime_pack/answers.rs"]
 mod answers;
+#[path = "mime_pack/attached.rs"]
+mod attached;
 #[path = "mime_pack/checks.rs"]
 mod checks;
 #[path = "mime_pack/compose.rs"]
@@ -22,6 +24,8 @@ mod take_apart;
 use serde_json::Value;
 use std::path::Path;
 use tempfile::TempDir;
+
+const TEXT: &str = "Hi Bob,\nhere it is.\n";
 
 /// What a run came to.
 struct Ran {

@@ -13,6 +13,9 @@ const MORE_LABELS: [(&str, &str); 6] = [
     ("iso-8859-8-e", "iso-8859-8"),
 ];
 
+/// The label of text whose character set nobody knows (RFC 1428 section 3).
+pub const UNKNOWN_8BIT: &str = "unknown-8bit";
+
 /// Text in the character set `label` as UTF-8, what is no character in it replaced by U+FFFD; none where the set is not known here.
 /// `iso-8859-1` means windows-1252, as it does in practice (WHATWG Encoding, section 4.2); `us-ascii` is what its octets look like.
 pub fn decode<'a>(label: &str, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
@@ -22,13 +25,26 @@ pub fn decode<'a>(label: &str, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
     Some(encoding(label)?.decode_without_bom_handling(bytes).0)
 }
 
+/// As [`decode`]; what is no text in that set, or in none that is known here, is read as if none were stated, so that no octet is lost.
+pub fn decode_or_guess<'a>(label: &str, bytes: &'a [u8]) -> Cow<'a, str> {
+    decode_whole(label, bytes).unwrap_or_else(|| guess(bytes))
+}
+
+/// Text in the character set `label` as UTF-8; none where it is none in that set, or the set says nothing of octets beyond ASCII.
+pub fn decode_whole<'a>(label: &str, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
+    let (text, malformed) = encoding(label).filter(|_| !is_ascii_label(label))?.decode_without_bom_handling(bytes);
+    (!malformed).then_some(text)
+}
+
 /// Whether text in the character set `label` can be read.
 pub fn is_known(label: &str) -> bool {
     is_ascii_label(label) || encoding(label).is_some()
 }
 
+/// What its octets look like, they are; `unknown-8bit` says so itself (RFC 1428 section 3).
 fn is_ascii_label(label: &str) -> bool {
-    matches!(label.trim().to_ascii_lowercase().as_str(), "" | "us-ascii" | "ascii" | "ansi_x3.4-1968" | "iso646-us" | "646")
+    let label = label.trim().to_ascii_lowercase();
+    matches!(label.as_str(), "" | "us-ascii" | "ascii" | "ansi_x3.4-1968" | "iso646-us" | "646" | UNKNOWN_8BIT)
 }
 
 fn encoding(label: &str) -> Option<&'static Encoding> {

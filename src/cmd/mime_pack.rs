@@ -34,9 +34,11 @@ COMPOSING
   end byte for byte; of a message (message/rfc822), the line ends may change. All files are opened and read before a byte is written.
 
   -a FILE[;type=TYPE][;name=NAME][;cid=ID][;charset=SET]
-    type     else from a table of our own, the guess by the file's extension, text where the content is UTF-8 without NUL
-    name     for the reader, else the file's own
+    type     else by --type, by the file's name, by how the content begins, text where it is UTF-8 without NUL. A name that says text of
+             what is no UTF-8 does not count
+    name     for the reader, else the file's own: UTF-8, or in the locale's character set, or octets that are labelled unknown-8bit
     cid      a Content-ID, for cid: links
+    charset  of a text that is no UTF-8, which is checked
 
   From, To, Cc and Bcc take addresses as header fields have them: bob@hamburger.test, 'Bob <bob@hamburger.test>', lists with
   commas. Nothing is added that was not asked for but Date and Message-ID; --header 'Date: ...' and --header 'Message-ID: ...'

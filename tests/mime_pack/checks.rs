@@ -21,6 +21,36 @@ fn findings_have_their_place_and_clause() {
     assert_eq!(run(Path::new("."), &["--check"], "").status, 65);
 }
 
+/// What is only known at the end of a part, or of a line, may lie before what was found in it.
+#[test]
+fn findings_stand_in_the_order_of_their_places() {
+    let inner = format!("--b\nContent-Transfer-Encoding: base64\n\nYW*\n{}\n", "A".repeat(80));
+    let message = format!(
+        "Subject: x\rSubject\nTo: a b\nContent-Type: multipart/mixed; boundary=b\n\n\0{}\n{inner}{inner}",
+        "x".repeat(1000)
+    );
+    for message in [message.clone(), format!("From a@b Sun\n{message}")] {
+        let out = String::from_utf8(run(Path::new("."), &["--check"], message.clone()).out).unwrap();
+        let found: Vec<(usize, &str)> = out
+            .lines()
+            .map(|row| {
+                let columns: Vec<&str> = row.split('\t').collect();
+                (columns[0].parse().unwrap(), columns[3])
+            })
+            .collect();
+        assert!(found.is_sorted_by_key(|(offset, _)| *offset), "{out}");
+        let at = |text: &str| found.iter().find(|(_, what)| what.contains(text)).map(|(offset, _)| *offset);
+        assert_eq!(at("delimiter is missing"), Some(message.len()), "{out}");
+        assert_eq!(at("more than 998"), message.find('\0'), "{out}");
+        assert_eq!(at("do not belong there"), message.find("Content-Transfer"), "{out}");
+        assert_eq!(at("without a line feed"), message.find('\r'), "{out}");
+        assert_eq!(at("Date is missing"), message.find("Subject"), "{out}");
+    }
+    let many = format!("{}\n", "To: a@b\n".repeat(100_000));
+    let out = run(Path::new("."), &["--check"], many).out;
+    assert!(out.iter().filter(|b| **b == b'\n').count() < 300);
+}
+
 #[test]
 fn what_is_composed_has_no_findings() {
     let here = files(&[

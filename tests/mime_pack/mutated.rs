@@ -82,6 +82,7 @@ fn told(message: &[u8], cuts: &[usize]) -> (Told, Vec<String>) {
     }
     let Ok(()) = scanner.finish(&mut told);
     findings.extend(lint.finish());
+    assert!(findings.is_sorted_by_key(|finding| finding.offset), "{findings:?}");
     let mut findings: Vec<String> = findings.iter().map(|finding| format!("{finding:?}")).collect();
     findings.sort();
     (told, findings)

@@ -1,5 +1,6 @@
 //! An attachment as the command line names it (`FILE;type=..;name=..;cid=..`), and the media type of a file.
 
+use crate::bytes::charset;
 use crate::cli::exit::{Failure, Status};
 use crate::mail::header::fold;
 use crate::mail::mime::param;
@@ -64,14 +65,20 @@ impl Named {
         Ok(named)
     }
 
-    /// The name for the reader: the one given, else the file's own.
-    pub fn file_name(&self) -> Result<String, Failure> {
-        let own = || self.path.file_name().map(|name| crate::bytes::charset::guess(name.as_bytes()).into_owned());
-        let name = self.name.clone().or_else(own).unwrap_or_default();
-        match fold::reject_line_ends(&name) {
+    /// The name for the reader: the one given, else the file's own. That is UTF-8, or in the locale's character set; else nobody knows
+    /// what its octets are, and they go out as they are.
+    pub fn file_name(&self) -> Result<Vec<u8>, Failure> {
+        let own = || self.path.file_name().map(|name| in_utf8(name.as_bytes(), locale_charset().as_deref()));
+        let name = self.name.clone().map(String::into_bytes).or_else(own).unwrap_or_default();
+        match fold::reject_line_ends(&String::from_utf8_lossy(&name)) {
             Ok(()) => Ok(name),
             Err(why) => Err(usage(self.path.as_os_str(), &format!("the file's name {why} (;name= gives another)"))),
         }
+    }
+
+    /// The type as `;type=` and `--type` give it.
+    pub fn set_media(&mut self, media: &str) -> Result<(), String> {
+        self.set(("type", media))
     }
 
     fn set(&mut self, (key, value): (&str, &str)) -> Result<(), String> {
@@ -95,6 +102,20 @@ impl Named {
         let value = if key == "type" { value.to_ascii_lowercase() } else { value };
         if place.replace(value).is_some() { Err(format!("{key} is given twice")) } else { Ok(()) }
     }
+}
+
+/// The octets of a name as UTF-8 where they are that or text in the locale's character set, else as they are.
+fn in_utf8(name: &[u8], locale: Option<&str>) -> Vec<u8> {
+    let text = locale.filter(|_| std::str::from_utf8(name).is_err()).and_then(|set| charset::decode_whole(set, name));
+    text.map_or_else(|| name.to_vec(), |text| text.into_owned().into_bytes())
+}
+
+/// What the locale says of names of files: `de_DE.ISO-8859-1` (POSIX.1-2024, XBD 8.2).
+fn locale_charset() -> Option<String> {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set)?;
+    let charset = locale.split_once('.')?.1;
+    Some(charset.split('@').next().unwrap_or(charset).to_owned())
 }
 
 fn is_content_id(id: &str) -> bool {
@@ -130,9 +151,15 @@ pub fn media_by_name(path: &Path) -> Option<String> {
     own.or_else(|| mime_guess::from_ext(&extension).first().map(|media| media.essence_str().to_owned()))
 }
 
-/// The type that the content tells: text is UTF-8 without NUL.
-pub fn media_by_content(path: &Path, is_text: bool) -> &'static str {
+/// The type that the content tells, of which `start` is the beginning: by its magic, else text is UTF-8 without NUL.
+pub fn media_by_content(path: &Path, start: &[u8], is_text: bool) -> &'static str {
+    // Two letters are magic enough for some formats, and begin many a text.
+    const WRITTEN_AS_TEXT: &[&str] =
+        &["application/pdf", "application/postscript", "text/html", "text/xml", "text/x-shellscript"];
+    let magic = infer::get(start).map(|found| found.mime_type());
+    let magic = magic.filter(|media| is_text == WRITTEN_AS_TEXT.contains(media) || *media == "application/pdf");
     match path.extension().and_then(OsStr::to_str) {
+        _ if let Some(media) = magic => media,
         _ if is_text => "text/plain",
         Some(extension) if extension.eq_ignore_ascii_case("ts") => "video/mp2t",
         _ => "application/octet-stream",
@@ -186,9 +213,33 @@ mod tests {
         assert_eq!(by_name("x.jpg").as_deref(), Some("image/jpeg"));
         assert_eq!(by_name("x.md").as_deref(), Some("text/markdown"));
         assert_eq!((by_name("README"), by_name("x.ts"), by_name("x.unheardof")), (None, None, None));
-        assert_eq!(media_by_content(Path::new("README"), true), "text/plain");
-        assert_eq!(media_by_content(Path::new("x.ts"), true), "text/plain");
-        assert_eq!(media_by_content(Path::new("x.ts"), false), "video/mp2t");
-        assert_eq!(media_by_content(Path::new("core"), false), "application/octet-stream");
+        for (name, start, is_text, media) in [
+            ("README", b"read me" as &[u8], true, "text/plain"),
+            ("README", b"BM is no bitmap, and MZ no program", true, "text/plain"),
+            ("x.ts", b"let x;", true, "text/plain"),
+            ("x.ts", b"G\x40\0", false, "video/mp2t"),
+            ("core", b"\x01\x02\xff", false, "application/octet-stream"),
+            ("photo", b"\xff\xd8\xff\xe0\0\x10JFIF", false, "image/jpeg"),
+            ("scan", b"%PDF-1.4\nall of it ASCII", true, "application/pdf"),
+            ("scan", b"%PDF-1.4\n\xe4\xf6", false, "application/pdf"),
+            ("page", b"<!DOCTYPE html><p>x", true, "text/html"),
+            ("page", b"<!DOCTYPE html><p>\xe4", false, "application/octet-stream"),
+        ] {
+            assert_eq!(media_by_content(Path::new(name), start, is_text), media, "{name} {start:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_utf_8_where_it_is_known_how() {
+        for (name, locale, wanted) in [
+            (b"K\xc3\xa4se" as &[u8], Some("ISO-8859-1"), "Käse".as_bytes()),
+            (b"K\xe4se", Some("iso8859-15"), "Käse".as_bytes()),
+            (b"\xc4", Some("KOI8-R"), "д".as_bytes()),
+            (b"K\xe4se", Some("UTF-8"), b"K\xe4se"),
+            (b"K\xe4se", Some("x-unheard"), b"K\xe4se"),
+            (b"K\xe4se", None, b"K\xe4se"),
+        ] {
+            assert_eq!(in_utf8(name, locale), wanted, "{name:?} {locale:?}");
+        }
     }
 }

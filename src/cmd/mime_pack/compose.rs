@@ -16,12 +16,14 @@ use crate::cli::stdio::{Stdout, StdoutError};
 use crate::mail::mime::build::{Entity, Leaf, Together, part_segments, segments};
 use anyhow::Context;
 use sha2::{Digest, Sha256};
+use std::ffi::OsStr;
 use std::io::Write;
 
 pub fn compose(compose: &Compose) -> Result<Status, Failure> {
     let answer = Answer::read(compose)?;
     let fields = Fields::new(compose, answer.as_ref())?;
-    let attachments = compose.attach.iter().map(|file| Named::parse(file)).collect::<Result<Vec<_>, _>>()?;
+    let attachments =
+        compose.attach.iter().map(|file| attachment(file, compose.media.as_deref())).collect::<Result<Vec<_>, _>>()?;
     let mut inline = compose.inline.iter().map(|file| Named::parse_inline(file)).collect::<Result<Vec<_>, _>>()?;
     let reproducible = source_date_epoch()?.is_some();
     let sealed = Sealed(compose.sign_with.is_some() || compose.encrypt_with.is_some());
@@ -58,6 +60,15 @@ pub fn compose(compose: &Compose) -> Result<Status, Failure> {
         outer = next(&outer);
     }
     printed(header, entity, &outer, compose.crlf)
+}
+
+/// What `-a` names, of the type that `--type` gives where it has none of its own.
+fn attachment(file: &OsStr, media: Option<&str>) -> Result<Named, Failure> {
+    let mut named = Named::parse(file)?;
+    if let (None, Some(media)) = (&named.media, media) {
+        named.set_media(media).map_err(|why| Failure::text(Status::Usage, format!("--type: {why}")))?;
+    }
+    Ok(named)
 }
 
 /// The text beside the HTML, or alone: stdin, with what it answers quoted below; else what the HTML says.

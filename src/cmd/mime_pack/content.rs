@@ -77,6 +77,19 @@ impl Content {
         }
     }
 
+    /// Its first octets, `most` of them.
+    pub fn start(&self, most: usize) -> Result<Vec<u8>, Failure> {
+        match &self.data {
+            Data::Memory(bytes) => Ok(bytes[..bytes.len().min(most)].to_vec()),
+            Data::File(file, start) => {
+                let mut chunk = vec![0; most];
+                let used = self.fill(file, *start, &mut chunk)?;
+                chunk.truncate(used);
+                Ok(chunk)
+            }
+        }
+    }
+
     /// Looks at all of it.
     pub fn measure(&self) -> Result<Measure, Failure> {
         let (mut profile, mut check, mut utf8) = (Profile::default(), Utf8Check::default(), Ok(()));

@@ -26,6 +26,9 @@ pub struct Compose {
     /// Attach a file
     #[arg(short, long, value_name = "FILE[;type=..;name=..;cid=..]")]
     pub attach: Vec<OsString>,
+    /// The type of the attached files that have none of their own by ;type=
+    #[arg(long = "type", value_name = "TYPE", requires = "attach", hide_short_help = true)]
+    pub media: Option<String>,
     /// The body as HTML, beside the text; where stdin is empty, the text is made of it
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,

@@ -37,11 +37,7 @@ pub fn signed(part: &Content, command: &str) -> Result<Entity<Source>, Failure> 
 /// What `part` is encrypted to.
 pub fn encrypted(part: &Content, command: &str) -> Result<Entity<Source>, Failure> {
     let printed = run("--encrypt-with", command, part)?;
-    let mut start = Vec::new();
-    printed.each(|bytes| {
-        start.extend_from_slice(&bytes[..bytes.len().min(64 - start.len().min(64))]);
-        Ok(())
-    })?;
+    let start = printed.start(64)?;
     if start.trim_ascii_start().starts_with(PGP_MESSAGE) {
         let protocol = "application/pgp-encrypted";
         let version = leaf(protocol, "", Encoding::SevenBit, Content::memory("the version", b"Version: 1\n".to_vec()))?;
@@ -71,7 +67,7 @@ fn leaf(media: &str, name: &str, encoding: Encoding, content: Content) -> Result
         charset: None,
         encoding,
         disposition: named.is_some().then_some("attachment"),
-        name: named,
+        name: named.map(String::into_bytes),
         content_id: None,
         parameters: Vec::new(),
         source: Source::finished(content)?,

@@ -2,7 +2,7 @@
 
 use super::attachment::{Named, media_by_content, media_by_name};
 use super::content::{Content, Measure};
-use crate::bytes::charset::ToUtf8;
+use crate::bytes::charset::{ToUtf8, UNKNOWN_8BIT};
 use crate::bytes::flowed;
 use crate::bytes::transfer::{Encoding, Profile};
 use crate::cli::exit::{Failure, OrStatus, Status};
@@ -11,6 +11,9 @@ use anyhow::Context;
 
 /// Longest paragraph that is wrapped, in octets.
 const LONGEST_PARAGRAPH: usize = 1024 * 1024;
+
+/// What of a file is looked at for its magic, in octets.
+const MAGIC: usize = 8 * 1024;
 
 /// What stands behind a part.
 #[derive(Debug)]
@@ -98,22 +101,25 @@ pub fn body(content: Content, media: &str, sealed: Sealed) -> Result<Entity<Sour
     }))
 }
 
+/// A file: what is asked for counts, else its name, else its content.
 pub fn file(named: &Named, disposition: &'static str, sealed: Sealed) -> Result<Entity<Source>, Failure> {
     let content = Content::open(&named.path)?;
     let name = named.file_name()?;
-    let mut media = named.media.clone().or_else(|| media_by_name(&named.path));
-    let needs_look = media.as_deref().is_none_or(|media| media.starts_with("text/") || media.starts_with("message/"));
+    let by_name = named.media.clone().or_else(|| media_by_name(&named.path));
+    let needs_look = by_name.as_deref().is_none_or(|media| media.starts_with("text/") || media.starts_with("message/"));
     let measure = if needs_look { Some(content.measure()?) } else { None };
     let is_text = measure.as_ref().is_some_and(|measure| measure.utf8.is_ok() && !measure.profile.has_nul);
-    // A file whose name says message, but which cannot go as one, goes as bytes; where the type was asked for, that is an error.
-    let unsendable = |m: &Measure| m.profile.message_encoding().is_none();
-    if named.media.is_none()
-        && media.as_deref().is_some_and(|m| m.starts_with("message/"))
-        && measure.as_ref().is_some_and(unsendable)
-    {
-        media = Some("application/octet-stream".to_owned());
-    }
-    let media = media.unwrap_or_else(|| media_by_content(&named.path, is_text).to_owned());
+    // A name that says text or message of what is none is not believed; where the type was asked for, it is.
+    let is_believed = |media: &str| match &measure {
+        _ if named.media.is_some() => true,
+        Some(measure) if media.starts_with("message/") => measure.profile.message_encoding().is_some(),
+        Some(_) if media.starts_with("text/") => is_text || named.charset.is_some(),
+        _ => true,
+    };
+    let media = match by_name.filter(|media| is_believed(media)) {
+        Some(media) => media,
+        None => media_by_content(&named.path, &content.start(MAGIC)?, is_text).to_owned(),
+    };
     let encoding = match &measure {
         Some(measure) if media.starts_with("message/") => measure.profile.message_encoding().ok_or_else(|| {
             let why =
@@ -126,7 +132,11 @@ pub fn file(named: &Named, disposition: &'static str, sealed: Sealed) -> Result<
         }
         _ => Encoding::Base64,
     };
-    let charset = named.charset.clone().or_else(|| (media.starts_with("text/") && is_text).then(|| "utf-8".to_owned()));
+    let charset = match &named.charset {
+        Some(charset) => Some(confirmed(&content, charset)?),
+        // Text without a label would be ASCII (RFC 2045 section 5.2).
+        None => media.starts_with("text/").then(|| if is_text { "utf-8" } else { UNKNOWN_8BIT }.to_owned()),
+    };
     let profile = measure.map(|measure| measure.profile);
     Ok(Entity::Leaf(Leaf {
         media,
@@ -138,4 +148,20 @@ pub fn file(named: &Named, disposition: &'static str, sealed: Sealed) -> Result<
         parameters: Vec::new(),
         source: Source { content, profile, is_body: false },
     }))
+}
+
+/// The label of the character set that was given, if the content is text in it: status 65 with the line where not. A set that is not known
+/// here is taken at its word.
+fn confirmed(content: &Content, label: &str) -> Result<String, Failure> {
+    let Some(mut to) = ToUtf8::new(Some(label)) else { return Ok(label.to_owned()) };
+    let mut text = Vec::new();
+    content.each(|bytes| {
+        text.clear();
+        to.push(bytes, &mut text);
+        Ok(())
+    })?;
+    match to.finish(&mut text) {
+        Some(line) => Err(Failure::text(Status::Data, format!("{}: line {line}: not {label}", content.label))),
+        None => Ok(label.to_owned()),
+    }
 }

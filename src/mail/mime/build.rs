@@ -13,7 +13,8 @@ pub struct Leaf<S> {
     pub encoding: Encoding,
     /// `inline` or `attachment`.
     pub disposition: Option<&'static str>,
-    pub name: Option<String>,
+    /// The file's name: UTF-8, or octets of which nobody knows what characters they are.
+    pub name: Option<Vec<u8>>,
     /// Without angle brackets.
     pub content_id: Option<String>,
     /// Further parameters of the type.
@@ -167,7 +168,7 @@ impl<S> Builder<'_, S> {
             self.text.push_str(&format!("Content-ID: <{content_id}>\n"));
         }
         if let Some(disposition) = leaf.disposition {
-            let name = leaf.name.iter().flat_map(|name| param::write("filename", name)).collect();
+            let name = leaf.name.iter().flat_map(|name| param::write_octets("filename", name)).collect();
             self.parameterized("Content-Disposition", disposition, name);
         }
         self.text.push('\n');
@@ -322,7 +323,7 @@ mod tests {
                 charset: None,
                 encoding,
                 disposition: Some("attachment"),
-                name: Some(name),
+                name: Some(name.into_bytes()),
                 content_id: None,
                 parameters: Vec::new(),
                 source,

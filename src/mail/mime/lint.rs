@@ -12,14 +12,14 @@ const TOLD: u32 = 3;
 /// Something that a message should not have, or should.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Octets from the start of the message; of a part as a whole, where its header begins.
+    /// Octets from the start of the message: of a part as a whole, where its header begins; of what is missing at its end, that.
     pub offset: u64,
     pub section: String,
     pub clause: &'static str,
     pub what: String,
 }
 
-/// Takes a message and gives its findings in the order in which they are sure.
+/// Takes a message and gives its findings in the order of their offsets.
 #[derive(Default)]
 pub struct Lint {
     scanner: Scanner,
@@ -29,17 +29,19 @@ pub struct Lint {
 impl Lint {
     pub fn push(&mut self, bytes: &[u8]) -> Vec<Finding> {
         let Ok(()) = self.scanner.push(bytes, &mut self.look);
-        std::mem::take(&mut self.look.findings)
+        let end = self.look.unsettled_from();
+        self.look.settled(end)
     }
 
     pub fn finish(&mut self) -> Vec<Finding> {
         let Ok(()) = self.scanner.finish(&mut self.look);
-        std::mem::take(&mut self.look.findings)
+        self.look.settled(u64::MAX)
     }
 }
 
 #[derive(Default)]
 struct Look {
+    /// Those that others may yet come before. Each header, and each leaf, has a bounded number.
     findings: Vec<Finding>,
     offset: u64,
     /// Where the header that is being read, or was read last, begins.
@@ -61,6 +63,8 @@ struct Open {
     section: String,
     kind: Kind,
     header_at: u64,
+    /// What was wrong with its header, and told when it began.
+    flags: Vec<Flag>,
     leaf: Option<Leaf>,
 }
 
@@ -94,7 +98,8 @@ impl Visitor for Look {
         let mut header = Header { section: &section, at: header_at, findings: &mut self.findings };
         header.fields(part.header, is_root);
         header.content(part.head, part.header);
-        self.open.push(Open { section, kind: part.kind, header_at, leaf });
+        header.flags(&part.head.flags);
+        self.open.push(Open { section, kind: part.kind, header_at, flags: part.head.flags.clone(), leaf });
         Ok(())
     }
 
@@ -112,19 +117,31 @@ impl Visitor for Look {
 
     fn end(&mut self, flags: &[Flag]) -> Result<(), Self::Error> {
         let Some(mut open) = self.open.pop() else { return Ok(()) };
-        let mut flags = flags.to_vec();
+        let late = flags.iter().filter(|flag| !open.flags.contains(flag));
+        Header { section: &open.section, at: self.offset, findings: &mut self.findings }.flags(late);
         if let Some(leaf) = &mut open.leaf {
-            flags.extend(decoding_flags(leaf.decoder.finish(&mut leaf.decoded)));
-        }
-        for flag in flags {
-            let (clause, what) = explained(flag);
-            self.findings.push(Finding { offset: open.header_at, section: open.section.clone(), clause, what: what.to_owned() });
+            let damage = decoding_flags(leaf.decoder.finish(&mut leaf.decoded));
+            Header { section: &open.section, at: open.header_at, findings: &mut self.findings }.flags(&damage);
         }
         Ok(())
     }
 }
 
 impl Look {
+    /// Nothing that is found from now on stands before this.
+    fn unsettled_from(&self) -> u64 {
+        let leaf = self.open.last().filter(|open| open.leaf.is_some()).map(|open| open.header_at);
+        let line = self.offset - self.lines.column;
+        [leaf, self.header_at].into_iter().flatten().fold(line, u64::min)
+    }
+
+    /// Takes out what stands before `end`, in its order.
+    fn settled(&mut self, end: u64) -> Vec<Finding> {
+        self.findings.sort_by_key(|finding| finding.offset);
+        let settled = self.findings.partition_point(|finding| finding.offset < end);
+        self.findings.drain(..settled).collect()
+    }
+
     fn tell(&mut self, at: u64, clause: &'static str, what: String) {
         let section = self.open.last().map_or_else(|| "-".to_owned(), |open| open.section.clone());
         self.findings.push(Finding { offset: at, section, clause, what });
@@ -261,11 +278,11 @@ impl Header<'_> {
             if let Item::Field(field) = item {
                 let name = String::from_utf8_lossy(field.name).to_ascii_lowercase();
                 let once = ONCE_IN_PART.contains(&name.as_str()) || (is_root && ONCE.contains(&name.as_str()));
-                if once && !seen.insert(name.clone()) {
-                    self.tell(within, if is_root { "RFC 5322 3.6" } else { "RFC 2045 3" }, format!("a second {name}"));
-                }
                 if told < 100 {
                     let before = self.findings.len();
+                    if once && !seen.insert(name.clone()) {
+                        self.tell(within, if is_root { "RFC 5322 3.6" } else { "RFC 2045 3" }, format!("a second {name}"));
+                    }
                     self.field(within, &name, &field, is_root);
                     told += self.findings.len() - before;
                 }
@@ -274,6 +291,13 @@ impl Header<'_> {
         }
         if is_root {
             self.required(header);
+        }
+    }
+
+    fn flags<'f>(&mut self, flags: impl IntoIterator<Item = &'f Flag>) {
+        for flag in flags {
+            let (clause, what) = explained(*flag);
+            self.tell(0, clause, what);
         }
     }
 

@@ -48,12 +48,27 @@ pub fn write(name: &str, value: &str) -> Vec<String> {
         let plain = if is_token(value) { value.to_owned() } else { quoted_string(value) };
         return vec![format!("{name}={plain}")];
     }
-    let mut sections = vec![String::from("utf-8''")];
-    for c in value.chars() {
-        let mut utf8 = [0; 4];
-        let octets = c.encode_utf8(&mut utf8).bytes();
+    extended(name, "utf-8", value.char_indices().map(|(at, c)| &value.as_bytes()[at..at + c.len_utf8()]))
+}
+
+/// The same for octets, where it is not known what characters they are if they are no UTF-8: exactly those octets, and for readers who
+/// cannot make anything of them, what of them is ASCII.
+pub fn write_octets(name: &str, value: &[u8]) -> Vec<String> {
+    if let Ok(text) = std::str::from_utf8(value) {
+        return write(name, text);
+    }
+    let ascii: String = value.iter().map(|&b| if matches!(b, b' '..=b'~') { char::from(b) } else { '_' }).collect();
+    let mut words = if ascii.len() <= SECTION { write(name, &ascii) } else { Vec::new() };
+    words.extend(extended(name, charset::UNKNOWN_8BIT, value.chunks(1)));
+    words
+}
+
+/// `pieces` in the extended form, none of them split.
+fn extended<'a>(name: &str, charset: &str, pieces: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
+    let mut sections = vec![format!("{charset}''")];
+    for piece in pieces {
         let encoded: String =
-            octets.map(|b| if is_attribute_char(b) { char::from(b).into() } else { format!("%{b:02X}") }).collect();
+            piece.iter().map(|&b| if is_attribute_char(b) { char::from(b).into() } else { format!("%{b:02X}") }).collect();
         match sections.last_mut() {
             Some(section) if section.len() + encoded.len() <= SECTION => section.push_str(&encoded),
             _ => sections.push(encoded),
@@ -134,8 +149,7 @@ fn joined(mut sections: Vec<Section>) -> String {
         }
         percent_decode(text, &mut octets);
     }
-    let text = if label.is_empty() { Some(charset::guess(&octets)) } else { charset::decode(&label, &octets) };
-    text.unwrap_or_else(|| String::from_utf8_lossy(&octets)).into_owned()
+    charset::decode_or_guess(&label, &octets).into_owned()
 }
 
 fn percent_decode(text: &[u8], out: &mut Vec<u8>) {
@@ -257,7 +271,10 @@ mod tests {
             ("attachment; filename*=iso-8859-1''K%E4se.txt", "Käse.txt"),
             ("attachment; filename*=''K%C3%A4se.txt", "Käse.txt"),
             ("attachment; filename*=koi8-r''%C4.txt", "д.txt"),
-            ("attachment; filename*=x-unheard''%C4.txt", "\u{fffd}.txt"),
+            ("attachment; filename*=x-unheard''%C4.txt", "Ä.txt"),
+            ("attachment; filename*=unknown-8bit''%C4.txt", "Ä.txt"),
+            ("attachment; filename*=utf-8''%C4.txt", "Ä.txt"),
+            ("attachment; filename*=euc-jp''%8e.txt; filename=x", "\u{17d}.txt"),
             ("attachment; filename*=K%C3%A4se.txt", "Käse.txt"),
             ("attachment; filename*1=b; filename*0=a", "ab"),
             ("attachment; filename*0*=utf-8''K%C3; filename*1*=%A4; filename*2=se%20", "Käse%20"),
@@ -285,6 +302,10 @@ mod tests {
         assert_eq!(write("filename", "a \"b\".txt"), ["filename=\"a \\\"b\\\".txt\""]);
         assert_eq!(write("filename", "Käse.txt"), ["filename*=utf-8''K%C3%A4se.txt"]);
         assert_eq!(write("filename", &"x".repeat(70)).len(), 2);
+        let octets = write_octets("filename", b"K\xe4se.txt");
+        assert_eq!(octets, ["filename=K_se.txt", "filename*=unknown-8bit''K%E4se.txt"]);
+        let long = write_octets("filename", &[0xe4; 70]);
+        assert!(long.len() > 2 && long.iter().all(|word| word.starts_with("filename*") && word.len() <= 76), "{long:?}");
     }
 
     proptest! {

@@ -1,0 +1,97 @@
+//! Attached files: the name and the type that each goes out under.
+
+use super::*;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+/// The header of the last part and its bytes, of a message with this file attached.
+fn attached(name: &[u8], keys: &str, content: &[u8], environment: &[(&str, &str)]) -> (String, Vec<u8>) {
+    let here = files(&[]);
+    std::fs::write(here.path().join(OsStr::from_bytes(name)), content).unwrap();
+    let argument = OsString::from_iter([OsStr::from_bytes(name), OsStr::new(keys)]);
+    let mut command = tool(here.path());
+    command.env_remove("LC_ALL").env_remove("LC_CTYPE").env_remove("LANG").envs(environment.iter().copied());
+    let message = ran(command.arg("-a").arg(argument).write_stdin("text\n")).done();
+    let raw = String::from_utf8(run(here.path(), &["-O", "2", "--raw"], message.clone()).done()).unwrap();
+    let header = raw.split("\n\n").next().unwrap().replace("\n ", " ");
+    (header, part(&message, "2"))
+}
+
+#[test]
+fn a_name_that_is_no_utf_8_goes_out_as_what_it_is() {
+    let name = |environment: &[(&str, &str)]| attached(b"K\xe4se.zip", "", b"x", environment).0;
+    let unknown = "Content-Disposition: attachment; filename=K_se.zip; filename*=unknown-8bit''K%E4se.zip";
+    let known = "Content-Disposition: attachment; filename*=utf-8''K%C3%A4se.zip";
+    assert!(name(&[]).ends_with(unknown), "{}", name(&[]));
+    assert!(name(&[("LANG", "de_DE.UTF-8")]).ends_with(unknown));
+    assert!(name(&[("LANG", "de_DE.ISO-8859-1@euro")]).ends_with(known));
+    assert!(name(&[("LANG", "de_DE.UTF-8"), ("LC_ALL", "de_DE.ISO-8859-15")]).ends_with(known));
+    assert!(attached("Käse.zip".as_bytes(), "", b"x", &[("LANG", "de_DE.ISO-8859-1")]).0.ends_with(known));
+    assert!(attached(b"K\xe4se.zip", ";name=Brot.zip", b"x", &[]).0.ends_with("filename=Brot.zip"));
+}
+
+/// What a reader finds in the header is a name, whatever octets it has, and none are lost: windows-1252 has a character for each.
+#[test]
+fn a_stated_name_that_is_no_utf_8_is_read() {
+    for (stated, name) in [
+        (b"filename=\"K\xe4se.txt\"" as &[u8], "Käse.txt"),
+        (b"filename*=unknown-8bit''K%E4se.txt", "Käse.txt"),
+        (b"filename*=x-unheard''%C4%C5.txt", "ÄÅ.txt"),
+        (b"filename*=utf-8''K%E4se.txt", "Käse.txt"),
+        (b"filename*0*=utf-8''K%; filename*1*=E4se.txt", "K%E4se.txt"),
+        (b"filename=\"=?utf-8?q?K=E4se?=.txt\"", "K\u{fffd}se.txt"),
+    ] {
+        let message = [b"Content-Disposition: attachment; " as &[u8], stated, b"\n\nx"].concat();
+        assert_eq!(listed(&message)[0]["name"], name, "{}", String::from_utf8_lossy(stated));
+    }
+}
+
+#[test]
+fn the_type_is_the_one_asked_for_else_the_name_s_else_the_content_s() {
+    const LATIN: &[u8] = b"K\xe4se\n";
+    const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01";
+    for (name, keys, content, wanted) in [
+        ("a.txt", "", b"text\n" as &[u8], "text/plain; charset=utf-8"),
+        ("a.pdf", ";type=text/x-own", b"text\n", "text/x-own; charset=utf-8"),
+        ("a.patch", "", b"+x\n", "text/x-diff; charset=utf-8"),
+        ("a.jpg", "", b"no picture", "image/jpeg"),
+        ("photo", "", JPEG, "image/jpeg"),
+        ("README", "", b"read me\n", "text/plain; charset=utf-8"),
+        ("core", "", b"\x01\xff", "application/octet-stream"),
+        // A name is not believed that says text of what is none.
+        ("a.txt", "", JPEG, "image/jpeg"),
+        ("a.txt", "", LATIN, "application/octet-stream"),
+        ("a.csv", "", b"a\0b", "application/octet-stream"),
+        ("a.txt", "", b"\xff\xfea\0", "application/octet-stream"),
+        ("a.html", "", b"<p>K\xe4se", "application/octet-stream"),
+        ("a.eml", "", b"Subject: \0", "application/octet-stream"),
+        // Who asks for it gets it, with a label that does not lie.
+        ("a.txt", ";charset=iso-8859-1", LATIN, "text/plain; charset=iso-8859-1"),
+        ("a.txt", ";charset=x-unheard", LATIN, "text/plain; charset=x-unheard"),
+        ("a.bin", ";type=text/plain", LATIN, "text/plain; charset=unknown-8bit"),
+        ("a.bin", ";type=text/plain;charset=koi8-r", LATIN, "text/plain; charset=koi8-r"),
+    ] {
+        let (header, bytes) = attached(name.as_bytes(), keys, content, &[]);
+        let stated = header.lines().next().unwrap().strip_prefix("Content-Type: ").unwrap();
+        assert_eq!((stated, bytes.as_slice()), (wanted, content), "{name}{keys}");
+    }
+}
+
+#[test]
+fn a_character_set_that_a_file_is_not_in_is_told_with_the_line() {
+    let here = files(&[("a.txt", b"one\nK\xe4se\n")]);
+    let ran = run(here.path(), &["-a", "a.txt;charset=utf-8"], TEXT);
+    assert_eq!((ran.status, ran.err.as_str(), ran.out.len()), (65, "mime-pack: a.txt: line 2: not utf-8\n", 0));
+}
+
+#[test]
+fn one_type_for_all_that_have_none_of_their_own() {
+    let here = files(&[("a.txt", b"x\n"), ("b.txt", b"x\n")]);
+    let message = run(here.path(), &["-a", "a.txt", "-a", "b.txt;type=text/csv", "--type", "Text/X-Log"], TEXT).done();
+    assert_eq!(shape(&message)[2..], ["2 text/x-log 7bit", "3 text/csv 7bit"]);
+    for bad in ["", "text", "multipart/mixed", "text/plain\nBcc: x@x.test"] {
+        let ran = run(here.path(), &["-a", "a.txt", "--type", bad], TEXT);
+        assert_eq!((ran.status, ran.out.len()), (64, 0), "{bad:?}: {}", ran.err);
+    }
+    assert_eq!(run(here.path(), &["--type", "text/plain"], TEXT).status, 64);
+}
