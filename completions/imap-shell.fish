@@ -35,7 +35,7 @@ complete -c imap-shell -l tls-min -d 'Oldest version of TLS to speak' -r -f -a "
 complete -c imap-shell -l trace -d 'Write the session to this file as -v shows it; with -v -v also when each line was seen' -r -F
 complete -c imap-shell -l trace-json -d 'Write the dialogue to this file, one JSON object a line' -r -F
 complete -c imap-shell -s k -l keep-going -d 'Go on behind a command that failed'
-complete -c imap-shell -s r -l read-only -d 'Open mailboxes to be read only, whatever the command says'
+complete -c imap-shell -s r -l read-only -d 'Open mailboxes to be read only, whatever the command says, and refuse commands that change something'
 complete -c imap-shell -l seen -d 'Reading a message sets \\Seen'
 complete -c imap-shell -l crlf -d 'Messages with CRLF for line ends, as they came'
 complete -c imap-shell -l no-initial-response -d 'Send the first message of AUTHENTICATE in a line of its own, though the server offers SASL-IR'

@@ -219,6 +219,7 @@
 //!   browse/words.rs        a typed line parted into words
 //!   browse/set.rs          sets of messages as people write them
 //!   browse/flags.rs        flags by the names that people give them
+//!   browse/asked.rs        messages that were asked for, and those that did not come
 //!   browse/line.rs         a command's line as parts that cannot inject
 //!   browse/day.rs          days, lengths of time and sizes as people write them
 //!   browse/order.rs        keys to sort by, algorithms of threads

@@ -12,6 +12,9 @@ fn check(transcript: &Transcript) {
     let rows: Vec<String> = out.lines().map(|line| line.replace('\t', " ")).collect();
     assert!(transcript.same_outcomes(&rows), "wanted {:#?}\n{place}", transcript.outcomes);
     assert_eq!(Some(status), transcript.exit, "{place}");
+    for told in &transcript.told {
+        assert!(err.lines().any(|line| line.contains(told.as_str())), "{told:?} is not told: {place}");
+    }
     assert!((status == 0) == err.is_empty(), "a failure is shown, a success is silent: {place}");
     assert!(!err.contains(PASSWORD), "a password is shown: {place}");
 }
@@ -19,4 +22,35 @@ fn check(transcript: &Transcript) {
 #[test]
 fn every_transcript_passes_against_the_binary() {
     transcript::check_all("imap_shell", check);
+}
+
+/// What a server hides in an envelope is bounded on stdout, and told with its size.
+#[test]
+fn a_long_literal_where_none_belongs_is_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cut.txt");
+    let octets = "A".repeat(70_000);
+    let text = format!(
+        "$ imap-shell $SERVER/INBOX --user bob --tls never --allow-plaintext-auth --password-file $PASSWORD --tags a --login login -c 'fetch 5'\n\
+         S: * OK [CAPABILITY IMAP4rev1] ready\n\
+         C: a1 LOGIN bob s3cret\n\
+         S: a1 OK [CAPABILITY IMAP4rev1] in\n\
+         C: a2 SELECT INBOX\n\
+         S: a2 OK x\n\
+         C: a3 UID FETCH 5 (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE)\n\
+         S: * 1 FETCH (UID 5 FLAGS (\\Seen) ENVELOPE (NIL {{70000}}\n\
+         S: {octets} NIL NIL NIL NIL NIL NIL NIL NIL))\n\
+         S: a3 OK x\n\
+         C: a4 LOGOUT\n\
+         S: * BYE\n\
+         S: a4 OK\n\
+         close\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    let (ran, place) = play("imap-shell", &transcript::read(&path));
+    assert_eq!(ran.status, 76, "{place}");
+    let rows: Vec<&str> = ran.out.lines().collect();
+    assert!(rows[0].ends_with(&"A".repeat(1024)) && rows[0].len() < 1200, "{place}");
+    assert!(rows[1].starts_with("5\t\\Seen\t"), "the rest of the row is shown: {place}");
+    assert!(ran.out.len() < 4096 && ran.err.contains("a literal of 70000 octets"), "{place}");
 }

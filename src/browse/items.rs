@@ -1,5 +1,7 @@
 //! What `fetch` asks for: items of FETCH as they are typed, in the form that sets no `\Seen` unless that is wanted.
 
+use super::set::Set;
+
 /// Longest list of items, in octets.
 const MAX_ITEMS: usize = 8192;
 
@@ -34,6 +36,11 @@ pub fn on_the_wire(typed: &str, seen: bool) -> Result<String, ItemError> {
         }
     }
     Ok(format!("({})", all.join(" ")))
+}
+
+/// The line that brings messages home. FLAGS and INTERNALDATE stand before the body, so that they are known when it comes.
+pub fn for_export(set: &Set) -> String {
+    format!("UID FETCH {set} (UID FLAGS INTERNALDATE BODY.PEEK[])")
 }
 
 /// At blanks outside of brackets and parentheses.

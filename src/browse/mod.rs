@@ -1,5 +1,6 @@
 //! Floor 4: an IMAP account looked at and changed; the connection is passed in.
 
+pub mod asked;
 pub mod commands;
 pub mod complete;
 pub mod criteria;

@@ -2,6 +2,7 @@
 
 pub mod kinds;
 
+use super::asked::Asked;
 use super::criteria::{self, Terms, wants_charset};
 use super::day;
 use super::flags::{Flag, is_atom};
@@ -10,7 +11,7 @@ use super::line::{self, Line, LineError, Part};
 use super::order;
 use super::set::Set;
 use super::words::{Parens, Word, verb, words};
-use kinds::{Context, From, Plan, PlanError, Store, Take, View};
+use kinds::{Context, From, Plan, PlanError, Proof, Store, Take, View};
 use std::path::PathBuf;
 
 /// What a typed line is to do.
@@ -20,7 +21,7 @@ pub fn plan(typed: &str, context: &Context<'_>) -> Result<Plan, PlanError> {
         return Ok(Plan::Rest);
     }
     if let Some(raw) = typed.strip_prefix('.') {
-        return send_raw(raw);
+        return send_raw(raw, context);
     }
     let (name, rest) = verb(typed);
     let name = name.to_ascii_lowercase();
@@ -30,7 +31,7 @@ pub fn plan(typed: &str, context: &Context<'_>) -> Result<Plan, PlanError> {
     };
     let planner = Planner { context, usage: command.usage };
     match name.as_str() {
-        "raw" => return send_raw(rest),
+        "raw" => return send_raw(rest, context),
         "explain" => return plan(rest, context).map(|plan| Plan::Explain(Box::new(plan))),
         "search" => return planner.search(rest),
         "fetch" => return planner.fetch(rest),
@@ -40,12 +41,39 @@ pub fn plan(typed: &str, context: &Context<'_>) -> Result<Plan, PlanError> {
     planner.by_words(&name, &words(rest, Parens::Inside)?)
 }
 
-fn send_raw(text: &str) -> Result<Plan, PlanError> {
+/// Commands whose raw lines change something, or open a mailbox to be changed.
+const CHANGING: [&str; 18] = [
+    "APPEND",
+    "CLOSE",
+    "COPY",
+    "CREATE",
+    "DELETE",
+    "DELETEACL",
+    "EXPUNGE",
+    "MOVE",
+    "RENAME",
+    "REPLACE",
+    "SELECT",
+    "SETACL",
+    "SETMETADATA",
+    "SETQUOTA",
+    "STORE",
+    "SUBSCRIBE",
+    "UNSUBSCRIBE",
+    "RESETKEY",
+];
+
+fn send_raw(text: &str, context: &Context<'_>) -> Result<Plan, PlanError> {
     if text.contains(['\r', '\n', '\0']) {
         return Err(PlanError::LineEnd);
     }
     if text.trim().is_empty() {
         return Err(PlanError::Usage("raw LINE"));
+    }
+    let (first, rest) = verb(text.trim());
+    let name = if first.eq_ignore_ascii_case("UID") { verb(rest).0 } else { first }.to_ascii_uppercase();
+    if context.read_only && CHANGING.contains(&name.as_str()) {
+        return Err(PlanError::ReadOnly(name));
     }
     let line = line::typed(text.trim());
     if let Some(Part::Text(last)) = line.parts().last()
@@ -54,7 +82,7 @@ fn send_raw(text: &str) -> Result<Plan, PlanError> {
     {
         return Err(PlanError::Literal(last[at..].to_owned()));
     }
-    Ok(Plan::Send { lines: vec![line], view: View::Raw })
+    Ok(Plan::Send { lines: vec![line], view: View::Raw, asked: None })
 }
 
 struct Planner<'a> {
@@ -68,7 +96,12 @@ impl Planner<'_> {
     }
 
     fn send<T: Into<Vec<Line>>>(lines: T, view: View) -> Plan {
-        Plan::Send { lines: lines.into(), view }
+        Plan::Send { lines: lines.into(), view, asked: None }
+    }
+
+    /// What names messages.
+    fn about_messages<T: Into<Vec<Line>>>(asked: Asked, proof: Proof, lines: T, view: View) -> Plan {
+        Plan::Send { lines: lines.into(), view, asked: Some((asked, proof)) }
     }
 
     fn usage<T>(&self) -> Result<T, PlanError> {
@@ -84,11 +117,11 @@ impl Planner<'_> {
     }
 
     /// A set of UIDs in the selected mailbox; `$` is what was found there.
-    fn set(&self, word: &Word) -> Result<Set, PlanError> {
+    fn set(&self, word: &Word) -> Result<Asked, PlanError> {
         self.selected()?;
         match word.text.parse()? {
-            Set::Saved => self.context.found.cloned().ok_or(PlanError::NothingFound),
-            set => Ok(set),
+            Set::Saved => self.context.found.cloned().map(Asked::found).ok_or(PlanError::NothingFound),
+            set => Ok(Asked::typed(set)),
         }
     }
 
@@ -140,12 +173,28 @@ impl Planner<'_> {
         if set.is_empty() {
             return self.usage();
         }
-        let set = self.set(&Word::plain(set))?;
+        let asked = self.set(&Word::plain(set))?;
         let items = items::on_the_wire(typed, self.context.seen)?;
-        Ok(Self::send([self.line("UID FETCH").word(&set.to_string()).word(&items)], View::Messages))
+        let line = self.line("UID FETCH").word(&asked.set.to_string()).word(&items);
+        Ok(Self::about_messages(asked, Proof::Rows, [line], View::Messages))
+    }
+
+    /// What would be changed is refused here, since a server may do nothing and say OK.
+    fn refuse_changes(&self, name: &str, words: &[Word]) -> Result<(), PlanError> {
+        let here = matches!(name, "flag" | "unflag" | "rm" | "undelete" | "expunge" | "move");
+        let elsewhere = match name {
+            "append" | "copy" | "mkdir" | "rmdir" | "rename" | "subscribe" | "unsubscribe" => true,
+            "acl" | "meta" => words.len() > 2,
+            _ => false,
+        };
+        if self.context.read_only && (here || elsewhere) {
+            return Err(PlanError::ReadOnly(name.to_owned()));
+        }
+        if self.context.examined && here { Err(PlanError::Examined(name.to_owned())) } else { Ok(()) }
     }
 
     fn by_words(&self, name: &str, words: &[Word]) -> Result<Plan, PlanError> {
+        self.refuse_changes(name, words)?;
         match name {
             "ls" | "tree" => self.list(name, words),
             "select" | "examine" => self.select(name, words),
@@ -241,7 +290,7 @@ impl Planner<'_> {
 
     fn store(&self, name: &str, words: &[Word]) -> Result<Plan, PlanError> {
         let [set, flags @ ..] = words else { return self.usage() };
-        let set = self.set(set)?;
+        let asked = self.set(set)?;
         let flags = match (name, flags) {
             ("rm" | "undelete", []) => "\\Deleted".to_owned(),
             ("flag" | "unflag", [_, ..]) => {
@@ -251,23 +300,27 @@ impl Planner<'_> {
             _ => return self.usage(),
         };
         let how = if matches!(name, "flag" | "rm") { "+FLAGS" } else { "-FLAGS" };
-        Ok(Self::send([self.line("UID STORE").word(&set.to_string()).word(how).word(&format!("({flags})"))], View::Messages))
+        let line = self.line("UID STORE").word(&asked.set.to_string()).word(how).word(&format!("({flags})"));
+        // A server may leave out those whose flags stay what they were.
+        Ok(Self::about_messages(asked, Proof::Search, [line], View::Messages))
     }
 
     fn transfer(&self, name: &str, words: &[Word]) -> Result<Plan, PlanError> {
         let [set, mailbox] = words else { return self.usage() };
-        let set = self.set(set)?.to_string();
+        let asked = self.set(set)?;
+        let set = asked.set.to_string();
         let to = |command: &str| self.line(command).word(&set).mailbox(&mailbox.text);
         if name == "copy" {
-            return Ok(Self::send([to("UID COPY")?], View::Nothing));
+            return Ok(Self::about_messages(asked, Proof::Search, [to("UID COPY")?], View::Nothing));
         }
         if self.context.capabilities.offers("MOVE") {
-            return Ok(Self::send([to("UID MOVE")?], View::Nothing));
+            return Ok(Self::about_messages(asked, Proof::Moved, [to("UID MOVE")?], View::Nothing));
         }
         // RFC 6851 section 3.3 says what MOVE stands for. Without UIDPLUS an EXPUNGE would remove what others marked.
         self.offered("UIDPLUS").map_err(|_| PlanError::NotOffered("MOVE, nor UIDPLUS in place of it: say copy, then rm"))?;
         let mark = self.line("UID STORE").word(&set).word("+FLAGS.SILENT (\\Deleted)");
-        Ok(Self::send([to("UID COPY")?, mark, self.line("UID EXPUNGE").word(&set)], View::Nothing))
+        let steps = [to("UID COPY")?, mark, self.line("UID EXPUNGE").word(&set)];
+        Ok(Self::about_messages(asked, Proof::Moved, steps, View::Nothing))
     }
 
     fn expunge(&self, words: &[Word]) -> Result<Plan, PlanError> {
@@ -276,7 +329,7 @@ impl Planner<'_> {
             [] => Ok(Self::send([self.line("EXPUNGE")], View::Nothing)),
             [set] => {
                 self.offered("UIDPLUS")?;
-                Ok(Self::send([self.line("UID EXPUNGE").word(&self.set(set)?.to_string())], View::Nothing))
+                Ok(Self::send([self.line("UID EXPUNGE").word(&self.set(set)?.set.to_string())], View::Nothing))
             }
             _ => self.usage(),
         }
@@ -319,7 +372,7 @@ impl Planner<'_> {
             Some((number, part)) if take != Take::Header => (number, Some(part)),
             _ => (which.text.as_str(), None),
         };
-        let uid = self.set(&Word::plain(number))?.single().ok_or(PlanError::One)?;
+        let uid = self.set(&Word::plain(number))?.set.single().ok_or(PlanError::One)?;
         // `section-part = nz-number *("." nz-number)` (RFC 9051 section 9)
         let is_part = |part: &str| part.split('.').all(|n| n.parse::<u32>().is_ok_and(|n| n > 0) && !n.starts_with('+'));
         match part {
@@ -335,7 +388,7 @@ impl Planner<'_> {
             () if store.is("mbox") => Store::Mbox,
             () => return self.usage(),
         };
-        Ok(Plan::Export { set: self.set(set)?, store, path: PathBuf::from(&path.text) })
+        Ok(Plan::Export { asked: self.set(set)?, store, path: PathBuf::from(&path.text) })
     }
 
     fn append(&self, words: &[Word]) -> Result<Plan, PlanError> {

@@ -14,6 +14,7 @@
 //! connect                                                      a client connects again
 //! > text of the stored message or of stdout
 //! outcome: refused c@z 550 5.1.1 no such user                  a row of stdout, blanks for its tabs; `…` as above
+//! told: 5: no such message                                     what stands in a line of stderr
 //! exit: 1
 //! ```
 
@@ -52,6 +53,8 @@ pub struct Transcript {
     /// The lines of the stored message or of stdout, each with LF; none where nothing may be stored.
     pub stored: Vec<u8>,
     pub outcomes: Vec<String>,
+    /// For the tools whose tests look at it.
+    pub told: Vec<String>,
     pub exit: Option<i32>,
 }
 
@@ -82,6 +85,7 @@ pub fn read(path: &Path) -> Transcript {
         dialogue: Vec::new(),
         stored: Vec::new(),
         outcomes: Vec::new(),
+        told: Vec::new(),
         exit: None,
     };
     for (number, line) in text.lines().enumerate() {
@@ -124,6 +128,7 @@ fn take(transcript: &mut Transcript, line: &str) -> Option<()> {
         "S:" => transcript.dialogue.push(Line::Server(rest.to_owned())),
         "> " => transcript.stored.extend_from_slice(format!("{rest}\n").as_bytes()),
         "ou" => transcript.outcomes.push(line.strip_prefix("outcome: ")?.to_owned()),
+        "to" => transcript.told.push(line.strip_prefix("told: ")?.to_owned()),
         "ex" => transcript.exit = Some(line.strip_prefix("exit: ")?.parse().ok()?),
         _ => return None,
     }

@@ -1,5 +1,6 @@
 //! What a plan is made with, and made of.
 
+use crate::browse::asked::Asked;
 use crate::browse::criteria::CriteriaError;
 use crate::browse::day::DayError;
 use crate::browse::flags::FlagError;
@@ -26,6 +27,8 @@ pub struct Context<'a> {
     pub seen: bool,
     /// Mailboxes are opened to be read only, whatever is typed.
     pub read_only: bool,
+    /// The selected mailbox is open to be read only.
+    pub examined: bool,
 }
 
 /// How the answers are shown.
@@ -41,6 +44,8 @@ pub enum View {
     Counts,
     /// UIDs, which `$` stands for afterwards.
     Found,
+    /// The same for ourselves: nothing is shown.
+    Present,
     Threads,
     Messages,
     Rights,
@@ -62,6 +67,17 @@ pub enum Take {
     Text,
     /// Into a file, or a directory under the name that the part has.
     File(PathBuf),
+}
+
+/// How the server lets it be known which of the messages that were asked for there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// Each has its row.
+    Rows,
+    /// Those that have no row, or are not named in COPYUID, are searched for.
+    Search,
+    /// They are gone when it is done: COPYUID names them, or nothing was removed.
+    Moved,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +102,8 @@ pub enum Plan {
     Send {
         lines: Vec<Line>,
         view: View,
+        /// The messages that they name.
+        asked: Option<(Asked, Proof)>,
     },
     Read {
         uid: u32,
@@ -93,7 +111,7 @@ pub enum Plan {
         take: Take,
     },
     Export {
-        set: Set,
+        asked: Asked,
         store: Store,
         path: PathBuf,
     },
@@ -129,6 +147,10 @@ pub enum PlanError {
     NothingFound,
     #[error("the server does not offer {0}")]
     NotOffered(&'static str),
+    #[error("{0} would change something, and --read-only is given")]
+    ReadOnly(String),
+    #[error("{0} would change the mailbox, which is open to be read only: say select MAILBOX first")]
+    Examined(String),
     #[error("one message at a time: its UID, as 5")]
     One,
     #[error("{0:?}: no part; those are like 1 or 2.1")]

@@ -19,6 +19,7 @@ fn planned(typed: &str, offered: &str, selected: Option<&str>) -> Result<Plan, P
         found: found.as_ref(),
         seen: false,
         read_only: false,
+        examined: false,
     };
     plan(typed, &context)
 }

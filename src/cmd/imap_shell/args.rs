@@ -22,11 +22,11 @@ pub struct Args {
     /// Go on behind a command that failed
     #[arg(short, long)]
     pub keep_going: bool,
-    /// Open mailboxes to be read only, whatever the command says
+    /// Open mailboxes to be read only, whatever the command says, and refuse commands that change something
     #[arg(short, long)]
     pub read_only: bool,
     /// Reading a message sets \Seen
-    #[arg(long)]
+    #[arg(long, conflicts_with = "read_only")]
     pub seen: bool,
     /// Messages with CRLF for line ends, as they came
     #[arg(long)]

@@ -3,9 +3,10 @@
 use super::hearing::{Facets, Hearing};
 use super::output::Facts;
 use super::shell::{Shell, Stop};
-use super::{append, export, help, reading, tree};
+use super::{append, export, help, reading, rows, tree};
+use crate::browse::asked::{Asked, Numbers};
 use crate::browse::line::Line;
-use crate::browse::plan::kinds::{Context, Plan, PlanError, View};
+use crate::browse::plan::kinds::{Context, Plan, PlanError, Proof, View};
 use crate::browse::plan::plan;
 use crate::browse::session::Lead;
 use crate::browse::set::Set;
@@ -13,7 +14,8 @@ use crate::cli::exit::Status;
 use crate::cli::explain::imap::capability;
 use crate::cli::stdio::say;
 use crate::protocol::imap::code::StatusKind;
-use crate::protocol::imap::words::{ClientTell, Place};
+use crate::protocol::imap::mailbox::Listed;
+use crate::protocol::imap::words::{ClientTell, Done, Place};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -43,6 +45,7 @@ impl Shell<'_> {
             found: self.found.as_ref(),
             seen: self.args.seen,
             read_only: self.args.read_only,
+            examined: matches!(lead.place, Place::Selected { read_only: true, .. }),
         };
         plan(typed, &context)
     }
@@ -55,9 +58,9 @@ impl Shell<'_> {
             Plan::Explain(plan) => self.explain(&plan),
             Plan::Capabilities => self.capabilities(lead),
             Plan::Select { line, name, uid_validity } => self.select(lead, line, name, uid_validity),
-            Plan::Send { lines, view } => self.send_all(lead, lines, &view),
+            Plan::Send { lines, view, asked } => self.send_all(lead, lines, &view, asked.as_ref()),
             Plan::Read { uid, part, take } => reading::read(self, lead, uid, part.as_deref(), &take),
-            Plan::Export { set, store, path } => export::export(self, lead, &set, store, &path),
+            Plan::Export { asked, store, path } => export::export(self, lead, &asked, store, &path),
             Plan::Watch { seconds } => self.watch(lead, seconds.map(Duration::from_secs)),
             Plan::Append { from, mailbox } => append::append(self, lead, &from, &mailbox),
         }
@@ -136,38 +139,125 @@ impl Shell<'_> {
         Ok(status)
     }
 
-    fn send_all(&mut self, lead: &mut Lead, lines: Vec<Line>, view: &View) -> Result<Status, Stop> {
-        let mut worst = Status::Done;
-        let mut found = Vec::new();
-        let mut mailboxes = Vec::new();
+    fn send_all(
+        &mut self,
+        lead: &mut Lead,
+        lines: Vec<Line>,
+        view: &View,
+        asked: Option<&(Asked, Proof)>,
+    ) -> Result<Status, Stop> {
+        let mut statuses = Vec::new();
+        let mut heard = Answers::default();
         for line in lines {
-            let take = &mut |hearing: &mut Hearing<'_>| {
-                found.append(&mut hearing.found);
-                mailboxes.append(&mut hearing.mailboxes);
+            let Some((done, status)) = self.send(lead, line, view, &mut |hearing| heard.take(hearing))? else {
+                return Ok(Status::NoInput);
             };
-            let Some((done, status)) = self.send(lead, line, view, take)? else { return Ok(Status::NoInput) };
-            worst = if worst == Status::Done { status } else { worst };
+            statuses.push(status);
+            if *view == View::Raw {
+                self.follow(lead, &done, heard.facets.uid_validity);
+            }
             // One of several mailboxes may be missing; steps of a move must not go on.
             if done.status.kind != StatusKind::Ok && *view != View::Counts {
-                return Ok(worst);
+                return Ok(status);
             }
         }
+        let worst = together(&statuses);
         if *view == View::Found && worst != Status::Refused {
-            self.found = Set::of(&found);
+            self.found = Set::of(&heard.found);
         }
         if *view == View::Tree {
-            tree::show(&mut self.out, &mailboxes, lead.encoding)?;
+            tree::show(&mut self.out, &heard.mailboxes, lead.encoding)?;
         }
         if !matches!(lead.place, Place::Selected { .. }) {
             (self.mailbox, self.found, self.uid_validity) = (None, None, None);
         }
-        Ok(worst)
+        match asked {
+            Some((asked, proof)) if worst == Status::Done => self.account(lead, asked, *proof, heard),
+            _ => Ok(worst),
+        }
+    }
+
+    /// Tells which of the messages that were asked for there are not. [`Status::NoInput`]: none of them.
+    fn account(&mut self, lead: &mut Lead, asked: &Asked, proof: Proof, heard: Answers) -> Result<Status, Stop> {
+        let mut came = heard.came;
+        let Some(missing) = asked.missing(&came) else { return Ok(Status::Done) };
+        match proof {
+            Proof::Rows => {}
+            // Without COPYUID nobody knows which they were.
+            Proof::Moved if came.is_empty() && heard.removed => return Ok(Status::Done),
+            Proof::Moved => {}
+            Proof::Search => {
+                let line = Line::new("UID SEARCH UID", lead.encoding).word(&missing.to_string());
+                let mut take = |hearing: &mut Hearing<'_>| {
+                    hearing.found.iter().for_each(|uid| came.insert_all(*uid, *uid));
+                };
+                match self.send(lead, line, &View::Present, &mut take)? {
+                    Some((_, Status::Done)) => {}
+                    other => return Ok(other.map_or(Status::NoInput, |(_, status)| status)),
+                }
+            }
+        }
+        Ok(missed(asked, &came))
+    }
+
+    /// A raw line may have opened another mailbox.
+    fn follow(&mut self, lead: &Lead, done: &Done, uid_validity: Option<u32>) {
+        if let Place::Selected { mailbox, .. } = &lead.place
+            && matches!(done.name.as_str(), "SELECT" | "EXAMINE")
+            && done.status.kind == StatusKind::Ok
+        {
+            (self.mailbox, self.found, self.uid_validity) = (Some(rows::name(mailbox, lead.encoding)), None, uid_validity);
+        }
+    }
+}
+
+/// What was heard of several lines.
+#[derive(Default)]
+struct Answers {
+    found: Vec<u32>,
+    mailboxes: Vec<Listed>,
+    came: Numbers,
+    removed: bool,
+    facets: Facets,
+}
+
+impl Answers {
+    fn take(&mut self, hearing: &mut Hearing<'_>) {
+        self.found.append(&mut hearing.found);
+        self.mailboxes.append(&mut hearing.mailboxes);
+        if !hearing.came.is_empty() {
+            self.came = std::mem::take(&mut hearing.came);
+        }
+        self.removed |= hearing.removed;
+        self.facets = hearing.facets;
+    }
+}
+
+/// Tells of those that did not come.
+pub fn missed(asked: &Asked, came: &Numbers) -> Status {
+    match asked.missing(came) {
+        None => Status::Done,
+        Some(missing) => {
+            say(&format!("imap-shell: {missing}: no such message"));
+            if came.is_empty() { Status::NoInput } else { Status::Partly }
+        }
+    }
+}
+
+/// Of several lines for one command: [`Status::Partly`] where some were done, or failed otherwise.
+fn together(statuses: &[Status]) -> Status {
+    match statuses {
+        [first, rest @ ..] if rest.iter().all(|status| status == first) => *first,
+        [] => Status::Done,
+        _ if statuses.contains(&Status::Protocol) => Status::Protocol,
+        _ => Status::Partly,
     }
 }
 
 fn status_of(error: &PlanError) -> Status {
     match error {
         PlanError::NotOffered(_) => Status::Refused,
+        PlanError::ReadOnly(_) | PlanError::Examined(_) => Status::Permission,
         _ => Status::Usage,
     }
 }

@@ -2,10 +2,11 @@
 
 use super::output::Facts as Row;
 use super::shell::{Shell, Stop, verdict};
+use crate::browse::asked::Asked;
+use crate::browse::items;
 use crate::browse::line::Line;
 use crate::browse::plan::kinds::Store;
 use crate::browse::session::{self, Heard, Lead};
-use crate::browse::set::Set;
 
 use crate::cli::exit::{Failure, Status};
 use crate::cli::progress::Progress;
@@ -26,12 +27,12 @@ use std::path::Path;
 const TAG: &str = "imap";
 
 /// Fetches the messages of `set` into `path`. Those that were stored have their rows, whatever comes of the rest.
-pub fn export(shell: &mut Shell<'_>, lead: &mut Lead, set: &Set, store: Store, path: &Path) -> Result<Status, Stop> {
+pub fn export(shell: &mut Shell<'_>, lead: &mut Lead, asked: &Asked, store: Store, path: &Path) -> Result<Status, Stop> {
     let mut target = match open(shell.hostname, store, path) {
         Ok(target) => target,
         Err(halt) => return Ok(halted(&halt)),
     };
-    let line = Line::new("UID FETCH", lead.encoding).word(&set.to_string()).word("(UID BODY.PEEK[])");
+    let line = Line::new(&items::for_export(&asked.set), lead.encoding);
     let (command, contents) = match session::command(line, &mut |_| Err(std::io::Error::other("no file"))) {
         Ok(made) => made,
         Err(error) => return Ok(halted(&Halt::new(Why::Io, error))),

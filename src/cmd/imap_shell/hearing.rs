@@ -2,12 +2,14 @@
 
 use super::output::{Facts, Out};
 use super::rows;
+use crate::browse::asked::Numbers;
 use crate::browse::line::Encoding;
 use crate::browse::plan::kinds::View;
 use crate::browse::session::{Heard, Lead};
+use crate::bytes::escape::visible;
 use crate::cli::stdio::{StdoutError, say};
 use crate::protocol::imap::code::{Code, Word};
-use crate::protocol::imap::fetch::Attribute;
+use crate::protocol::imap::fetch::{Attribute, Fetch, Item};
 use crate::protocol::imap::framing::Opened;
 use crate::protocol::imap::mailbox::Listed;
 use crate::protocol::imap::response::{Raw, Response};
@@ -20,6 +22,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const MOST: usize = 1_000_000;
 /// Most octets of mailboxes that are held for a tree, or for completion.
 const MOST_HELD: usize = 16 << 20;
+/// Octets that are shown of a literal that is no content, and of what stands before it.
+const MOST_CUT: usize = 1024;
 
 /// What a mailbox says of itself when it is selected.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,6 +32,14 @@ pub struct Facets {
     pub uid_validity: Option<u32>,
     pub uid_next: Option<u32>,
     pub mod_seq: Option<u64>,
+}
+
+/// A long literal where there should be none: of what a server puts into an envelope only so much is kept.
+struct Cut {
+    /// The response up to it.
+    before: Vec<u8>,
+    kept: Vec<u8>,
+    len: u64,
 }
 
 /// Hears one command.
@@ -42,9 +54,15 @@ pub struct Hearing<'a> {
     /// Octets of their rows.
     held: usize,
     pub facets: Facets,
+    /// UIDs that the answer has rows for, or that it names as copied.
+    pub came: Numbers,
+    /// Messages were removed.
+    pub removed: bool,
     /// Something could not be read, and was shown as it came.
     pub damaged: bool,
     pub failed: Option<StdoutError>,
+    /// A literal that is no content of a message.
+    cut: Option<Cut>,
     /// Nothing more is to be shown.
     pub interrupted: Option<Arc<AtomicBool>>,
     /// Rows that were printed.
@@ -62,8 +80,11 @@ impl<'a> Hearing<'a> {
             mailboxes: Vec::new(),
             held: 0,
             facets: Facets::default(),
+            came: Numbers::default(),
+            removed: false,
             damaged: false,
             failed: None,
+            cut: None,
             interrupted: None,
             rows: 0,
         }
@@ -101,10 +122,11 @@ impl<'a> Hearing<'a> {
             say(&format!("imap-shell: a response that cannot be read: {why}"));
             return self.out.raw(&received.raw.bytes);
         }
+        self.note(&received.response);
         if *self.view == View::Raw {
             return self.raw(&received.raw);
         }
-        self.note(&received.response);
+        self.doubt_name(&received.response, encoding);
         match (&received.response, self.view) {
             (Response::List(listed) | Response::Lsub(listed), View::Mailboxes) => self.row(&rows::listed(listed, encoding)),
             (Response::List(listed) | Response::Lsub(listed), View::Tree) => {
@@ -112,8 +134,10 @@ impl<'a> Hearing<'a> {
                 Ok(())
             }
             (Response::MailboxStatus(mailbox, items), View::Counts) => self.row(&rows::counts(mailbox, items, encoding)),
-            (Response::Search(found) | Response::Sort(found), View::Found) => self.numbers(found.numbers.iter().copied()),
-            (Response::Esearch(found), View::Found) => match &found.all {
+            (Response::Search(found) | Response::Sort(found), View::Found | View::Present) => {
+                self.numbers(found.numbers.iter().copied())
+            }
+            (Response::Esearch(found), View::Found | View::Present) => match &found.all {
                 // A range may name four thousand million: the server has not shown that it has as many.
                 Some(all) => {
                     let most = MOST.saturating_sub(self.found.len());
@@ -125,10 +149,8 @@ impl<'a> Hearing<'a> {
                 }
                 None => Ok(()),
             },
-            (Response::Thread(threads), View::Threads) => self.all(&rows::threads(threads)),
-            (Response::Fetch(fetch), View::Messages) if fetch.uid().is_some() || !is_update(&fetch.attributes) => {
-                self.row(&rows::message(fetch, self.mailbox))
-            }
+            (Response::Thread(threads), View::Threads) => self.all(&rows::threads(threads, self.mailbox)),
+            (Response::Fetch(fetch), View::Messages) => self.message(fetch),
             (response, View::Changes) => self.change(response),
             (Response::Quota(quota), View::Quotas) => self.all(&rows::quotas(quota)),
             (Response::Acl(acl), View::Rights) => self.all(&rows::rights(acl, encoding)),
@@ -148,6 +170,35 @@ impl<'a> Hearing<'a> {
                 None => Ok(()),
             },
             _ => Ok(()),
+        }
+    }
+
+    /// RFC 9051 section 7.5.2: in answer to a command with UID each has its own. Others' changes of flags come without.
+    fn message(&mut self, fetch: &Fetch) -> Result<(), StdoutError> {
+        match fetch.uid() {
+            Some(uid) => {
+                self.came.insert(uid);
+            }
+            None if is_update(&fetch.attributes) => {}
+            None => {
+                self.damaged = true;
+                say(&format!("imap-shell: the server gives no UID for message number {}", fetch.sequence));
+            }
+        }
+        self.row(&rows::message(fetch, self.mailbox))
+    }
+
+    /// A name that is no modified UTF-7 is shown as it came, and cannot be used.
+    fn doubt_name(&mut self, response: &Response, encoding: Encoding) {
+        let (Response::List(Listed { mailbox, .. })
+        | Response::Lsub(Listed { mailbox, .. })
+        | Response::MailboxStatus(mailbox, _)) = response
+        else {
+            return;
+        };
+        if rows::readable(mailbox, encoding).is_none() {
+            self.damaged = true;
+            say(&format!("imap-shell: a mailbox's name that cannot be read: {}", visible(mailbox.bytes())));
         }
     }
 
@@ -185,7 +236,13 @@ impl<'a> Hearing<'a> {
         let row = Facts::default();
         match code {
             Code::CopyUid { validity, from, to } => {
-                let row = row.only_json("uidvalidity", *validity).fact("uids", from.to_string()).fact("new_uids", to.to_string());
+                let bounds = from.0.iter().filter_map(|range| range.bounds());
+                bounds.for_each(|(low, high)| self.came.insert_all(low, high));
+                let row = row
+                    .only_json("mailbox", self.mailbox)
+                    .only_json("uidvalidity", *validity)
+                    .fact("uids", from.to_string())
+                    .fact("new_uids", to.to_string());
                 self.row(&row)
             }
             Code::AppendUid { validity, uids } => {
@@ -202,7 +259,9 @@ impl<'a> Hearing<'a> {
             if self.found.len() < MOST {
                 self.found.push(number);
             }
-            self.row(&Facts::default().only_json("mailbox", self.mailbox).fact("uid", number))?;
+            if *self.view == View::Found {
+                self.row(&Facts::default().only_json("mailbox", self.mailbox).fact("uid", number))?;
+            }
         }
         Ok(())
     }
@@ -221,6 +280,7 @@ impl<'a> Hearing<'a> {
     fn note(&mut self, response: &Response) {
         match response {
             Response::Exists(count) => self.facets.exists = Some(*count),
+            Response::Expunge(_) | Response::Vanished { earlier: false, .. } => self.removed = true,
             Response::Status(status) => match status.code {
                 Some(Code::UidValidity(number)) => self.facets.uid_validity = Some(number),
                 Some(Code::UidNext(number)) => self.facets.uid_next = Some(number),
@@ -240,14 +300,32 @@ impl<'a> Hearing<'a> {
     }
 
     fn literal(&mut self, piece: Piece) -> Result<(), StdoutError> {
-        match piece {
-            Piece::Begin(opened) => self.begin(&opened),
-            Piece::Data(bytes) => self.out.content(&bytes),
-            Piece::End => self.out.end(*self.view != View::Raw),
+        match (piece, &mut self.cut) {
+            (Piece::Begin(opened), _) => self.begin(*opened),
+            (Piece::Data(bytes), Some(cut)) => {
+                let room = MOST_CUT.saturating_sub(cut.kept.len()).min(bytes.len());
+                cut.kept.extend_from_slice(&bytes[..room]);
+                Ok(())
+            }
+            (Piece::Data(bytes), None) => self.out.content(&bytes),
+            (Piece::End, _) => match self.cut.take() {
+                Some(cut) => self.show_cut(&cut),
+                None => self.out.end(*self.view != View::Raw),
+            },
         }
     }
 
-    fn begin(&mut self, opened: &Opened) -> Result<(), StdoutError> {
+    fn begin(&mut self, opened: Opened) -> Result<(), StdoutError> {
+        let is_content = match self.view {
+            View::Raw | View::Notes => true,
+            View::Messages => opened.item.as_ref().is_some_and(Item::is_content),
+            _ => false,
+        };
+        if !is_content {
+            let before = opened.before[..opened.before.len().min(MOST_CUT)].to_vec();
+            self.cut = Some(Cut { before, kept: Vec::new(), len: opened.len });
+            return Ok(());
+        }
         if *self.view == View::Raw {
             let before = opened.before.strip_suffix(b"\r\n").unwrap_or(&opened.before);
             self.out.raw(before)?;
@@ -255,6 +333,12 @@ impl<'a> Hearing<'a> {
         let facts = Facts::default().only_json("mailbox", self.mailbox).only_json("seq", opened.sequence);
         let facts = facts.only_json("uid", opened.uid).only_json("item", opened.item.as_ref().map(rows::called));
         self.out.begin(&facts.only_json("size", opened.len))
+    }
+
+    fn show_cut(&mut self, cut: &Cut) -> Result<(), StdoutError> {
+        self.damaged = true;
+        say(&format!("imap-shell: a literal of {} octets where none belongs: its first {} are shown", cut.len, cut.kept.len()));
+        self.out.raw(format!("{}{}", cut.before.escape_ascii(), cut.kept.escape_ascii()).as_bytes())
     }
 }
 

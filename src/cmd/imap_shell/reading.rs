@@ -3,6 +3,7 @@
 use super::section;
 use super::shell::{Shell, Stop};
 use super::text::{Shown, decoded};
+use crate::browse::items;
 use crate::browse::local;
 use crate::browse::plan::kinds::{Plan, Take};
 use crate::browse::session::Lead;
@@ -28,7 +29,7 @@ pub fn lines(plan: &Plan) -> Vec<String> {
         Plan::Read { uid, part: Some(part), .. } => {
             vec![of(&uid.to_string(), &format!("{part}.MIME")), of(&uid.to_string(), part)]
         }
-        Plan::Export { set, .. } => vec![of(&set.to_string(), "")],
+        Plan::Export { asked, .. } => vec![items::for_export(&asked.set)],
         Plan::Watch { .. } => vec!["IDLE".to_owned(), "DONE".to_owned()],
         _ => Vec::new(),
     }
@@ -46,7 +47,7 @@ pub fn read(shell: &mut Shell<'_>, lead: &mut Lead, uid: u32, part: Option<&str>
 fn show(shell: &mut Shell<'_>, lead: &mut Lead, uid: u32) -> Result<Status, Stop> {
     let mut scanner = Scanner::default();
     let mut out = super::output::Out::new(shell.args.json, true);
-    let mut shown = Shown::new(&mut out, uid);
+    let mut shown = Shown::new(&mut out, shell.mailbox.as_deref(), uid);
     let status = section::fetch(shell, lead, uid, "", &mut |bytes| scanner.push(bytes, &mut shown))?;
     if status == Status::Done {
         scanner.finish(&mut shown).map_err(Stop::Failed)?;
@@ -84,7 +85,7 @@ fn show_part(shell: &mut Shell<'_>, lead: &mut Lead, uid: u32, part: &str) -> Re
     };
     let mut text = decoded(&head);
     let mut out = super::output::Out::new(shell.args.json, true);
-    out.begin_text(&super::text::facts(uid, part, &head))?;
+    out.begin_text(&super::text::facts(shell.mailbox.as_deref(), uid, part, &head))?;
     let status = section::fetch(shell, lead, uid, part, &mut |bytes| Ok(out.content(text.push(bytes).as_bytes())?))?;
     out.content(text.finish().as_bytes())?;
     out.end(true)?;

@@ -4,6 +4,7 @@ use super::output::Facts;
 use crate::browse::line::Encoding;
 use crate::bytes::charset::guess;
 use crate::bytes::encoded_word;
+use crate::bytes::escape::visible;
 use crate::bytes::mutf7;
 use crate::mail::date::rfc3339;
 use crate::protocol::imap::access::{Acl, Entries, Metadata, MyRights, Quota};
@@ -16,11 +17,15 @@ use crate::protocol::imap::search::Thread;
 use crate::protocol::imap::structure::{Body, Extension, Parameters};
 use serde_json::{Map, Value, json};
 
-/// A mailbox's name to be read; one that is no modified UTF-7 as it stands on the wire.
-pub fn name(mailbox: &Mailbox, encoding: Encoding) -> String {
+/// A mailbox's name to be read; none where it is no modified UTF-7, or no UTF-8 where that is spoken.
+pub fn readable(mailbox: &Mailbox, encoding: Encoding) -> Option<String> {
     let wire = mailbox.bytes();
-    let plain = || String::from_utf8_lossy(wire).into_owned();
-    if encoding.utf8 { plain() } else { mutf7::decode(wire).unwrap_or_else(|_| plain()) }
+    if encoding.utf8 { String::from_utf8(wire.to_vec()).ok() } else { mutf7::decode(wire).ok() }
+}
+
+/// The same; one that cannot be read as it stands on the wire, escaped.
+pub fn name(mailbox: &Mailbox, encoding: Encoding) -> String {
+    readable(mailbox, encoding).unwrap_or_else(|| visible(mailbox.bytes()))
 }
 
 fn lossy(bytes: &[u8]) -> String {
@@ -33,8 +38,8 @@ pub fn listed(listed: &Listed, encoding: Encoding) -> Facts {
     let row = Facts::default().fact("mailbox", name(&listed.mailbox, encoding));
     let row = row.only_json("attributes", listed.attributes.clone()).column(Some(listed.attributes.join(" ")));
     let row = row.fact("delimiter", delimiter);
-    let unreadable = !encoding.utf8 && mutf7::decode(listed.mailbox.bytes()).is_err();
-    if unreadable { row.only_json("raw", String::from_utf8_lossy(listed.mailbox.bytes()).into_owned()) } else { row }
+    let unreadable = readable(&listed.mailbox, encoding).is_none();
+    if unreadable { row.only_json("raw", listed.mailbox.bytes().escape_ascii().to_string()) } else { row }
 }
 
 /// Mailbox, messages, unseen, UIDNEXT, UIDVALIDITY, size where the server tells it.
@@ -288,7 +293,7 @@ pub fn notes(notes: &Metadata, encoding: Encoding) -> Vec<Facts> {
 }
 
 /// One row a message: the number of its conversation, how deep it is in it, its UID.
-pub fn threads(threads: &[Thread]) -> Vec<Facts> {
+pub fn threads(threads: &[Thread], mailbox: &str) -> Vec<Facts> {
     let mut rows = Vec::new();
     for (at, thread) in threads.iter().enumerate() {
         // Without recursion: a server may nest them deeply.
@@ -296,7 +301,11 @@ pub fn threads(threads: &[Thread]) -> Vec<Facts> {
         while let Some((thread, depth)) = open.pop() {
             for (n, number) in thread.numbers.iter().enumerate() {
                 let depth = depth + n;
-                let row = Facts::default().fact("thread", at + 1).fact("depth", depth).fact("uid", *number);
+                let row = Facts::default()
+                    .only_json("mailbox", mailbox)
+                    .fact("thread", at + 1)
+                    .fact("depth", depth)
+                    .fact("uid", *number);
                 rows.push(row);
             }
             let below = depth + thread.numbers.len().max(1);

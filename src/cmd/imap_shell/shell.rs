@@ -5,7 +5,7 @@ use super::hearing::Hearing;
 use super::output::Out;
 use crate::browse::line::Line;
 use crate::browse::plan::kinds::View;
-use crate::browse::session::{self, Content, Lead, Over};
+use crate::browse::session::{self, Content, Heard, Lead, Over};
 use crate::browse::set::Set;
 use crate::cli::exit::{Failure, Status};
 use crate::cli::stdio::{StdoutError, say};
@@ -89,7 +89,14 @@ impl<'a> Shell<'a> {
         let mailbox = self.mailbox.clone().unwrap_or_default();
         let mut hearing = Hearing::new(&mut self.out, view, &mailbox, self.args.quiet);
         hearing.interrupted.clone_from(&self.interrupted);
-        let done = lead.run(command, contents, &mut |lead, heard| hearing.hear(lead, heard));
+        // Somebody at a prompt ends it himself.
+        let ends_idle = *view == View::Raw && self.interrupted.is_none();
+        let done = lead.run(command, contents, &mut |lead, heard| {
+            if ends_idle && matches!(heard, Heard::Idling) {
+                lead.end_idle();
+            }
+            hearing.hear(lead, heard);
+        });
         if let Some(error) = hearing.failed.take() {
             return Err(Stop::Stdout(error));
         }

@@ -56,14 +56,19 @@ impl Text {
 }
 
 /// What is said of a part before its text.
-pub fn facts(uid: u32, part: &str, head: &Head) -> Facts {
-    let facts = Facts::default().only_json("uid", uid).only_json("part", part).only_json("type", head.media.clone());
+pub fn facts(mailbox: Option<&str>, uid: u32, part: &str, head: &Head) -> Facts {
+    let facts = Facts::default()
+        .only_json("mailbox", mailbox)
+        .only_json("uid", uid)
+        .only_json("part", part)
+        .only_json("type", head.media.clone());
     facts.only_json("charset", head.charset.clone()).only_json("name", head.name.clone())
 }
 
 /// Shows a message part by part.
 pub struct Shown<'a> {
     out: &'a mut Out,
+    mailbox: Option<&'a str>,
     uid: u32,
     begun: bool,
     /// The text that is open, and how deep.
@@ -72,13 +77,13 @@ pub struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    pub fn new(out: &'a mut Out, uid: u32) -> Shown<'a> {
-        Shown { out, uid, begun: false, text: None, depth: 0 }
+    pub fn new(out: &'a mut Out, mailbox: Option<&'a str>, uid: u32) -> Shown<'a> {
+        Shown { out, mailbox, uid, begun: false, text: None, depth: 0 }
     }
 
     /// The fields of a header, decoded.
     fn fields(&mut self, header: &[u8]) -> Result<(), Failure> {
-        let mut row = Facts::default().only_json("uid", self.uid);
+        let mut row = Facts::default().only_json("mailbox", self.mailbox).only_json("uid", self.uid);
         let mut lines = Vec::new();
         for name in FIELDS {
             let Some(field) = header::field(header, name) else { continue };
@@ -108,10 +113,10 @@ impl Visitor for Shown<'_> {
         }
         let is_shown = part.head.media == "text/plain" && part.head.disposition.as_deref() != Some("attachment");
         if is_shown {
-            self.out.begin_text(&facts(self.uid, part.section, part.head))?;
+            self.out.begin_text(&facts(self.mailbox, self.uid, part.section, part.head))?;
             self.text = Some((self.depth, decoded(part.head)));
         } else if self.out.json {
-            self.out.row(&facts(self.uid, part.section, part.head))?;
+            self.out.row(&facts(self.mailbox, self.uid, part.section, part.head))?;
         } else {
             let name = part.head.name.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
             let line = format!("[{}: {}{name}]\n", part.section, part.head.media).replace(['\r', '\0'], " ");

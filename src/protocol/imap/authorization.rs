@@ -9,7 +9,7 @@ use super::response::Response;
 use super::words::{ClientAsk, ClientConfig, Method, Offer, Place};
 use crate::bytes::secret::Secret;
 use crate::protocol::pop3::words::{Failure, Fault};
-use crate::protocol::sasl::words::{Login, SaslError};
+use crate::protocol::sasl::words::{Authentication, InClear, Login, Mechanism, SaslError};
 use crate::protocol::smtp::client::words::StartTls;
 use std::collections::VecDeque;
 
@@ -131,7 +131,10 @@ impl Authorization {
     /// STARTTLS is no command of the authenticated state: whoever greets so keeps TLS away (RFC 9051 section 7.1.4, CVE-2021-39272).
     fn pre_authenticated(&mut self) -> Move {
         if self.config.tls == StartTls::Required && !self.secure {
-            return fail(Fault::Tls, "the server greets with PREAUTH, which leaves no room for TLS, and TLS is required");
+            return fail(Fault::Protocol, "the server greets with PREAUTH, which leaves no room for TLS, and TLS is required");
+        }
+        if self.config.auth.as_ref().is_some_and(must_log_in) {
+            return leave(Fault::Login, "the server greets with PREAUTH: it takes us for somebody, and asks nobody to log in");
         }
         self.inside(Place::Authenticated)
     }
@@ -266,7 +269,7 @@ impl Authorization {
             (StatusKind::Ok, _) => Move::To(Phase::Secure(AfterTls::Capability)),
             _ if self.config.tls == StartTls::IfOffered => self.ready_to_log_in(),
             _ if status.is_temporary() => leave(Fault::Tls, refused),
-            (_, Some(wanted)) if wanted.needs_tls() => leave(Fault::Login, NoMethod::NoTls.to_string()),
+            (_, Some(wanted)) if wanted.needs_tls() => leave(Fault::Login, format!("{refused}; no password is sent without TLS")),
             _ => leave(Fault::Tls, refused),
         }
     }
@@ -281,6 +284,11 @@ impl Authorization {
         let fault = if auth::is_not_ours(status) { Fault::Busy } else { Fault::Login };
         leave(fault, format!("the server refuses the login: {status}"))
     }
+}
+
+/// Who was to log in over a network must not find himself to be somebody else; a certificate, or a socket, may say who we are.
+fn must_log_in(wanted: &Authentication) -> bool {
+    !wanted.optional && wanted.in_clear != InClear::Local && !wanted.mechanisms.contains(&Mechanism::External)
 }
 
 /// CAPABILITY, in this phase.

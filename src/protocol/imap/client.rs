@@ -79,6 +79,8 @@ impl Client {
     }
 
     fn fail(&mut self, fault: Fault, text: impl Into<String>) -> State {
+        // Nobody is to be asked for a password that goes nowhere.
+        self.asks.retain(|ask| !matches!(ask, ClientAsk::Login(_)));
         self.asks.push_back(ClientAsk::Failed(Failure { fault, text: text.into() }));
         self.wire.out.clear();
         State::Over
@@ -201,9 +203,17 @@ impl Client {
             }
             _ => {}
         }
-        let leaves = self.bye.is_some() && matches!(state, State::NotAuthenticated(_));
+        let over = match &state {
+            State::NotAuthenticated(_) => Some(Fault::Busy),
+            // Nothing follows it (RFC 9051 section 7.1.5), and a server that does not close the connection would keep us waiting.
+            State::Commands if !self.wire.has(&Effect::Logout) => Some(Fault::Lost),
+            _ => None,
+        };
         self.asks.push_back(ClientAsk::Received(Box::new(Received { raw, response })));
-        if leaves { self.fail(Fault::Busy, loss(End::Eof, self.bye.as_deref()).text) } else { state }
+        match over.filter(|_| self.bye.is_some()) {
+            Some(fault) => self.fail(fault, loss(End::Eof, self.bye.as_deref()).text),
+            None => state,
+        }
     }
 
     fn heard(&mut self, state: &State, names: &[String]) {

@@ -129,9 +129,9 @@ impl Word {
         WORDS.iter().find(|(word, _)| *word == self).map_or("", |(_, name)| name)
     }
 
-    /// A retry may help.
+    /// A retry may help; for a quota, once room was made, as with SMTP's 452.
     pub fn is_temporary(self) -> bool {
-        matches!(self, Word::Unavailable | Word::InUse | Word::TempFail | Word::Limit)
+        matches!(self, Word::Unavailable | Word::InUse | Word::TempFail | Word::Limit | Word::OverQuota)
     }
 }
 

@@ -88,6 +88,12 @@ impl Fetch {
 }
 
 impl Item {
+    /// Octets of a message, whichever.
+    pub fn is_content(&self) -> bool {
+        let whole = ["RFC822", "RFC822.HEADER", "RFC822.TEXT"].contains(&self.name.as_str());
+        whole || (self.section.is_some() && ["BODY", "BODY.PEEK", "BINARY"].contains(&self.name.as_str()))
+    }
+
     /// It may be as long as a message, rather than a header's length.
     pub fn is_long(&self) -> bool {
         let header = self.section.as_deref().is_some_and(|section| {

@@ -23,11 +23,9 @@ pub enum Turn {
 }
 
 impl State {
-    /// What the server says is taken: not what stands behind the answer to STARTTLS or COMPRESS, nor anything while a login is awaited.
+    /// What the server says is taken: not what stands behind the answer to STARTTLS or COMPRESS. While a login is awaited it is: an answer
+    /// to a command that was not sent ends the session before a password goes out.
     pub fn hears(&self) -> bool {
-        !matches!(
-            self,
-            State::Over | State::Turn(_) | State::NotAuthenticated(Phase::Secure(_) | Phase::Secured(_) | Phase::Login(_))
-        )
+        !matches!(self, State::Over | State::Turn(_) | State::NotAuthenticated(Phase::Secure(_) | Phase::Secured(_)))
     }
 }
