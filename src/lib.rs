@@ -65,6 +65,7 @@
 //!   protocol/sasl/simple.rs         PLAIN, LOGIN, CRAM-MD5, EXTERNAL, and the two for tokens
 //!   protocol/sasl.rs                one exchange as a client; knows no protocol that carries it
 //!   protocol/sasl/carried.rs        an exchange in lines of base64, as three protocols carry it
+//!   protocol/session.rs    when TLS starts, and how a session with a mailbox's server fails
 //!   protocol/hand.rs       a conversation led by hand, step by step
 //!   protocol/proxy.rs      the PROXY protocol's header, written
 //!   protocol/typed.rs      an engine that somebody types to, with LF for CRLF

@@ -1,6 +1,7 @@
 //! The one table of exit statuses (sysexits and three of our own), and how a failure carries its status through `main`.
 
 use super::stdio::{StdoutError, say};
+use crate::protocol::session::Fault;
 use anyhow::Error;
 use std::env::ArgsOs;
 use std::fmt;
@@ -63,6 +64,18 @@ pub const TABLE: &[(Status, &str)] = &[
 impl From<Status> for ExitCode {
     fn from(status: Status) -> ExitCode {
         ExitCode::from(status as u8)
+    }
+}
+
+/// What the failure of a session with a mailbox's server ends a tool with.
+impl From<Fault> for Status {
+    fn from(fault: Fault) -> Status {
+        match fault {
+            Fault::Busy | Fault::Lost | Fault::Tls | Fault::Cancelled => Status::TryAgain,
+            Fault::Refused => Status::Refused,
+            Fault::Login => Status::Permission,
+            Fault::Protocol => Status::Protocol,
+        }
     }
 }
 

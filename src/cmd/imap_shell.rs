@@ -27,7 +27,6 @@ use crate::cli::stdio::say;
 use crate::cli::transcript::Level;
 use crate::cli::veil::words::Speech;
 use crate::fetch::session::Ended;
-use crate::protocol::pop3::words::Fault;
 use crate::relay::session::Login;
 use anyhow::Context;
 use args::Args;
@@ -173,7 +172,7 @@ fn judge(led: Led, ended: &Ended) -> Result<Status, Failure> {
         Some(Stop::Failed(failure)) => return Err(failure),
         Some(Stop::Over) => {
             return Err(match &ended.failure {
-                Some(failure) => Failure::text(status(failure.fault), &failure.text),
+                Some(failure) => Failure::text(failure.fault.into(), &failure.text),
                 None => Failure::text(Status::TryAgain, "the server ended the session"),
             });
         }
@@ -195,16 +194,6 @@ fn together(statuses: &[Status]) -> Status {
         [one] if statuses.last() == Some(one) => *one,
         [first, ..] if bad.len() == statuses.len() && bad.iter().all(|status| status == first) => *first,
         _ => Status::Partly,
-    }
-}
-
-/// What a session's failure ends the tool with.
-fn status(fault: Fault) -> Status {
-    match fault {
-        Fault::Busy | Fault::Lost | Fault::Tls | Fault::Cancelled => Status::TryAgain,
-        Fault::Refused => Status::Refused,
-        Fault::Login => Status::Permission,
-        Fault::Protocol => Status::Protocol,
     }
 }
 

@@ -8,8 +8,9 @@ use crate::net::mailbox::{Sender, mailbox};
 use crate::net::tls::layer::{Facts, Handshake};
 use crate::protocol::pop3::client::Client;
 use crate::protocol::pop3::response::Refusal;
-use crate::protocol::pop3::words::{Answer, ClientAsk, ClientConfig, ClientTell, Command, Failure, Fault, Method, Offer};
+use crate::protocol::pop3::words::{Answer, ClientAsk, ClientConfig, ClientTell, Command, Method, Offer};
 use crate::protocol::sasl::words as sasl;
+use crate::protocol::session::{Failure, Fault};
 use crate::relay::session::{Login, Tape, Via, Watch, note};
 use std::io;
 

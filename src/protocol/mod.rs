@@ -7,5 +7,6 @@ pub mod imap;
 pub mod pop3;
 pub mod proxy;
 pub mod sasl;
+pub mod session;
 pub mod smtp;
 pub mod typed;

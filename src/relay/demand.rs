@@ -6,7 +6,8 @@ use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::EnhancedStatus;
 use crate::mail::server::{Place, Scheme, Server};
 use crate::net::tls::layer::{Handshake, TlsError};
-use crate::protocol::smtp::client::words::{Fault, StartTls};
+use crate::protocol::session::StartTls;
+use crate::protocol::smtp::client::words::Fault;
 
 impl Courier<'_> {
     /// As [`Courier::serve`] for what is to have verified TLS all the way (RFC 8689 section 4.2.1): without it, nothing is sent. MX hosts are

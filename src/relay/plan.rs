@@ -6,7 +6,7 @@ use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::EnhancedStatus;
 use crate::net::connection::Connection;
 use crate::net::tls::layer::Handshake;
-use crate::protocol::smtp::client::words::StartTls;
+use crate::protocol::session::StartTls;
 use std::net::SocketAddr;
 
 /// A connection to the first host that answered.

@@ -6,8 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use postroad::bytes::secret::Secret;
 use postroad::protocol::sasl::words::{Authentication, InClear, Login, Mechanism};
+use postroad::protocol::session::StartTls;
 use postroad::protocol::smtp::client::Client;
-use postroad::protocol::smtp::client::words::{ClientAsk, ClientConfig, ClientTell, Fault, StartTls, Timeouts};
+use postroad::protocol::smtp::client::words::{ClientAsk, ClientConfig, ClientTell, Fault, Timeouts};
 use proptest::prelude::*;
 
 /// Logs in as this, and leaves.

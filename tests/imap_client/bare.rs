@@ -9,7 +9,7 @@ use postroad::protocol::imap::client::Client;
 use postroad::protocol::imap::command::{Command, Part};
 use postroad::protocol::imap::words::{ClientAsk, ClientConfig, ClientTell, LoginBy, Piece, Place, Received, Tags, Timeouts};
 use postroad::protocol::sasl::words::InClear;
-use postroad::protocol::smtp::client::words::StartTls;
+use postroad::protocol::session::StartTls;
 use std::collections::VecDeque;
 
 /// The work above the engine: says what it is told to, and notes what it hears.

@@ -6,7 +6,7 @@ use postroad::protocol::engine::{End, Engine, Step};
 use postroad::protocol::imap::client::Client;
 use postroad::protocol::imap::command::{Command, Part};
 use postroad::protocol::imap::words::{ClientAsk, ClientTell, Piece, Tags};
-use postroad::protocol::smtp::client::words::StartTls;
+use postroad::protocol::session::StartTls;
 
 const GREETING: &[u8] = b"* PREAUTH [CAPABILITY IMAP4rev1 LITERAL+] hi\r\n";
 

@@ -8,8 +8,9 @@ use postroad::fetch::session::Job;
 use postroad::fetch::target::stream::Stream;
 use postroad::protocol::engine::{End, Engine, Step};
 use postroad::protocol::pop3::client::Client;
-use postroad::protocol::pop3::words::{Answer, ClientAsk, ClientTell, Command, Failure, Fault};
+use postroad::protocol::pop3::words::{Answer, ClientAsk, ClientTell, Command};
 use postroad::protocol::sasl::words::InClear;
+use postroad::protocol::session::{Failure, Fault};
 use proptest::prelude::*;
 use std::collections::VecDeque;
 

@@ -8,7 +8,7 @@ use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::mail::server::Server;
 use crate::net::tls::client::Client;
 use crate::net::tls::layer::{Handshake, TlsError};
-use crate::protocol::smtp::client::words::StartTls;
+use crate::protocol::session::StartTls;
 use crate::relay::deliver::Secure;
 use crate::relay::session::Login;
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use crate::mail::server::{Host, Place, Scheme, Server};
 use crate::net::tls::client::{ClientConfig, Verify};
 use crate::net::tls::files::IdentityFiles;
 use crate::net::tls::layer::MinVersion;
-use crate::protocol::smtp::client::words::StartTls;
+use crate::protocol::session::StartTls;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 

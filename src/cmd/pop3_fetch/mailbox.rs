@@ -22,8 +22,7 @@ use crate::fetch::listing::Listing;
 use crate::fetch::reading::{Extent, Reading};
 use crate::fetch::session::{self, Around, Ended, Job};
 use crate::fetch::words::{Outcome, Row, Stop};
-use crate::protocol::pop3::words::{Failure as SessionFailure, Fault};
-use crate::protocol::smtp::client::words::StartTls;
+use crate::protocol::session::{Failure as SessionFailure, Fault, StartTls};
 use crate::relay::clock::Clock;
 use crate::relay::session::{Login, Via, Watch};
 use std::cell::RefCell;
@@ -104,7 +103,7 @@ impl Mailbox<'_> {
     }
 
     fn failure(&self, failure: &SessionFailure) -> Failure {
-        Failure::text(status(failure.fault), format_args!("{}: {}", self.way.title(), failure.text))
+        Failure::text(failure.fault.into(), format_args!("{}: {}", self.way.title(), failure.text))
     }
 
     /// A session that broke, perhaps within a message, of which nothing was `done`.
@@ -240,16 +239,6 @@ impl Mailbox<'_> {
             (0, true) => Status::Done,
             _ => Status::Partly,
         })
-    }
-}
-
-/// What a session's failure ends the tool with.
-fn status(fault: Fault) -> Status {
-    match fault {
-        Fault::Busy | Fault::Lost | Fault::Tls | Fault::Cancelled => Status::TryAgain,
-        Fault::Refused => Status::Refused,
-        Fault::Login => Status::Permission,
-        Fault::Protocol => Status::Protocol,
     }
 }
 

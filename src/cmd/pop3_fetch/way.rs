@@ -10,7 +10,7 @@ use crate::cli::opts::way::{self, Regard};
 use crate::mail::server::{Place, Scheme, Server};
 use crate::protocol::pop3::words::{ClientConfig, LoginBy, Timeouts, Wish};
 use crate::protocol::sasl::words::InClear;
-use crate::protocol::smtp::client::words::StartTls;
+use crate::protocol::session::StartTls;
 use crate::relay::route;
 use crate::relay::session::Login;
 use std::ops::Deref;

@@ -7,7 +7,7 @@ use crate::cli::report::json_line;
 use crate::cli::stdio::{Stdout, StdoutError};
 use crate::mail::envelope::Envelope;
 use crate::mail::outcome::Outcome;
-use crate::protocol::smtp::client::words::StartTls;
+use crate::protocol::session::StartTls;
 use crate::relay::deliver::{Courier, Destination};
 use crate::relay::plan::Planned;
 use serde::Serialize;

@@ -8,9 +8,8 @@ use super::command::Command;
 use super::response::Response;
 use super::words::{ClientAsk, ClientConfig, Method, Offer, Place};
 use crate::bytes::secret::Secret;
-use crate::protocol::pop3::words::{Failure, Fault};
 use crate::protocol::sasl::words::{Authentication, InClear, Login, Mechanism, SaslError};
-use crate::protocol::smtp::client::words::StartTls;
+use crate::protocol::session::{Failure, Fault, StartTls};
 use std::collections::VecDeque;
 
 /// What is due.

@@ -16,8 +16,7 @@ use super::scan::Syntax;
 use super::state::{State, Turn};
 use super::words::{ClientAsk, ClientConfig, ClientTell, CommandId, Done, Piece, Place, Ready, Received, loss};
 use crate::protocol::engine::{End, Engine, Step};
-use crate::protocol::pop3::words::{Failure, Fault};
-use crate::protocol::smtp::client::words::StartTls;
+use crate::protocol::session::{Failure, Fault, StartTls};
 use std::collections::VecDeque;
 use std::time::Duration;
 

@@ -8,9 +8,8 @@ use super::mailbox::Mailbox;
 use super::response::{Raw, Response};
 use crate::bytes::secret::Secret;
 use crate::protocol::engine::End;
-use crate::protocol::pop3::words::{Failure, Fault};
 use crate::protocol::sasl::words::{Authentication, Login, Mechanism};
-use crate::protocol::smtp::client::words::StartTls;
+use crate::protocol::session::{Failure, Fault, StartTls};
 use std::fmt;
 use std::time::Duration;
 

@@ -3,10 +3,10 @@
 use super::auth::{self, Authenticating, NoMethod, Verdict};
 use super::capabilities::{Capabilities, Languages};
 use super::response::{BadResponse, Refusal, Response, timestamp};
-use super::words::{ClientAsk, ClientConfig, Failure, Fault, Method, Offer, Wish};
+use super::words::{ClientAsk, ClientConfig, Method, Offer, Wish};
 use crate::bytes::secret::Secret;
 use crate::protocol::sasl::words::{Login, SaslError};
-use crate::protocol::smtp::client::words::StartTls;
+use crate::protocol::session::{Failure, Fault, StartTls};
 use std::collections::VecDeque;
 
 /// What is due.

@@ -4,9 +4,9 @@
 use super::authorization::{AfterTls, Authorization, Move, Phase, leave};
 use super::response::Lines;
 use super::window::{Progress, Window};
-use super::words::{ClientAsk, ClientConfig, ClientTell, Failure, Fault};
+use super::words::{ClientAsk, ClientConfig, ClientTell};
 use crate::protocol::engine::{End, Engine, Step};
-use crate::protocol::smtp::client::words::StartTls;
+use crate::protocol::session::{Failure, Fault, StartTls};
 use std::collections::VecDeque;
 use std::time::Duration;
 

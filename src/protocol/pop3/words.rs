@@ -3,7 +3,7 @@
 use super::capabilities::{Capabilities, Language};
 use super::response::Refusal;
 use crate::protocol::sasl::words::{Authentication, Login, Mechanism};
-use crate::protocol::smtp::client::words::StartTls;
+use crate::protocol::session::{Failure, StartTls};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -234,31 +234,6 @@ pub enum ClientTell {
     /// Nothing now: ask again after the next answer is complete. Where none is due, it ends the session as [`ClientTell::Quit`] does.
     Pause,
     Quit,
-}
-
-/// Why a session did not come to its end. One line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    pub fault: Fault,
-    pub text: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// The server refused, but may serve later.
-    Busy,
-    /// The server refused to serve at all.
-    Refused,
-    /// We could not log in, or must not under these circumstances.
-    Login,
-    /// The connection was lost, or the server fell silent.
-    Lost,
-    /// TLS could not be started.
-    Tls,
-    /// The server broke the protocol.
-    Protocol,
-    /// We gave up.
-    Cancelled,
 }
 
 #[cfg(test)]

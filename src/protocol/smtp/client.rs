@@ -14,12 +14,13 @@ use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::{Class, EnhancedStatus, Reply};
 use crate::protocol::engine::{End, Engine, Step};
 use crate::protocol::sasl::words::{Login, Mechanism, SaslError};
+use crate::protocol::session::StartTls;
 use auth::{Authenticating, NoMechanism, Verdict};
 use stage::Stage;
 use std::collections::VecDeque;
 use std::time::Duration;
 use transaction::{Progress, Running};
-use words::{ClientAsk, ClientConfig, ClientTell, Failure, Fault, StartTls, Transaction};
+use words::{ClientAsk, ClientConfig, ClientTell, Failure, Fault, Transaction};
 
 /// The state of the session. Every reply gives the next one.
 #[derive(Debug)]

@@ -4,6 +4,7 @@ use super::stage::Stage;
 use crate::mail::envelope::Envelope;
 use crate::mail::outcome::Outcome;
 use crate::protocol::sasl::words::{Authentication, Login, Mechanism};
+use crate::protocol::session::StartTls;
 use crate::protocol::smtp::extensions::Extensions;
 use std::time::Duration;
 
@@ -49,19 +50,6 @@ impl Timeouts {
             quit: all.quit.min(limit),
         }
     }
-}
-
-/// When TLS starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StartTls {
-    /// Not at all.
-    Never,
-    /// By STARTTLS, if it is offered.
-    IfOffered,
-    /// By STARTTLS, or no message goes.
-    Required,
-    /// Before the greeting (RFC 8314).
-    Implicit,
 }
 
 #[derive(Debug, Clone)]
