@@ -249,6 +249,7 @@
 //!   cli/explain/pop3.rs    an exchange of POP3 in plain words, and what a server offers
 //!   cli/explain/imap.rs    an exchange of IMAP in plain words, and what a server offers
 //!   cli/follow/event.rs    what is told of a session that is followed
+//!   cli/follow/line.rs     the line that is coming in one direction
 //!   cli/follow/pop3.rs     a POP3 session followed
 //!   cli/follow/imap.rs     an IMAP session followed
 //!   cli/follow.rs          a session followed: commands, messages, and what a reply answers

@@ -3,19 +3,16 @@
 
 pub mod event;
 mod imap;
+mod line;
 mod pop3;
 
 use self::event::Event;
+use self::line::{Coming, MAX_WAITING};
 use super::veil::Veil;
 use super::veil::words::{HIDDEN, Speech};
 use crate::mail::reply::Reply;
 use crate::protocol::smtp::reply::ReplyReader;
 use std::collections::VecDeque;
-
-/// Longest command line that is looked at, in octets.
-const MAX_LINE: usize = 4096;
-/// Most commands that wait for their replies; a client that sends more is not followed any further.
-const MAX_WAITING: usize = 100_000;
 
 /// One session, seen from its client, in its protocol.
 #[derive(Debug)]
@@ -68,8 +65,8 @@ pub struct Follow {
     reader: ReplyReader,
     /// Verbs whose replies are due.
     waiting: VecDeque<String>,
-    sent: Vec<u8>,
-    received: Vec<u8>,
+    sent: Coming,
+    received: Coming,
     /// Octets of the message so far; Some while it goes over.
     message: Option<u64>,
     /// Octets that are left of a BDAT chunk, and those of the whole.
@@ -85,8 +82,8 @@ impl Follow {
             veil: (!show_secrets).then(|| Veil::of(Speech::Smtp)),
             reader: ReplyReader::default(),
             waiting: VecDeque::from([String::new()]),
-            sent: Vec::new(),
-            received: Vec::new(),
+            sent: Coming::default(),
+            received: Coming::default(),
             message: None,
             chunk: (0, 0),
             lmtp: false,
@@ -96,7 +93,7 @@ impl Follow {
 
     /// TLS runs: what was held of a reply is forgotten.
     pub fn secured(&mut self) {
-        (self.reader, self.received) = (ReplyReader::default(), Vec::new());
+        (self.reader, self.received) = (ReplyReader::default(), Coming::default());
     }
 
     pub fn sent(&mut self, mut bytes: &[u8], tell: &mut dyn FnMut(Event)) {
@@ -116,11 +113,8 @@ impl Follow {
             if let Some(octets) = &mut self.message {
                 *octets += piece.len() as u64;
             }
-            let room = MAX_LINE.saturating_sub(self.sent.len()).min(piece.len());
-            self.sent.extend_from_slice(&piece[..room]);
-            if piece.ends_with(b"\n") {
-                let line = std::mem::take(&mut self.sent);
-                self.line(without_end(&line), tell);
+            if let Some(line) = self.sent.take(piece) {
+                self.line(&line, tell);
             }
         }
     }
@@ -175,13 +169,8 @@ impl Follow {
 
     pub fn received(&mut self, bytes: &[u8], tell: &mut dyn FnMut(Event)) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let room = MAX_LINE.saturating_sub(self.received.len()).min(piece.len());
-            self.received.extend_from_slice(&piece[..room]);
-            if piece.ends_with(b"\n") {
-                let line = std::mem::take(&mut self.received);
-                if let Some(veil) = &mut self.veil {
-                    veil.server(without_end(&line));
-                }
+            if let (Some(line), Some(veil)) = (self.received.take(piece), &mut self.veil) {
+                veil.server(&line);
             }
             match self.reader.take(piece).1 {
                 Some(Ok(reply)) => self.reply(reply, tell),
@@ -209,95 +198,5 @@ impl Follow {
     }
 }
 
-fn without_end(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A session of `C: …`, `S: …` and `C> …` (no line end) as what is told of it, the bytes one by one.
-    fn told(session: &[&str]) -> Vec<String> {
-        let mut follow = Follow::new(false);
-        let mut events = Vec::new();
-        for line in session {
-            let (mark, text) = line.split_at(3);
-            let text = text.strip_prefix(' ').unwrap_or(text);
-            let wire = if mark == "C> " { text.to_owned() } else { format!("{text}\r\n") };
-            let mut note = |event| events.push(event);
-            for byte in wire.as_bytes() {
-                if mark.starts_with('S') {
-                    follow.received(&[*byte], &mut note);
-                } else {
-                    follow.sent(&[*byte], &mut note);
-                }
-            }
-        }
-        let shown = |event: Event| match event {
-            Event::Sent { verb, line } => format!("{verb}|{}", String::from_utf8_lossy(&line)),
-            Event::Message { octets } => format!("message {octets}"),
-            Event::Reply { answers, reply } => format!("{}<{}", answers.as_deref().unwrap_or("?"), reply.code),
-            Event::Garbage(bad) => bad,
-            other => format!("{other:?}"),
-        };
-        events.into_iter().map(shown).collect()
-    }
-
-    #[test]
-    fn replies_find_their_commands() {
-        let session =
-            ["S: 220 mx", "C: ehlo x", "S: 250-mx", "S: 250 PIPELINING", "C: MAIL FROM:<>", "C: RCPT TO:<b@y>", "C: DATA"];
-        let rest =
-            ["S: 250 a", "S: 550 b", "S: 354 c", "C: MAIL", "C: ..", "C: .", "S: 250 d", "C: QUIT", "S: 221 e", "S: 421 f"];
-        let wanted = [
-            "<220",
-            "EHLO|ehlo x",
-            "EHLO<250",
-            "MAIL|MAIL FROM:<>",
-            "RCPT|RCPT TO:<b@y>",
-            "DATA|DATA",
-            "MAIL<250",
-            "RCPT<550",
-            "DATA<354",
-            "message 13",
-            ".<250",
-            "QUIT|QUIT",
-            "QUIT<221",
-            "?<421",
-        ];
-        assert_eq!(told(&[&session[..], &rest[..]].concat()), wanted);
-    }
-
-    #[test]
-    fn chunks_are_no_lines() {
-        let session = ["S: 220 mx", "C: BDAT 9", "C>  MAIL\r\nx\r\n", "C: bdat 0 last", "S: 250 a", "S: 250 b", "C: NOOP"];
-        let told = told(&session);
-        assert_eq!(told, ["<220", "BDAT|BDAT 9", "message 9", "BDAT|bdat 0 last", "BDAT<250", ".<250", "NOOP|NOOP"]);
-    }
-
-    #[test]
-    fn secrets_do_not_pass() {
-        let session = [
-            "S: 220 mx",
-            "C: AUTH LOGIN",
-            "S: 334 VXNlcg==",
-            "C: Ym9i",
-            "S: 334 UGFzcw==",
-            "C: czNjcmV0",
-            "S: 235 in",
-            "C: NOOP",
-        ];
-        let wanted =
-            ["<220", "AUTH|AUTH LOGIN", "AUTH<334", "AUTH|<hidden>", "AUTH<334", "AUTH|<hidden>", "AUTH<235", "NOOP|NOOP"];
-        assert_eq!(told(&session), wanted);
-    }
-
-    #[test]
-    fn lmtp_answers_for_each_recipient_taken() {
-        let session = ["S: 220 mx", "C: LHLO x", "S: 250 mx", "C: MAIL FROM:<>", "S: 250 a", "C: RCPT TO:<b@y>", "S: 250 b"];
-        let rest = ["C: RCPT TO:<c@y>", "S: 250 c", "C: DATA", "S: 354 d", "C: .", "S: 250 e", "S: 450 f"];
-        assert_eq!(told(&[&session[..], &rest[..]].concat())[11..], ["message 3", ".<250", ".<450"]);
-    }
-}
+mod tests;

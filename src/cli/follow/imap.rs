@@ -1,19 +1,15 @@
 //! Follows a client's IMAP session: which command a tagged response answers, where literals begin and end. Secrets are hidden.
 
 use super::event::Event;
+use super::line::{Coming, MAX_WAITING};
 use crate::cli::veil::imap::{Veil, literal};
 use crate::cli::veil::words::HIDDEN;
 use std::collections::VecDeque;
 
-/// Longest line that is looked at, in octets.
-const MAX_LINE: usize = 4096;
-/// Most commands that wait for their responses; a client that sends more is not followed any further.
-const MAX_WAITING: usize = 100_000;
-
 /// One direction: the line that is coming, and what is left of a literal.
 #[derive(Debug, Default)]
 struct Way {
-    line: Vec<u8>,
+    line: Coming,
     /// Octets of the literal that are still to come, and those of the whole.
     literal: (u64, u64),
     /// The line before it ended in a literal's length, so this one goes on with it.
@@ -40,17 +36,7 @@ impl Way {
             let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
             let (piece, rest) = bytes.split_at(end);
             bytes = rest;
-            let room = MAX_LINE.saturating_sub(self.line.len()).min(piece.len());
-            self.line.extend_from_slice(&piece[..room]);
-            if room < piece.len() {
-                // A literal's length at the end of a long line counts all the same.
-                let kept = self.line.len() - piece.len().min(32).min(self.line.len());
-                self.line.truncate(kept);
-                self.line.extend_from_slice(&piece[piece.len() - piece.len().min(32)..]);
-            }
-            if piece.ends_with(b"\n") {
-                let whole = std::mem::take(&mut self.line);
-                let line = without_end(&whole).to_vec();
+            if let Some(line) = self.line.take(piece) {
                 let octets = literal(&line);
                 let within = std::mem::replace(&mut self.within, octets.is_some());
                 came(Came::Line { line, within });
@@ -186,92 +172,4 @@ fn is(text: &str, words: &[&str]) -> bool {
 
 fn word(bytes: Option<&[u8]>) -> String {
     String::from_utf8_lossy(bytes.unwrap_or_default()).to_ascii_uppercase()
-}
-
-fn without_end(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn told(session: &[&str]) -> Vec<String> {
-        let mut follow = Follow::new(false);
-        let mut events = Vec::new();
-        for line in session {
-            let (mark, text) = line.split_at(3);
-            for byte in format!("{text}\r\n").as_bytes() {
-                let mut note = |event| events.push(event);
-                if mark.starts_with('S') {
-                    follow.received(&[*byte], &mut note);
-                } else {
-                    follow.sent(&[*byte], &mut note);
-                }
-            }
-        }
-        let shown = |event: Event| match event {
-            Event::Sent { verb, line } => format!("{verb}|{}", String::from_utf8_lossy(&line)),
-            Event::Response { answers, good, text } => {
-                format!("{}<{}{text}", answers.as_deref().unwrap_or("?"), if good { '+' } else { '-' })
-            }
-            Event::Listing { verb, octets } => format!("{verb}#{octets}"),
-            Event::Message { octets } => format!("#{octets}"),
-            Event::Untagged(text) => format!("*{text}"),
-            other => format!("{other:?}"),
-        };
-        events.into_iter().map(shown).collect()
-    }
-
-    #[test]
-    fn responses_find_their_commands_in_any_order() {
-        let session =
-            ["S: * OK hi", "C: a uid fetch 1 x", "C: b NOOP", "S: b OK x", "S: * 1 EXISTS", "S: a NO [ALERT] y", "S: c OK late"];
-        let wanted = [
-            "<+OK hi",
-            "UID FETCH|a uid fetch 1 x",
-            "NOOP|b NOOP",
-            "NOOP<+OK x",
-            "*1 EXISTS",
-            "UID FETCH<-NO [ALERT] y",
-            "?<+OK late",
-        ];
-        assert_eq!(told(&session), wanted);
-    }
-
-    #[test]
-    fn what_stands_in_a_literal_is_no_response() {
-        let session = ["S: * OK", "C: a FETCH 1 BODY[]", "S: * 1 FETCH (BODY[] {11}", "S: a OK lies", "S: )", "S: a OK done"];
-        let wanted = ["<+OK", "FETCH|a FETCH 1 BODY[]", "*1 FETCH (BODY[] {11}", "FETCH#11", "FETCH<+OK done"];
-        assert_eq!(told(&session), wanted);
-        let session = ["S: * OK", "C: a APPEND x {9}", "S: + go", "C: b LOGIN x", "C: c NOOP"];
-        assert_eq!(told(&session), ["<+OK", "APPEND|a APPEND x {9}", "APPEND<++ go", "#9", "APPEND|", "NOOP|c NOOP"]);
-    }
-
-    #[test]
-    fn secrets_do_not_pass() {
-        let session =
-            ["S: * OK", "C: a AUTHENTICATE CRAM-MD5", "S: + PDE+", "C: Ym9i", "S: a OK in", "C: b LOGIN x {3}", "S: + go"];
-        let session = [&session[..], &["C: abc", "S: b NO x", "C: c NOOP"]].concat();
-        let wanted = [
-            "<+OK",
-            "AUTHENTICATE|a AUTHENTICATE CRAM-MD5",
-            "AUTHENTICATE<++ <hidden>",
-            "AUTHENTICATE|<hidden>",
-            "AUTHENTICATE<+OK in",
-            "LOGIN|b LOGIN <hidden>",
-            "LOGIN<++ go",
-            "#3",
-            "LOGIN|<hidden>",
-            "LOGIN<-NO x",
-            "NOOP|c NOOP",
-        ];
-        assert_eq!(told(&session), wanted);
-    }
-
-    #[test]
-    fn idle_ends_with_done() {
-        assert_eq!(told(&["S: * OK", "C: a IDLE", "S: + idling", "C: DONE", "S: a OK"])[3..], ["DONE|DONE", "IDLE<+OK"]);
-    }
 }

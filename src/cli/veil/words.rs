@@ -1,9 +1,33 @@
 //! What is spoken in a session, and what stands for what is hidden of it.
 
+use std::borrow::Cow;
+
 /// Stands in the place of what is not shown.
 pub const HIDDEN: &str = "<hidden>";
 /// Longest name of a mechanism (RFC 4422 section 3.1).
-pub const MAX_NAME: usize = 20;
+const MAX_NAME: usize = 20;
+
+/// The first word, and what stands behind the blank after it.
+pub fn split(line: &[u8]) -> (&[u8], &[u8]) {
+    let at = line.iter().position(|b| *b == b' ').unwrap_or(line.len());
+    (&line[..at], line.get(at + 1..).unwrap_or_default())
+}
+
+/// What may be shown of a line that begins an exchange by `command` (with the blank behind it) and these arguments: the mechanism's name.
+pub fn begun<'a>(line: &'a [u8], command: &[u8], arguments: &[u8]) -> Cow<'a, [u8]> {
+    let (name, initial) = split(arguments);
+    let is_name = name.len() <= MAX_NAME && name.iter().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(b));
+    match (is_name, initial) {
+        (true, b"") => Cow::Borrowed(line),
+        (true, _) => [command, name, b" ", HIDDEN.as_bytes()].concat().into(),
+        (false, _) => [command, HIDDEN.as_bytes()].concat().into(),
+    }
+}
+
+/// What may be shown of a line of the client's within an exchange: a cancelled one tells nothing.
+pub fn within(line: &[u8]) -> Cow<'_, [u8]> {
+    if line == b"*" { Cow::Borrowed(line) } else { HIDDEN.as_bytes().into() }
+}
 
 /// What is spoken in a session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
