@@ -281,6 +281,7 @@
 //!   cli/config/router.rs   the config's routes, users and aliases as the relay floor wants them
 //!   cli/config.rs          where the config comes from
 //!   cli/opts/trace.rs      options: how the session is shown
+//!   cli/opts/client.rs     options: config, JSON, -v and -q, as every client takes them
 //!   cli/opts/log.rs        options: where the log goes
 //!   cli/opts/server.rs     options: which server, and how to get there
 //!   cli/opts/auth.rs       options: who logs in, how, and where the password is

@@ -19,12 +19,10 @@ mod way;
 use crate::browse::session::{self, Around, Lead};
 use crate::browse::words::MAX_LINE;
 use crate::cli::args::{self as words, Parsed};
-use crate::cli::config::{self, Reader, system_hostname};
+use crate::cli::config::system_hostname;
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::opts::auth::{Auth, refuse_passwords};
-use crate::cli::screen::Screen;
 use crate::cli::stdio::say;
-use crate::cli::transcript::Level;
 use crate::cli::veil::words::Speech;
 use crate::fetch::session::Ended;
 use crate::relay::session::Login;
@@ -47,12 +45,12 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     let words: Vec<OsString> = args.collect();
     refuse_passwords(&words)?;
     let Parsed::Run(args) = words::parse::<Args>(words)? else { return Ok(Status::Done) };
-    let config = config::load(Reader::Client, args.config.as_deref())?;
+    let config = args.client.config()?;
     let chosen = way::chosen(&args, &config)?;
     let mailbox = chosen.server.path.clone();
     let (way, settings) = way::way(&args, chosen)?;
     let hostname = config.hostname.as_ref().map_or_else(system_hostname, ToString::to_string);
-    let screen = screen(&args)?;
+    let screen = args.client.screen(Speech::Imap, &args.trace, args.trace.files()?, args.auth.show_secrets);
     let titled = |failure: Failure| Failure { error: failure.error.context(way.title()), ..failure };
     let (connection, via) = way.connect(&args.network.dialer()).map_err(titled)?;
     let handshake = way.handshake();
@@ -83,12 +81,6 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
         screen.show_last();
     }
     result
-}
-
-fn screen(args: &Args) -> Result<Screen, Failure> {
-    let level = Level::new(args.verbose, args.quiet, !io::stderr().is_terminal());
-    let screen = Screen::new(level).speaking(Speech::Imap).showing_secrets(args.auth.show_secrets);
-    Ok(screen.in_detail(args.trace.hex, args.trace.explain).tracing(args.trace.files()?))
 }
 
 /// Statuses of the commands, in order, and why they ended, if not with the last.

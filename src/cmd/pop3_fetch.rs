@@ -13,15 +13,14 @@ mod typist;
 mod way;
 
 use crate::cli::args::{self as words, Parsed};
-use crate::cli::config::{self, Reader, system_hostname};
+use crate::cli::config::system_hostname;
 use crate::cli::conversation::Lead;
 use crate::cli::exit::{Failure, Status};
 use crate::cli::interactive::{self, Setting};
 use crate::cli::log::Target;
 use crate::cli::opts::auth::refuse_passwords;
-use crate::cli::screen::{Screen, Traces};
+use crate::cli::screen::Screen;
 use crate::cli::stdio::say;
-use crate::cli::transcript::Level;
 use crate::cli::veil::words::Speech;
 use crate::protocol::pop3::dialect::Pop3;
 use crate::protocol::session::StartTls;
@@ -33,7 +32,6 @@ use hop::Hop;
 use mailbox::Mailbox;
 use signals::Signals;
 use std::ffi::OsString;
-use std::io::IsTerminal;
 use typist::Typist;
 use way::{Purpose, Way};
 
@@ -48,7 +46,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     refuse_passwords(&words)?;
     let Parsed::Run(args) = words::parse::<Args>(words)? else { return Ok(Status::Done) };
     check(&args)?;
-    let config = config::load(Reader::Client, args.config.as_deref())?;
+    let config = args.client.config()?;
     let chosen = way::chosen(&args, &config)?;
     let several = chosen.len() > 1;
     if several && args.target.policy.state.is_some() {
@@ -63,7 +61,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     };
     let ways: Vec<Way> = chosen.into_iter().map(|chosen| Way::new(&args, chosen, purpose)).collect::<Result<_, _>>()?;
     let traces = args.trace.files()?;
-    let screen = |speech| screen(&args, speech, traces.clone());
+    let screen = |speech| args.client.screen(speech, &args.trace, traces.clone(), args.auth.show_secrets);
     if purpose == Purpose::Hand {
         return match ways.as_slice() {
             [way] => by_hand(&args, way, &screen(Speech::Pop3)),
@@ -154,17 +152,10 @@ fn round<'a>(
 
 /// What the parser cannot see: options that go together only in some cases.
 fn check(args: &Args) -> Result<(), Failure> {
-    if args.json && args.target.is_stdout() && !args.looking.is_any() {
+    if args.client.json && args.target.is_stdout() && !args.looking.is_any() {
         return Err(Failure::text(Status::Usage, "--json: the messages themselves go to stdout; name another target"));
     }
     Ok(())
-}
-
-/// Where sessions in that protocol are shown.
-fn screen(args: &Args, speech: Speech, traces: Traces) -> Screen {
-    let level = Level::new(args.verbose, args.quiet, !std::io::stderr().is_terminal());
-    let screen = Screen::new(level).speaking(speech).showing_secrets(args.auth.show_secrets);
-    screen.in_detail(args.trace.hex, args.trace.explain).tracing(traces)
 }
 
 /// One status for all mailboxes. An empty one ([`Status::NoInput`]) counts as done beside others.

@@ -23,7 +23,7 @@ mod typist;
 
 use crate::cli::args::{self as words, Parsed};
 use crate::cli::config::settings::{Config, TlsMode};
-use crate::cli::config::{self, Reader, system_hostname};
+use crate::cli::config::system_hostname;
 use crate::cli::conversation::Lead;
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::interactive;
@@ -37,7 +37,7 @@ use crate::cli::progress::Progress;
 use crate::cli::report::Rows;
 use crate::cli::screen::Screen;
 use crate::cli::stdio::say;
-use crate::cli::transcript::Level;
+use crate::cli::veil::words::Speech;
 use crate::mail::outcome::Outcome;
 use crate::mail::server::{Host, Place, Scheme, Server};
 use crate::net::dial::{DialError, Dialer};
@@ -64,7 +64,6 @@ use sendmail::Order;
 use source::{Given, Source};
 use std::cell::RefCell;
 use std::ffi::OsString;
-use std::io::IsTerminal;
 use tongue::SmtpTongue;
 use typist::Typist;
 
@@ -95,7 +94,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
 
 /// Does what the command line says; with the one message that was `given`, silently.
 fn carry(args: Args, given: Option<Given>) -> Result<Status, Failure> {
-    let config = config::load(Reader::Client, args.config.as_deref())?;
+    let config = args.client.config()?;
     let chosen = args.server.resolve(&config, Scheme::Smtp)?;
     if chosen.is_none() && !args.mx && !args.enqueue {
         return Err(Failure::text(Status::Usage, "no server: -s SERVER, -a ACCOUNT, --mx or --enqueue"));
@@ -122,7 +121,7 @@ fn carry(args: Args, given: Option<Given>) -> Result<Status, Failure> {
     if let Some(stage) = stage.filter(|stage| stage.is_before_data()) {
         return quit_early(&args, &config, chosen, &tls, stage);
     }
-    let progress = Progress::new(args.quiet);
+    let progress = Progress::new(args.client.quiet);
     let silent = given.is_some();
     let source = match given {
         Some(given) => Source::given(given),
@@ -168,7 +167,7 @@ fn server_info(args: &Args, config: &Config, chosen: Option<Chosen>) -> Result<S
     if to.is_empty() {
         return Err(Failure::text(Status::Usage, "no server to look at: -s SERVER, -s mx:DOMAIN, or --mx with an address"));
     }
-    let status = serverinfo::run(&courier, &to, &tls.settings, args.json);
+    let status = serverinfo::run(&courier, &to, &tls.settings, args.client.json);
     // A certificate that is refused has its section.
     if !matches!(status, Ok(Status::Done | Status::Permission)) {
         screen.show_last();
@@ -199,7 +198,7 @@ fn by_hand(args: &Args, config: &Config, chosen: Option<Chosen>) -> Result<Statu
     let within = courier.timeouts.command;
     let lead = Lead { tls: handshake, implicit: tls == StartTls::Implicit, within, by_the_book: script.is_none() };
     match &script {
-        Some(script) => script::run(script, script::Stage { connection, via, lead, screen: &screen, json: args.json }),
+        Some(script) => script::run(script, script::Stage { connection, via, lead, screen: &screen, json: args.client.json }),
         None => {
             let transcript = args.debugging.transcript.as_deref();
             let login = HandLogin::new(courier.login, via.address.is_none());
@@ -233,15 +232,13 @@ fn quit_early(args: &Args, config: &Config, chosen: Option<Chosen>, tls: &ToolTl
         screen.show_last();
         say_why_nobody(results.as_ref().ok().and_then(|results| results::no_login(results)));
     }
-    let (results, mut rows) = (results?, Rows::new(args.json));
+    let (results, mut rows) = (results?, Rows::new(args.client.json));
     results.iter().try_for_each(|result| rows.put(result))?;
     Ok(results::status(&results))
 }
 
 fn screen(args: &Args) -> Result<Screen, Failure> {
-    let level = Level::new(args.verbose, args.quiet, !std::io::stderr().is_terminal());
-    let screen = Screen::new(level).showing_secrets(args.auth.show_secrets);
-    Ok(screen.in_detail(args.trace.hex, args.trace.explain).tracing(args.trace.files()?))
+    Ok(args.client.screen(Speech::Smtp, &args.trace, args.trace.files()?, args.auth.show_secrets))
 }
 
 fn courier<'a>(
@@ -279,8 +276,11 @@ fn try_dry(bag: &Mailbag<'_>, config: &Config, tls: &ToolTls) -> Result<Status, 
     let mut status = Status::Done;
     while let Some(Letter { message, envelope, .. }) = bag.next()? {
         let (size, eight_bit) = (message.size, message.eight_bit);
-        let found =
-            DryRun { envelope: &envelope, size, eight_bit, verify: tls.settings.verify }.run(&courier, to.as_ref(), args.json)?;
+        let found = DryRun { envelope: &envelope, size, eight_bit, verify: tls.settings.verify }.run(
+            &courier,
+            to.as_ref(),
+            args.client.json,
+        )?;
         status = if found == Status::Done { status } else { found };
     }
     Ok(status)
@@ -341,7 +341,7 @@ fn ehlo(args: &Args, config: &Config) -> String {
 
 /// With `--mx` and `--enqueue` there is no server to say how TLS is used: any host on port 25 then.
 fn tls(args: &Args, chosen: Option<&Chosen>) -> Result<ToolTls, Failure> {
-    let login = args.auth.resolve(chosen, "smtp-send", args.quiet)?;
+    let login = args.auth.resolve(chosen, "smtp-send", args.client.quiet)?;
     let anyone = || Server { scheme: Scheme::Smtp, user: None, place: Place::Mx(String::new()), path: None };
     let (server, account) = chosen.map_or_else(|| (anyone(), None), |chosen| (chosen.server.clone(), chosen.account.as_ref()));
     let secrets = login.as_ref().is_some_and(Auth::has_secrets);
@@ -350,7 +350,7 @@ fn tls(args: &Args, chosen: Option<&Chosen>) -> Result<ToolTls, Failure> {
     let mut settings: ClientTls = options.resolve(&server, account, secrets)?;
     args.extensions.check(chosen.map(|chosen| &chosen.server), &settings)?;
     let connector = settings.connector();
-    let report = args.verbose > 0 || args.trace.is_any() || args.debugging.interactive;
+    let report = args.client.verbose > 0 || args.trace.is_any() || args.debugging.interactive;
     let client = Client::new(if report { connector.reporting() } else { connector });
     if args.debugging.quit_after == Some(Stage::Tls) {
         if settings.mode == TlsMode::Never {

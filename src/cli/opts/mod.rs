@@ -1,6 +1,7 @@
 //! Option groups: one file per group with its flags, help, errors and `resolve()`; and the forms that their values have.
 
 pub mod auth;
+pub mod client;
 pub mod duration;
 pub mod fingerprint;
 pub mod log;

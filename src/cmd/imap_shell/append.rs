@@ -103,7 +103,7 @@ fn one(
         }
     };
     let view = View::Nothing;
-    let mut hearing = super::hearing::Hearing::new(&mut shell.out, &view, mailbox, shell.args.quiet);
+    let mut hearing = super::hearing::Hearing::new(&mut shell.out, &view, mailbox, shell.args.client.quiet);
     let done = lead.run(command, contents, &mut |lead, heard| hearing.hear(lead, heard));
     if let Some(error) = hearing.failed.take() {
         return Err(Stop::Stdout(error));

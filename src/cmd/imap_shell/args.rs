@@ -1,11 +1,11 @@
 //! imap-shell's command line.
 
 use crate::cli::opts::auth::AuthOptions;
+use crate::cli::opts::client::ClientOptions;
 use crate::cli::opts::server::NetworkOptions;
 use crate::cli::opts::tls::ClientTlsOptions;
 use crate::cli::opts::trace::TraceOptions;
 use clap::{Parser, ValueEnum};
-use std::path::PathBuf;
 
 /// Look into an IMAP account and change it, command by command
 ///
@@ -13,6 +13,7 @@ use std::path::PathBuf;
 /// \Seen alone. A command that fails ends the script. What cannot be read of an answer is shown as it came, and costs the status.
 #[derive(Debug, Parser)]
 #[command(name = "imap-shell", version, max_term_width = 100)]
+#[command(mut_arg("quiet", |quiet| quiet.help("Nothing on stderr but what failed")))]
 pub struct Args {
     #[command(flatten)]
     pub account: AccountOptions,
@@ -50,18 +51,8 @@ pub struct Args {
     /// Tag commands with PREFIX and a number, for who reads along [default: by chance]
     #[arg(long, value_name = "PREFIX", value_parser = prefix, hide_short_help = true, help_heading = "Debugging options")]
     pub tags: Option<String>,
-    /// Config file [default: $POSTROAD_CONFIG, else ~/.config/postroad/config.toml over /etc/postroad/config.toml]
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
-    pub config: Option<PathBuf>,
-    /// Results as one JSON object a line
-    #[arg(long)]
-    pub json: bool,
-    /// Show the session on stderr; twice: with times
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-    /// Nothing on stderr but what failed
-    #[arg(short, long)]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub client: ClientOptions,
     #[command(flatten)]
     pub network: NetworkOptions,
     #[command(flatten)]

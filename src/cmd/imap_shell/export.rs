@@ -37,7 +37,7 @@ pub fn export(shell: &mut Shell<'_>, lead: &mut Lead, asked: &Asked, store: Stor
         Ok(made) => made,
         Err(error) => return Ok(halted(&Halt::new(Why::Io, error))),
     };
-    let progress = Progress::new(shell.args.quiet);
+    let progress = Progress::new(shell.args.client.quiet);
     let mut storing = Storing { target: target.as_mut(), shell, waiting: Vec::new(), open: false, early: None, damaged: false };
     let mut failed: Option<Trouble> = None;
     let done = lead.run(command, contents, &mut |lead, heard| {

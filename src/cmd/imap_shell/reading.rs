@@ -46,7 +46,7 @@ pub fn read(shell: &mut Shell<'_>, lead: &mut Lead, uid: u32, part: Option<&str>
 
 fn show(shell: &mut Shell<'_>, lead: &mut Lead, uid: u32) -> Result<Status, Stop> {
     let mut scanner = Scanner::default();
-    let mut out = super::output::Out::new(shell.args.json, true);
+    let mut out = super::output::Out::new(shell.args.client.json, true);
     let mut shown = Shown::new(&mut out, shell.mailbox.as_deref(), uid);
     let status = section::fetch(shell, lead, uid, "", &mut |bytes| scanner.push(bytes, &mut shown))?;
     if status == Status::Done {
@@ -84,7 +84,7 @@ fn show_part(shell: &mut Shell<'_>, lead: &mut Lead, uid: u32, part: &str) -> Re
         Err(status) => return Ok(status),
     };
     let mut text = decoded(&head);
-    let mut out = super::output::Out::new(shell.args.json, true);
+    let mut out = super::output::Out::new(shell.args.client.json, true);
     out.begin_text(&super::text::facts(shell.mailbox.as_deref(), uid, part, &head))?;
     let status = section::fetch(shell, lead, uid, part, &mut |bytes| Ok(out.content(text.push(bytes).as_bytes())?))?;
     out.content(text.finish().as_bytes())?;
@@ -94,7 +94,7 @@ fn show_part(shell: &mut Shell<'_>, lead: &mut Lead, uid: u32, part: &str) -> Re
 }
 
 fn to_stdout(shell: &mut Shell<'_>, lead: &mut Lead, uid: u32, name: &str, mut decoder: Decoder) -> Result<Status, Stop> {
-    let mut out = super::output::Out::new(shell.args.json, shell.args.crlf || !matches!(decoder, Decoder::Identity));
+    let mut out = super::output::Out::new(shell.args.client.json, shell.args.crlf || !matches!(decoder, Decoder::Identity));
     let facts = super::output::Facts::default().only_json("mailbox", shell.mailbox.clone()).only_json("uid", uid);
     out.begin(&facts.only_json("section", name))?;
     let mut clear = Vec::new();

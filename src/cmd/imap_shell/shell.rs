@@ -63,7 +63,7 @@ pub struct Shell<'a> {
 
 impl<'a> Shell<'a> {
     pub fn new(args: &'a Args, hostname: &'a str, today: Date) -> Shell<'a> {
-        let out = Out::new(args.json, args.crlf);
+        let out = Out::new(args.client.json, args.crlf);
         let (mailbox, found, uid_validity, interrupted) = (None, None, None, None);
         Shell { args, hostname, today, out, mailbox, found, uid_validity, failed: false, opening: false, interrupted }
     }
@@ -76,7 +76,7 @@ impl<'a> Shell<'a> {
         view: &View,
         after: &mut dyn FnMut(&mut Hearing<'_>),
     ) -> Result<Option<(Done, Status)>, Stop> {
-        if self.interrupted.is_some() && *view != View::Raw && self.args.verbose == 0 && !self.args.quiet {
+        if self.interrupted.is_some() && *view != View::Raw && self.args.client.verbose == 0 && !self.args.client.quiet {
             say(&format!(" -> {}", line.shown()));
         }
         let (command, contents) = match session::command(line, &mut open) {
@@ -87,7 +87,7 @@ impl<'a> Shell<'a> {
             }
         };
         let mailbox = self.mailbox.clone().unwrap_or_default();
-        let mut hearing = Hearing::new(&mut self.out, view, &mailbox, self.args.quiet);
+        let mut hearing = Hearing::new(&mut self.out, view, &mailbox, self.args.client.quiet);
         hearing.interrupted.clone_from(&self.interrupted);
         // Somebody at a prompt ends it himself.
         let ends_idle = *view == View::Raw && self.interrupted.is_none();

@@ -37,12 +37,12 @@ fn checked(chosen: Chosen) -> Result<Chosen, Failure> {
 
 /// The way there, and the settings of its sessions.
 pub fn way(args: &Args, chosen: Chosen) -> Result<(Way, ClientConfig), Failure> {
-    let login = args.auth.resolve(Some(&chosen), "imap-shell", args.quiet)?;
+    let login = args.auth.resolve(Some(&chosen), "imap-shell", args.client.quiet)?;
     let local = matches!(chosen.server.place, Place::Socket(_) | Place::Command(_));
     if login.is_none() && !local {
         return Err(Failure::text(Status::Usage, "nobody to log in as: say --user USER, or user@ in the server's URL"));
     }
-    let regard = if args.verbose > 0 || args.trace.is_any() { Regard::Reported } else { Regard::Plain };
+    let regard = if args.client.verbose > 0 || args.trace.is_any() { Regard::Reported } else { Regard::Plain };
     let by = match args.login {
         Some(By::Auth) => LoginBy::Auth,
         Some(By::Login) => LoginBy::Login,

@@ -2,6 +2,7 @@
 
 use super::target::TargetOptions;
 use crate::cli::opts::auth::AuthOptions;
+use crate::cli::opts::client::ClientOptions;
 use crate::cli::opts::duration;
 use crate::cli::opts::log::LogOptions;
 use crate::cli::opts::server::NetworkOptions;
@@ -53,18 +54,8 @@ pub struct Args {
     /// Act as if the server did not offer these capabilities
     #[arg(long, value_name = "NAME", value_delimiter = ',', hide_short_help = true, help_heading = "Debugging options")]
     pub discard_capa: Vec<String>,
-    /// Config file [default: $POSTROAD_CONFIG, else ~/.config/postroad/config.toml over /etc/postroad/config.toml]
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
-    pub config: Option<PathBuf>,
-    /// Results as one JSON object a line
-    #[arg(long)]
-    pub json: bool,
-    /// Show the session on stderr; twice: with times
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-    /// No progress bar, and nothing on stderr but what ends the tool
-    #[arg(short, long)]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub client: ClientOptions,
     #[command(flatten)]
     pub network: NetworkOptions,
     #[command(flatten)]

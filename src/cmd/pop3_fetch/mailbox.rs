@@ -63,7 +63,7 @@ impl Mailbox<'_> {
     fn look(&self) -> Result<Status, Failure> {
         let mut looking = Looking::default();
         let (ended, via) = self.session_by(&mut looking)?;
-        Seen::new(self.way, &via, &looking, &ended).tell(self.args.json)
+        Seen::new(self.way, &via, &looking, &ended).tell(self.args.client.json)
     }
 
     fn session(&self, job: &mut dyn Job) -> Result<Ended, Failure> {
@@ -118,7 +118,7 @@ impl Mailbox<'_> {
     }
 
     fn warn(&self, problems: &[String]) {
-        if !self.args.quiet {
+        if !self.args.client.quiet {
             problems.iter().for_each(|problem| say(&format!("pop3-fetch: {}: {problem}", self.way.title())));
         }
     }
@@ -131,7 +131,7 @@ impl Mailbox<'_> {
         {
             return Err(self.failure(failure));
         }
-        let mut rows = Rows::new(self.args.json);
+        let mut rows = Rows::new(self.args.client.json);
         for listed in listing.messages() {
             rows.add(&ListedRow::new(&listed, self.account()))?;
         }
@@ -145,7 +145,7 @@ impl Mailbox<'_> {
         let ended = self.session(&mut listing)?;
         match (listing.counts(), &ended.failure) {
             (Some((messages, size)), _) => {
-                Rows::new(self.args.json).put(&Counts { account: self.account(), messages, size })?;
+                Rows::new(self.args.client.json).put(&Counts { account: self.account(), messages, size })?;
                 Ok(if messages == 0 && self.args.exit_empty { Status::NoInput } else { Status::Done })
             }
             (None, Some(failure)) => Err(self.failure(failure)),
@@ -158,7 +158,7 @@ impl Mailbox<'_> {
 
     fn read(&self, numbers: &[u32], extent: Extent) -> Result<Status, Failure> {
         let options = &self.args.target;
-        let mut target = if self.args.json { Box::<Objects>::default() } else { options.stream()? };
+        let mut target = if self.args.client.json { Box::<Objects>::default() } else { options.stream()? };
         let mut reading = Reading::new(numbers, extent, options.policy.max_size, target.as_mut(), System.now());
         let ended = self.session(&mut reading)?;
         if let Some(stop) = &reading.stop {
@@ -176,7 +176,7 @@ impl Mailbox<'_> {
     }
 
     fn fetch(&self) -> Result<Status, Failure> {
-        let progress = Progress::new(self.args.quiet);
+        let progress = Progress::new(self.args.client.quiet);
         let log = RefCell::new(MailboxLog::new(self.log, self.way));
         let mut tell = |line: &str| self.warn(&[line.to_owned()]);
         let target = &self.args.target;
@@ -185,7 +185,7 @@ impl Mailbox<'_> {
                 mailbox: self,
                 progress: &progress,
                 log: &log,
-                rows: (!target.is_stdout()).then(|| Rows::new(self.args.json)),
+                rows: (!target.is_stdout()).then(|| Rows::new(self.args.client.json)),
                 untold: Vec::new(),
                 handled: 0,
                 failed: 0,

@@ -89,7 +89,7 @@ impl Way {
     pub fn new(args: &Args, chosen: Chosen, purpose: Purpose) -> Result<Way, Failure> {
         let login = match purpose {
             Purpose::Look => None,
-            Purpose::Mail | Purpose::Hand => args.auth.resolve(Some(&chosen), "pop3-fetch", args.quiet)?,
+            Purpose::Mail | Purpose::Hand => args.auth.resolve(Some(&chosen), "pop3-fetch", args.client.quiet)?,
         };
         if login.is_none() && purpose == Purpose::Mail {
             return Err(Failure::text(Status::Usage, "nobody to log in as: say --user USER, or user@ in the server's URL"));
@@ -100,7 +100,7 @@ impl Way {
         let regard = match purpose {
             Purpose::Look => Regard::Only,
             Purpose::Hand => Regard::Reported,
-            Purpose::Mail if args.verbose > 0 || args.trace.is_any() => Regard::Reported,
+            Purpose::Mail if args.client.verbose > 0 || args.trace.is_any() => Regard::Reported,
             Purpose::Mail => Regard::Plain,
         };
         let named = way::names_mechanisms(&args.auth, &chosen);

@@ -5,6 +5,7 @@ use super::debugging::DebuggingOptions;
 use super::extensions::ExtensionOptions;
 use super::source::ManyOptions;
 use crate::cli::opts::auth::AuthOptions;
+use crate::cli::opts::client::ClientOptions;
 use crate::cli::opts::log::LogOptions;
 use crate::cli::opts::server::{NetworkOptions, ServerOptions};
 use crate::cli::opts::tls::ClientTlsOptions;
@@ -45,18 +46,8 @@ pub struct Args {
     /// Only put the message in the spool [default: the config's spool]
     #[arg(long, conflicts_with_all = ["server", "account", "mx"])]
     pub enqueue: bool,
-    /// Config file [default: $POSTROAD_CONFIG, else ~/.config/postroad/config.toml over /etc/postroad/config.toml]
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
-    pub config: Option<PathBuf>,
-    /// Results as one JSON object a line
-    #[arg(long)]
-    pub json: bool,
-    /// Show the session on stderr; twice: with times
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-    /// No progress bar, and nothing on stderr but what ends the tool
-    #[arg(short, long)]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub client: ClientOptions,
     #[command(flatten)]
     pub compose: ComposeOptions,
     #[command(flatten)]

@@ -47,7 +47,7 @@ impl<'a> Ledger<'a> {
         source: &'a RefCell<Source>,
         progress: &'a Progress,
     ) -> Ledger<'a> {
-        let rows = Some(RefCell::new(Rows::new(args.json)));
+        let rows = Some(RefCell::new(Rows::new(args.client.json)));
         Ledger { args, log, known, hostname, source, progress, rows, failed: RefCell::default(), tally: RefCell::default() }
     }
 

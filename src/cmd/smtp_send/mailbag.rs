@@ -71,7 +71,7 @@ pub fn prepared(args: &Args, chosen: Option<&Chosen>, message: Message) -> Resul
         message = message.with_header(args.keep_bcc, |header| compose.edit(header, &author))?;
     }
     let message = message.with_known_text()?.with_short_lines(compose.long_lines())?.with_part_headers()?;
-    if args.verbose > 0 && !message.changes().is_empty() {
+    if args.client.verbose > 0 && !message.changes().is_empty() {
         say(&format!("=== lines over 998 octets, fixed: {}", message.changes().join(", ")));
     }
     Ok(message)
