@@ -42,20 +42,31 @@ pub struct Chosen {
     pub name: Option<String>,
 }
 
+impl Chosen {
+    /// It will not do: the config is wrong, or the command line.
+    pub fn misfit(&self, text: &str) -> Failure {
+        Failure::text(if self.name.is_some() { Status::Config } else { Status::Usage }, text)
+    }
+}
+
 impl ServerOptions {
     /// None: neither a server nor an account was named. What names no scheme has `default`. A server that cannot be read is
     /// status 64, an account that is not there 78.
     pub fn resolve(&self, config: &Config, default: Scheme) -> Result<Option<Chosen>, Failure> {
         if let Some(command) = &self.pipe {
-            let argv = route::argv(command).map_err(|e| Failure::text(Status::Usage, format_args!("--pipe: {e}")))?;
-            let scheme = if self.lmtp { Scheme::Lmtp } else { default };
-            return Ok(Some(Chosen { server: Server::command(scheme, argv), account: None, name: None }));
+            return piped(command, if self.lmtp { Scheme::Lmtp } else { default }).map(Some);
         }
         if let Some(text) = &self.server {
             return named(text, default).map(Some);
         }
         self.account.as_ref().map(|name| account(name, config)).transpose()
     }
+}
+
+/// The program of `--pipe`, which speaks that.
+pub fn piped(command: &str, scheme: Scheme) -> Result<Chosen, Failure> {
+    let argv = route::argv(command).map_err(|e| Failure::text(Status::Usage, format_args!("--pipe: {e}")))?;
+    Ok(Chosen { server: Server::command(scheme, argv), account: None, name: None })
 }
 
 /// The server that is named by URL or host. One that cannot be read is status 64.

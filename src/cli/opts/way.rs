@@ -4,12 +4,13 @@ use super::auth::{Auth, AuthOptions};
 use super::server::Chosen;
 use super::tls::{ClientTls, ClientTlsOptions};
 use crate::cli::exit::{Failure, OrStatus, Status};
-use crate::mail::server::{Host, Place, Server};
+use crate::mail::server::{Host, Place, Scheme, Server};
 use crate::net::connection::Connection;
 use crate::net::dial::{DialError, Dialer};
 use crate::net::tls::client::{Client, ClientConfig as TlsConfig, Verify};
 use crate::net::tls::layer::Handshake;
-use crate::relay::session::Via;
+use crate::protocol::sasl::words::Authentication;
+use crate::relay::session::{Login, Via};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -33,6 +34,13 @@ pub struct Way {
     pub tls: ClientTls,
     client: Arc<Client>,
     pub login: Option<Auth>,
+}
+
+impl Regard {
+    /// Of who wants to see the session, or not.
+    pub fn seen(shown: bool) -> Regard {
+        if shown { Regard::Reported } else { Regard::Plain }
+    }
 }
 
 impl Way {
@@ -65,6 +73,11 @@ impl Way {
     /// A socket of this host, or a program.
     pub fn is_local(&self) -> bool {
         matches!(self.server.place, Place::Socket(_) | Place::Command(_))
+    }
+
+    /// How to log in there; none: nobody does.
+    pub fn authentication(&self) -> Option<Authentication> {
+        self.login.as_ref().map(|login| login.authentication(self.is_local()))
     }
 
     /// What starts TLS with the server.
@@ -107,6 +120,20 @@ impl Way {
             Place::Mx(domain) => Err(Failure::text(Status::Usage, format_args!("{domain}: no host"))),
         }
     }
+}
+
+/// The server, where mailboxes are kept at it that are spoken to in one of the two schemes, without TLS at once and with it.
+pub fn checked(chosen: Chosen, protocol: &str, schemes: [Scheme; 2]) -> Result<Chosen, Failure> {
+    let server = &chosen.server;
+    if !schemes.contains(&server.scheme) {
+        let [later, at_once] = schemes.map(Scheme::word);
+        let text = format!("{}: no {protocol} server; those are {later}:// and {at_once}://", server.scheme.word());
+        return Err(chosen.misfit(&text));
+    }
+    if matches!(server.place, Place::Mx(_)) {
+        return Err(chosen.misfit("a mailbox is at a host, not at a domain's MX hosts"));
+    }
+    Ok(chosen)
 }
 
 /// Who names mechanisms wants no others.

@@ -3,36 +3,23 @@
 use super::args::{Args, By};
 use crate::cli::config::settings::Config;
 use crate::cli::exit::{Failure, OrStatus, Status};
-use crate::cli::opts::server::{Chosen, account, named};
-use crate::cli::opts::way::{Regard, Way, names_mechanisms};
-use crate::mail::server::{Place, Scheme, Server};
+use crate::cli::opts::server::{Chosen, account, named, piped};
+use crate::cli::opts::way::{Regard, Way, checked, names_mechanisms};
+use crate::mail::server::{Place, Scheme};
 use crate::protocol::imap::words::{ClientConfig, LoginBy, Tags, Timeouts};
-use crate::relay::route;
-use crate::relay::session::Login;
 
 /// The account that was asked for.
 pub fn chosen(args: &Args, config: &Config) -> Result<Chosen, Failure> {
     let options = &args.account;
     if let Some(command) = &options.pipe {
-        let argv = route::argv(command).map_err(|e| Failure::text(Status::Usage, format_args!("--pipe: {e}")))?;
-        return Ok(Chosen { server: Server::command(Scheme::Imap, argv), account: None, name: None });
+        return piped(command, Scheme::Imap);
     }
+    let checked = |chosen| checked(chosen, "IMAP", [Scheme::Imap, Scheme::Imaps]);
     match (options.place.as_ref().or(options.server.as_ref()), &options.account) {
         (Some(text), _) => checked(named(text, Scheme::Imap)?),
         (None, Some(name)) => checked(account(name, config)?),
         (None, None) => Err(Failure::text(Status::Usage, "no server: name one, or an account with -a")),
     }
-}
-
-fn checked(chosen: Chosen) -> Result<Chosen, Failure> {
-    let usage = |text: String| Err(Failure::text(if chosen.name.is_some() { Status::Config } else { Status::Usage }, text));
-    if !matches!(chosen.server.scheme, Scheme::Imap | Scheme::Imaps) {
-        return usage(format!("{}: no IMAP server; those are imap:// and imaps://", chosen.server.scheme.word()));
-    }
-    if matches!(chosen.server.place, Place::Mx(_)) {
-        return usage("mailboxes are at a host, not at a domain's MX hosts".to_owned());
-    }
-    Ok(chosen)
 }
 
 /// The way there, and the settings of its sessions.
@@ -42,7 +29,7 @@ pub fn way(args: &Args, chosen: Chosen) -> Result<(Way, ClientConfig), Failure> 
     if login.is_none() && !local {
         return Err(Failure::text(Status::Usage, "nobody to log in as: say --user USER, or user@ in the server's URL"));
     }
-    let regard = if args.client.verbose > 0 || args.trace.is_any() { Regard::Reported } else { Regard::Plain };
+    let regard = Regard::seen(args.client.verbose > 0 || args.trace.is_any());
     let by = match args.login {
         Some(By::Auth) => LoginBy::Auth,
         Some(By::Login) => LoginBy::Login,
@@ -56,7 +43,7 @@ pub fn way(args: &Args, chosen: Chosen) -> Result<(Way, ClientConfig), Failure> 
     };
     let config = ClientConfig {
         tls: way.tls.start(),
-        auth: way.login.as_ref().map(|login| login.authentication(way.is_local())),
+        auth: way.authentication(),
         by,
         initial_response: !args.no_initial_response,
         timeouts: args.network.timeout().map_or_else(Timeouts::default, Timeouts::capped),

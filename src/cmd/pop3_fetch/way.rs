@@ -5,13 +5,12 @@ use super::target::Whose;
 use crate::cli::config::settings::Config;
 use crate::cli::exit::{Failure, Status};
 use crate::cli::opts::auth::Auth;
-use crate::cli::opts::server::{Chosen, account, named};
+use crate::cli::opts::server::{Chosen, account, named, piped};
 use crate::cli::opts::way::{self, Regard};
-use crate::mail::server::{Place, Scheme, Server};
+use crate::mail::server::{Place, Scheme};
 use crate::protocol::pop3::words::{ClientConfig, LoginBy, Timeouts, Wish};
-use crate::protocol::sasl::words::InClear;
+use crate::protocol::sasl::words::{Authentication, InClear};
 use crate::protocol::session::StartTls;
-use crate::relay::route;
 use crate::relay::session::Login;
 use std::ops::Deref;
 
@@ -31,18 +30,19 @@ impl Deref for Way {
     }
 }
 
+const POP3: [Scheme; 2] = [Scheme::Pop3, Scheme::Pop3s];
+
 /// The servers that were asked for; never none.
 pub fn chosen(args: &Args, config: &Config) -> Result<Vec<Chosen>, Failure> {
     let options = &args.mailbox;
     if let Some(command) = &options.pipe {
-        let argv = route::argv(command).map_err(|e| Failure::text(Status::Usage, format_args!("--pipe: {e}")))?;
-        return Ok(vec![Chosen { server: Server::command(Scheme::Pop3, argv), account: None, name: None }]);
+        return Ok(vec![piped(command, Scheme::Pop3)?]);
     }
     if let Some(text) = options.place.as_ref().or(options.server.as_ref()) {
         return Ok(vec![checked(named(text, Scheme::Pop3)?)?]);
     }
     if options.all_accounts {
-        let of_pop3 = config.accounts.iter().filter(|(_, account)| is_pop3(account.server.scheme));
+        let of_pop3 = config.accounts.iter().filter(|(_, account)| POP3.contains(&account.server.scheme));
         let all: Vec<Chosen> = of_pop3.map(|(name, _)| account(name, config)).collect::<Result<_, _>>()?;
         if all.is_empty() {
             return Err(Failure::text(Status::Config, "the config has no account with a pop3:// or pop3s:// server"));
@@ -55,21 +55,10 @@ pub fn chosen(args: &Args, config: &Config) -> Result<Vec<Chosen>, Failure> {
     options.account.iter().map(|name| checked(account(name, config)?)).collect()
 }
 
-fn is_pop3(scheme: Scheme) -> bool {
-    matches!(scheme, Scheme::Pop3 | Scheme::Pop3s)
-}
-
 fn checked(chosen: Chosen) -> Result<Chosen, Failure> {
-    let usage = |text: String| Err(Failure::text(if chosen.name.is_some() { Status::Config } else { Status::Usage }, text));
-    let server = &chosen.server;
-    if !is_pop3(server.scheme) {
-        return usage(format!("{}: no POP3 server; those are pop3:// and pop3s://", server.scheme.word()));
-    }
-    if matches!(server.place, Place::Mx(_)) {
-        return usage("a mailbox is at a host, not at a domain's MX hosts".to_owned());
-    }
-    if server.path.is_some() {
-        return usage("POP3 has one mailbox for each user, so nothing follows the host".to_owned());
+    let chosen = way::checked(chosen, "POP3", POP3)?;
+    if chosen.server.path.is_some() {
+        return Err(chosen.misfit("POP3 has one mailbox for each user, so nothing follows the host"));
     }
     Ok(chosen)
 }
@@ -100,8 +89,7 @@ impl Way {
         let regard = match purpose {
             Purpose::Look => Regard::Only,
             Purpose::Hand => Regard::Reported,
-            Purpose::Mail if args.client.verbose > 0 || args.trace.is_any() => Regard::Reported,
-            Purpose::Mail => Regard::Plain,
+            Purpose::Mail => Regard::seen(args.client.verbose > 0 || args.trace.is_any()),
         };
         let named = way::names_mechanisms(&args.auth, &chosen);
         let by = match args.login {
@@ -125,16 +113,11 @@ impl Way {
         })
     }
 
-    /// To a socket of this host.
-    pub fn is_local(&self) -> bool {
-        matches!(self.server.place, Place::Socket(_) | Place::Command(_))
-    }
-
     /// `tls`: when it starts, as [`ClientTls::start`] has it, or without it.
     pub fn config(&self, tls: StartTls) -> ClientConfig {
         ClientConfig {
             tls,
-            auth: self.login.as_ref().map(|login| login.authentication(self.is_local())),
+            auth: self.authentication(),
             by: self.by,
             timeouts: self.timeouts.clone(),
             discard: self.discard.clone(),
@@ -145,11 +128,11 @@ impl Way {
     /// Whether to go there again without TLS where its handshake failed: only where nobody asked for it, nor for a server that proves who
     /// it is, and where whoever logs in may do so in clear.
     pub fn may_go_in_clear(&self) -> bool {
-        let allowed = |login: &Auth| login.authentication(self.is_local()).in_clear != InClear::Never;
+        let allowed = |wanted: Authentication| wanted.in_clear != InClear::Never;
         self.tls.start() == StartTls::IfOffered
             && !self.tls.verify
             && self.tls.fingerprint.is_none()
-            && self.login.as_ref().is_some_and(allowed)
+            && self.authentication().is_some_and(allowed)
     }
 
     /// Whose mailbox it is, for what is remembered of it.
