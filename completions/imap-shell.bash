@@ -23,7 +23,7 @@ _imap__shell() {
 
     case "${cmd}" in
         imap__shell)
-            opts="-s -a -c -k -r -v -q -4 -6 -h -V --server --account --pipe --command --keep-going --read-only --seen --crlf --login --no-initial-response --disable-extension --tags --config --json --verbose --quiet --source --timeout --proxy-header --proxy-source --proxy-dest --user --auth --authzid --auth-optional --password-command --password-timeout --password-file --password-fd --credential --allow-plaintext-auth --show-secrets --tls --tls-implicit --tls-ca --tls-cert --tls-key --tls-name --tls-sni --tls-fingerprint --tls-min --tls-insecure --explain --hex --trace --trace-json --help --version"
+            opts="-s -a -c -k -r -v -4 -6 -q -h -V --server --account --pipe --command --keep-going --read-only --seen --crlf --login --no-initial-response --disable-extension --tags --config --json --verbose --source --timeout --proxy-header --proxy-source --proxy-dest --user --auth --authzid --auth-optional --password-command --password-timeout --password-file --password-fd --credential --allow-plaintext-auth --show-secrets --tls --tls-implicit --tls-ca --tls-cert --tls-key --tls-name --tls-sni --tls-fingerprint --tls-min --tls-insecure --explain --hex --trace --trace-json --quiet --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -11,6 +11,7 @@ use crate::net::connection::Connection;
 use crate::net::dial::{Dialer, Reached};
 use crate::net::tls::layer::{Handshake, TlsError};
 use crate::net::wire::reason;
+use crate::protocol::sasl::words::Bare;
 use crate::protocol::session::StartTls;
 use crate::protocol::smtp::client::auth::NoMechanism;
 use crate::protocol::smtp::client::stage::Stage;
@@ -248,7 +249,7 @@ impl Courier<'_> {
     fn in_clear<T>(&self, target: &Target, tls: StartTls, outbox: &dyn Outbox<T>) -> Option<Failure> {
         let auth = self.login.map(|login| login.authentication(target.place.is_local()))?;
         let in_time = outbox.quit_after().is_none_or(|stage| stage >= Stage::Auth);
-        (in_time && tls == StartTls::Never && auth.needs_tls()).then(|| NoMechanism::InClear.into())
+        (in_time && tls == StartTls::Never && auth.needs_tls()).then(|| NoMechanism::Bare(Bare::InClear).into())
     }
 
     fn run<T>(

@@ -3,35 +3,16 @@
 
 use super::capabilities::Capabilities;
 use super::code::{Code, Status, StatusKind, Word};
-use super::command::{BadArgument, Command};
+use super::command::{BadArgument, Command, Part};
 use super::words::{LoginBy, Method};
 use crate::bytes::secret::Secret;
-use crate::protocol::sasl::Exchange;
-use crate::protocol::sasl::words::{Authentication, InClear, Login, Mechanism, Offered, SaslError};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use crate::protocol::sasl::carried::{Carried, Initial};
+use crate::protocol::sasl::words::{Authentication, Bare, Login, Mechanism, NoMethod, Offered, SaslError};
 use std::collections::VecDeque;
 
-/// Why nobody can log in.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoMethod {
-    #[error("the server offers no way to log in that can be used{}", offered(.0))]
-    NoneFits(Vec<String>),
-    /// RFC 9051 section 6.2.3.
-    #[error("the server has logins disabled (LOGINDISABLED){}", offered(.0))]
-    Disabled(Vec<String>),
-    /// RFC 8314 section 3.3.
-    #[error("no password is sent without TLS; with --allow-plaintext-auth it is")]
-    InClear,
-    /// What would have been [`NoMethod::InClear`].
-    #[error(
-        "the server does not offer STARTTLS, and no password is sent without TLS; with --tls never --allow-plaintext-auth it is"
-    )]
-    NoTls,
-}
-
-fn offered(names: &[String]) -> String {
-    if names.is_empty() { String::new() } else { format!(": it has AUTH {}", names.join(" ")) }
+/// The mechanisms that the server offers.
+fn names(capabilities: &Capabilities) -> Vec<String> {
+    capabilities.values("AUTH").map(str::to_owned).collect()
 }
 
 /// The ways to try, the strongest first: AUTHENTICATE's mechanisms in their order, LOGIN last and never where it is disabled.
@@ -41,7 +22,7 @@ pub fn candidates(
     capabilities: &Capabilities,
     secure: bool,
 ) -> Result<VecDeque<Method>, NoMethod> {
-    let names: Vec<String> = capabilities.values("AUTH").map(str::to_owned).collect();
+    let names = names(capabilities);
     let known: Vec<Mechanism> = names.iter().filter_map(|name| name.parse().ok()).collect();
     let disabled = capabilities.has("LOGINDISABLED");
     let mut methods: VecDeque<Method> = VecDeque::new();
@@ -53,32 +34,19 @@ pub fn candidates(
     if by != LoginBy::Auth && !disabled && (has_password || by == LoginBy::Login) {
         methods.push_back(Method::Login);
     }
-    let safe = |method: &Method| secure || wanted.in_clear != InClear::Never || !method.mechanism().needs_secret();
     let before = methods.len();
-    methods.retain(safe);
+    methods.retain(|method| wanted.allows(method.mechanism(), secure));
     match () {
         () if !methods.is_empty() => Ok(methods),
-        () if before > 0 => Err(NoMethod::InClear),
+        () if before > 0 => Err(Bare::InClear.into()),
         () if disabled => Err(NoMethod::Disabled(names)),
         () => Err(NoMethod::NoneFits(names)),
     }
 }
 
-/// Whether `next` may be tried after the server would not have the way before it: over a connection that can be overheard, whoever
-/// sends such a refusal must not get at the password by it.
-pub fn may_follow(next: Method, wanted: &Authentication, secure: bool) -> bool {
-    secure || wanted.in_clear == InClear::Local || !next.mechanism().reveals_secret()
-}
-
 /// `login = "LOGIN" SP userid SP password`
 pub fn login(login: &Login) -> Result<Command, BadArgument> {
     Command::builder("LOGIN").astring(login.user.as_bytes()).astring(login.secret.reveal().as_bytes()).build()
-}
-
-/// What a SCRAM exchange has to know of the offer.
-pub fn bound_or_not(capabilities: &Capabilities) -> Offered {
-    let bound = capabilities.values("AUTH").any(|name| name.parse().is_ok_and(Mechanism::is_bound));
-    if bound { Offered::Bound } else { Offered::Unbound }
 }
 
 /// The server would not have this way, and has not said that it is the name or password that is wrong.
@@ -93,16 +61,7 @@ pub fn is_not_ours(status: &Status) -> bool {
 
 /// One exchange under way.
 #[derive(Debug)]
-pub struct Authenticating {
-    mechanism: Mechanism,
-    exchange: Exchange,
-    /// The initial response, where it did not go with the command: for the first challenge, which has to be empty.
-    withheld: Option<Secret<Vec<u8>>>,
-    /// Something that comes of the password was sent.
-    exposed: bool,
-    /// We cancelled, for this reason.
-    cancelled: Option<SaslError>,
-}
+pub struct Authenticating(Carried);
 
 /// What the end of the command means.
 #[derive(Debug)]
@@ -122,77 +81,42 @@ impl Authenticating {
     pub fn begin(
         mechanism: Mechanism,
         login: &Login,
-        offered: Offered,
+        capabilities: &Capabilities,
         at_once: bool,
     ) -> Result<(Authenticating, Command), SaslError> {
-        let exchange = Exchange::new(mechanism, login, offered)?;
-        let mut builder = Command::builder("AUTHENTICATE").atom(mechanism.name());
-        let (mut withheld, mut exposed) = (None, false);
-        match exchange.initial() {
-            Some(initial) if at_once => {
-                let text = encode(&initial);
-                // RFC 4959 section 3: an empty initial response is a single `=`.
-                let text = if text.reveal().is_empty() { "=" } else { text.reveal() };
-                builder = builder.plain(text);
-                exposed = mechanism.reveals_secret();
-            }
-            Some(initial) => withheld = Some(initial),
-            None => {}
-        }
-        let command =
-            builder.build().map_err(|_| SaslError::Unfit("a mechanism or response that AUTHENTICATE has no form for"))?;
-        Ok((Authenticating { mechanism, exchange, withheld, exposed, cancelled: None }, command))
+        let place = if at_once { Initial::Within(usize::MAX) } else { Initial::Apart };
+        let (carried, line) = Carried::begin(mechanism, login, Offered::among(&names(capabilities)), "AUTHENTICATE", place)?;
+        let command = Command::raw(vec![Part::Text(line.reveal().as_bytes().to_vec())]);
+        let command = command.map_err(|_| SaslError::Unfit("a response that AUTHENTICATE has no form for"))?;
+        Ok((Authenticating(carried), command))
     }
 
     /// The line that answers a challenge, without CRLF.
     pub fn challenge(&mut self, text: &[u8]) -> Secret<String> {
-        match self.respond(text) {
-            Ok(response) => encode(&response),
-            Err(why) => {
-                self.cancelled.get_or_insert(why);
-                // RFC 9051 section 6.2.2: the client cancels with a single `*`.
-                Secret::new("*".to_owned())
-            }
-        }
-    }
-
-    fn respond(&mut self, text: &[u8]) -> Result<Secret<Vec<u8>>, SaslError> {
-        if let Some(why) = &self.cancelled {
-            return Err(why.clone());
-        }
-        let challenge = STANDARD.decode(text.trim_ascii()).map_err(|_| SaslError::NotBase64)?;
-        self.exposed = true;
-        match self.withheld.take() {
-            Some(initial) if challenge.is_empty() => Ok(initial),
-            Some(_) => Err(SaslError::Unexpected(self.mechanism)),
-            None => self.exchange.respond(&challenge),
+        match std::str::from_utf8(text.trim_ascii()) {
+            Ok(text) => self.0.challenge(text),
+            Err(_) => self.0.cancel(SaslError::NotBase64),
         }
     }
 
     /// AUTHENTICATE is done.
     pub fn done(&mut self, status: Status) -> Verdict {
-        if let Some(why) = self.cancelled.take() {
+        let carried = &mut self.0;
+        if let Some(why) = carried.cancelled() {
             return Verdict::Failed(why);
         }
         match status.kind {
-            StatusKind::Ok => match self.exchange.succeeded() {
-                Ok(()) if self.withheld.is_none() => Verdict::Accepted,
-                Ok(()) => Verdict::Failed(SaslError::Early(self.mechanism)),
-                Err(why) => Verdict::Failed(why),
-            },
-            _ if is_about_the_way(&status) && !self.exposed => Verdict::OtherMechanism(status),
+            StatusKind::Ok => carried.succeeded().map_or_else(Verdict::Failed, |()| Verdict::Accepted),
+            _ if is_about_the_way(&status) && !carried.is_exposed() => Verdict::OtherMechanism(status),
             _ => Verdict::Refused(status),
         }
     }
 }
 
-fn encode(bytes: &Secret<Vec<u8>>) -> Secret<String> {
-    Secret::new(STANDARD.encode(bytes.reveal()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::sasl::words::InClear;
 
     fn ways(offer: &str, by: LoginBy, secure: bool) -> Result<String, NoMethod> {
         let capabilities = Capabilities::new(offer.split_whitespace().map(str::to_owned).collect(), &[]);
@@ -212,12 +136,9 @@ mod tests {
         assert_eq!(ways("AUTH=PLAIN LOGINDISABLED", any, true).unwrap(), "PLAIN");
         assert_eq!(ways("AUTH=NTLM LOGINDISABLED", any, true), Err(NoMethod::Disabled(vec!["NTLM".into()])));
         assert_eq!(ways("AUTH=NTLM", LoginBy::Auth, true), Err(NoMethod::NoneFits(vec!["NTLM".into()])));
-        assert_eq!(ways("AUTH=CRAM-MD5", any, false), Err(NoMethod::InClear));
-        assert!(!may_follow(
-            Method::Login,
-            &Authentication { mechanisms: vec![], optional: false, in_clear: InClear::Allowed },
-            false
-        ));
+        assert_eq!(ways("AUTH=CRAM-MD5", any, false), Err(Bare::InClear.into()));
+        let wanted = Authentication { mechanisms: vec![], optional: false, in_clear: InClear::Allowed };
+        assert!(!wanted.may_follow(Method::Login.mechanism(), false));
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! The not authenticated state (RFC 9051 section 3.1): greeting, CAPABILITY, STARTTLS, logging in. Each thing that the server says gives the
 //! next move.
 
-use super::auth::{self, Authenticating, NoMethod, Verdict};
+use super::auth::{self, Authenticating, Verdict};
 use super::capabilities::Capabilities;
 use super::code::{Code, Status, StatusKind};
 use super::command::Command;
 use super::response::Response;
 use super::words::{ClientAsk, ClientConfig, Method, Offer, Place};
 use crate::bytes::secret::Secret;
-use crate::protocol::sasl::words::{Authentication, InClear, Login, Mechanism, SaslError};
+use crate::protocol::sasl::words::{Authentication, Bare, InClear, Login, Mechanism, NoMethod, SaslError};
 use crate::protocol::session::{Failure, Fault, StartTls};
 use std::collections::VecDeque;
 
@@ -171,7 +171,7 @@ impl Authorization {
 
     fn no_tls(&mut self, text: &str) -> Move {
         match &self.config.auth {
-            Some(wanted) if wanted.needs_tls() => leave(Fault::Login, NoMethod::NoTls.to_string()),
+            Some(wanted) if wanted.needs_tls() => leave(Fault::Login, Bare::NoTls("STARTTLS").to_string()),
             _ => {
                 self.tell_offer();
                 leave(Fault::Tls, text)
@@ -213,7 +213,7 @@ impl Authorization {
             Method::Auth(mechanism) => {
                 let offered = &self.offer.capabilities;
                 let at_once = self.config.initial_response && offered.offers("SASL-IR");
-                let begun = Authenticating::begin(mechanism, login, auth::bound_or_not(offered), at_once);
+                let begun = Authenticating::begin(mechanism, login, offered, at_once);
                 begun.map(|(running, command)| (command, Phase::Auth(Box::new(running))))
             }
         };
@@ -275,7 +275,7 @@ impl Authorization {
 
     fn another_method(&mut self, status: &Status) -> Move {
         let (wanted, secure) = (&self.config.auth, self.secure);
-        self.methods.retain(|next| wanted.as_ref().is_some_and(|wanted| auth::may_follow(*next, wanted, secure)));
+        self.methods.retain(|next| wanted.as_ref().is_some_and(|wanted| wanted.may_follow(next.mechanism(), secure)));
         self.next_method().unwrap_or_else(|| self.login_refused(status))
     }
 

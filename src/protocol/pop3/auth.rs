@@ -6,29 +6,12 @@ use super::response::{Code, Refusal, Response};
 use super::words::{LoginBy, Method};
 use crate::bytes::secret::Secret;
 use crate::protocol::sasl::carried::{Carried, Initial};
-use crate::protocol::sasl::words::{Authentication, Login, Mechanism, Offered, SaslError};
+use crate::protocol::sasl::words::{Authentication, Bare, Login, Mechanism, NoMethod, Offered, SaslError};
 use md5::{Digest, Md5};
 use std::collections::VecDeque;
 
 /// Octets of a command line with its CRLF (RFC 2449 section 4), which holds for AUTH with an initial response, too (RFC 5034 section 4).
 const MAX_COMMAND: usize = 255;
-
-/// Why nobody can log in.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoMethod {
-    #[error("the server offers no way to log in that can be used{}", offered(.0))]
-    NoneFits(Vec<String>),
-    /// RFC 8314 section 3.3.
-    #[error("no password is sent without TLS; with --allow-plaintext-auth it is")]
-    InClear,
-    /// What would have been [`NoMethod::InClear`].
-    #[error("the server does not offer STLS, and no password is sent without TLS; with --tls never --allow-plaintext-auth it is")]
-    NoTls,
-}
-
-fn offered(names: &[String]) -> String {
-    if names.is_empty() { String::new() } else { format!(": it has AUTH {}", names.join(" ")) }
-}
 
 /// The ways to try, the strongest first: AUTH's mechanisms in their order, APOP before those that reveal the password, USER last.
 pub fn candidates(
@@ -55,7 +38,7 @@ pub fn candidates(
         return Err(NoMethod::NoneFits(capabilities.sasl.clone()));
     }
     methods.retain(|method| wanted.allows(method.mechanism(), secure));
-    if methods.is_empty() { Err(NoMethod::InClear) } else { Ok(methods) }
+    if methods.is_empty() { Err(Bare::InClear.into()) } else { Ok(methods) }
 }
 
 /// `APOP name digest`: MD5 of the greeting's timestamp and the password, in lower-case hex (RFC 1939 section 7).
@@ -185,7 +168,7 @@ mod tests {
     fn without_tls_no_way_is_safe() {
         let wanted = Authentication { mechanisms: Mechanism::FOR_PASSWORDS.to_vec(), optional: false, in_clear: InClear::Never };
         let found = candidates(&wanted, LoginBy::Any, &Capabilities::default(), true, false);
-        assert_eq!(found, Err(NoMethod::InClear), "an answer to APOP can be cracked, too");
+        assert_eq!(found, Err(Bare::InClear.into()), "an answer to APOP can be cracked, too");
         assert!(!wanted.may_follow(Method::User.mechanism(), false) && wanted.may_follow(Method::Apop.mechanism(), false));
     }
 

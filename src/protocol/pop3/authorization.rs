@@ -1,11 +1,11 @@
 //! The authorization state: greeting, CAPA, STLS, logging in. Each line of the server's gives the next move.
 
-use super::auth::{self, Authenticating, NoMethod, Verdict};
+use super::auth::{self, Authenticating, Verdict};
 use super::capabilities::{Capabilities, Languages};
 use super::response::{BadResponse, Refusal, Response, timestamp};
 use super::words::{ClientAsk, ClientConfig, Method, Offer, Wish};
 use crate::bytes::secret::Secret;
-use crate::protocol::sasl::words::{Login, SaslError};
+use crate::protocol::sasl::words::{Bare, Login, SaslError};
 use crate::protocol::session::{Failure, Fault, StartTls};
 use std::collections::VecDeque;
 
@@ -145,7 +145,7 @@ impl Authorization {
 
     fn no_tls(&mut self, text: &str) -> Move {
         match &self.config.auth {
-            Some(wanted) if wanted.needs_tls() => leave(Fault::Login, NoMethod::NoTls.to_string()),
+            Some(wanted) if wanted.needs_tls() => leave(Fault::Login, Bare::NoTls("STLS").to_string()),
             _ => {
                 self.tell_offer();
                 leave(Fault::Tls, text)
@@ -160,7 +160,7 @@ impl Authorization {
             Response::Err(_) if self.config.tls == StartTls::IfOffered => self.ready_to_log_in(),
             Response::Err(refusal) if refusal.is_temporary() => leave(Fault::Tls, format!("the server refuses STLS: {refusal}")),
             Response::Err(refusal) => match &self.config.auth {
-                Some(wanted) if wanted.needs_tls() => leave(Fault::Login, NoMethod::NoTls.to_string()),
+                Some(wanted) if wanted.needs_tls() => leave(Fault::Login, Bare::NoTls("STLS").to_string()),
                 _ => leave(Fault::Tls, format!("the server refuses STLS: {refusal}")),
             },
         }

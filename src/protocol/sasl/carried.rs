@@ -69,6 +69,9 @@ impl Carried {
     }
 
     fn answer(&mut self, text: &str) -> Result<Secret<Vec<u8>>, SaslError> {
+        if let Some(why) = &self.cancelled {
+            return Err(why.clone());
+        }
         let challenge = STANDARD.decode(text).map_err(|_| SaslError::NotBase64)?;
         self.exposed = true;
         match self.withheld.take() {
@@ -80,7 +83,7 @@ impl Carried {
 
     /// The line that ends the exchange from our side, a single `*` in all three protocols.
     pub fn cancel(&mut self, why: SaslError) -> Secret<String> {
-        self.cancelled = Some(why);
+        self.cancelled.get_or_insert(why);
         Secret::new("*".to_owned())
     }
 
@@ -151,6 +154,7 @@ mod tests {
         assert_eq!(carried.cancelled(), Some(SaslError::Unexpected(Mechanism::Plain)));
         let (mut carried, _) = begun(Mechanism::CramMd5, "secret", Initial::Within(100));
         assert_eq!(carried.challenge("!").reveal(), "*");
+        assert_eq!(carried.challenge("").reveal(), "*", "a server that goes on all the same");
         assert_eq!(carried.cancelled(), Some(SaslError::NotBase64));
     }
 }

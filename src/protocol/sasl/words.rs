@@ -160,6 +160,32 @@ pub enum InClear {
     Local,
 }
 
+/// Why nobody can log in to a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoMethod {
+    #[error("the server offers no way to log in that can be used{}", offered(.0))]
+    NoneFits(Vec<String>),
+    /// LOGINDISABLED (RFC 9051 section 6.2.3).
+    #[error("the server has logins disabled (LOGINDISABLED){}", offered(.0))]
+    Disabled(Vec<String>),
+    #[error(transparent)]
+    Bare(#[from] Bare),
+}
+
+/// Why no secret is sent without TLS (RFC 4954 section 4, RFC 8314 section 3.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Bare {
+    #[error("no password is sent without TLS; with --allow-plaintext-auth it is")]
+    InClear,
+    /// What would have been [`Bare::InClear`], had TLS not been asked for: the server does not offer this command.
+    #[error("the server does not offer {0}, and no password is sent without TLS; with --tls never --allow-plaintext-auth it is")]
+    NoTls(&'static str),
+}
+
+fn offered(names: &[String]) -> String {
+    if names.is_empty() { String::new() } else { format!(": it has AUTH {}", names.join(" ")) }
+}
+
 /// What the server offers beside the mechanism that was chosen, as far as that matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offered {

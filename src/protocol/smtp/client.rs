@@ -13,7 +13,7 @@ use super::reply::{BadReply, ReplyReader};
 use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::{Class, EnhancedStatus, Reply};
 use crate::protocol::engine::{End, Engine, Step};
-use crate::protocol::sasl::words::{Login, Mechanism, SaslError};
+use crate::protocol::sasl::words::{Bare, Login, Mechanism, SaslError};
 use crate::protocol::session::StartTls;
 use auth::{Authenticating, NoMechanism, Verdict};
 use stage::Stage;
@@ -169,7 +169,7 @@ impl Client {
                 State::StartTls
             }
             _ if self.needs_tls() => match &self.config.auth {
-                Some(wanted) if wanted.needs_tls() => self.not_in(NoMechanism::NoTls),
+                Some(wanted) if wanted.needs_tls() => self.not_in(NoMechanism::Bare(Bare::NoTls("STARTTLS"))),
                 _ => {
                     let text = "the server does not offer STARTTLS and TLS is required";
                     let why = Diagnostic::local(EnhancedStatus::new(4, 7, 4), text);

@@ -5,7 +5,7 @@ use crate::bytes::secret::Secret;
 use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::{EnhancedStatus, Reply};
 use crate::protocol::sasl::carried::{Carried, Initial};
-use crate::protocol::sasl::words::{Authentication, Login, Mechanism, Offered, SaslError};
+use crate::protocol::sasl::words::{Authentication, Bare, Login, Mechanism, Offered, SaslError};
 use crate::protocol::smtp::extensions::Extensions;
 use std::collections::VecDeque;
 
@@ -20,14 +20,8 @@ pub enum NoMechanism {
     NotOffered,
     #[error("the server offers AUTH {0}, and none of these can be used")]
     NoneFits(String),
-    /// RFC 4954 section 4, RFC 8314 section 3.3.
-    #[error("no password is sent without TLS; with --allow-plaintext-auth it is")]
-    InClear,
-    /// What would have been [`NoMechanism::InClear`].
-    #[error(
-        "the server does not offer STARTTLS, and no password is sent without TLS; with --tls never --allow-plaintext-auth it is"
-    )]
-    NoTls,
+    #[error(transparent)]
+    Bare(#[from] Bare),
 }
 
 impl From<NoMechanism> for Failure {
@@ -35,7 +29,7 @@ impl From<NoMechanism> for Failure {
         // RFC 3463 section 3.8 and RFC 4954 section 6.
         let status = match &why {
             NoMechanism::NotOffered | NoMechanism::NoneFits(_) => EnhancedStatus::new(5, 7, 4),
-            NoMechanism::InClear | NoMechanism::NoTls => EnhancedStatus::new(5, 7, 11),
+            NoMechanism::Bare(_) => EnhancedStatus::new(5, 7, 11),
         };
         Failure { fault: Fault::Auth, outcome: Outcome::Refused(Diagnostic::local(status, why.to_string())) }
     }
@@ -68,7 +62,7 @@ pub fn candidates(wanted: &Authentication, offered: &Extensions, secure: bool) -
         return Err(NoMechanism::NoneFits(offered.auth.join(" ")));
     }
     let safe: VecDeque<Mechanism> = fit.into_iter().filter(|mechanism| wanted.allows(*mechanism, secure)).collect();
-    if safe.is_empty() { Err(NoMechanism::InClear) } else { Ok(safe) }
+    if safe.is_empty() { Err(Bare::InClear.into()) } else { Ok(safe) }
 }
 
 /// One exchange under way.
