@@ -7,7 +7,6 @@ use layout::Layout;
 
 /// What of one tag is looked at; the rest of a longer one is passed over.
 const LONGEST_TAG: usize = 8 * 1024;
-const LONGEST_ENTITY: usize = 32;
 
 /// Renders HTML that comes in pieces.
 #[derive(Debug, Default)]
@@ -41,9 +40,7 @@ impl Renderer {
     /// The HTML is at its end.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
         match self.state {
-            State::Entity => {
-                self.entity(out);
-            }
+            State::Entity => self.entity(false, out),
             State::Tag(_) if self.held.is_empty() => self.layout.byte(b'<', out),
             _ => {}
         }
@@ -117,26 +114,25 @@ impl Renderer {
     }
 
     fn in_entity(&mut self, byte: u8, out: &mut Vec<u8>) {
-        if byte == b';' || !(byte.is_ascii_alphanumeric() || byte == b'#') || self.held.len() >= LONGEST_ENTITY {
-            let is_known = self.entity(out);
-            if byte != b';' || !is_known {
-                self.byte(byte, out);
-            }
+        if byte == b';' {
+            self.entity(true, out);
+        } else if !(byte.is_ascii_alphanumeric() || byte == b'#') || self.held.len() >= entity::LONGEST {
+            self.entity(false, out);
+            self.byte(byte, out);
         } else {
             self.held.push(byte);
         }
     }
 
-    /// Gives whether there is such a character.
-    fn entity(&mut self, out: &mut Vec<u8>) -> bool {
+    /// What was held behind an ampersand, with its semicolon or without.
+    fn entity(&mut self, is_ended: bool, out: &mut Vec<u8>) {
         let name = std::mem::take(&mut self.held);
         self.state = State::Text;
-        let found = entity::character(&name);
-        match found {
-            Some(c) => c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| self.layout.glyph(byte, out)),
-            None => std::iter::once(b'&').chain(name).for_each(|byte| self.layout.byte(byte, out)),
+        let reference = format!("&{}{}", String::from_utf8_lossy(&name), if is_ended { ";" } else { "" });
+        match entity::characters(&reference) {
+            Some(text) => text.bytes().for_each(|byte| self.layout.glyph(byte, out)),
+            None => reference.bytes().for_each(|byte| self.layout.byte(byte, out)),
         }
-        found.is_some()
     }
 
     fn tag(&mut self, tag: &str, out: &mut Vec<u8>) {
@@ -263,6 +259,7 @@ mod tests {
             ("<blockquote>said <b>so</b></blockquote>ok", "> said so\n\nok\n"),
             ("<pre>a  b\n c</pre>", "a  b\n c\n"),
             ("K&auml;se &amp; Brot &#8364;&#x20AC; &unheard; &lt;p&gt; A&B", "Käse & Brot €€ &unheard; <p> A&B\n"),
+            ("&copy 2026 &zwnj;&Scaron;&NotEqualTilde;&#128;&#27;[2J &eur", "© 2026 \u{200c}Š≂̸€\u{fffd}[2J &eur\n"),
             (
                 "<a href=\"https://x.test/?a=1&amp;b=2\">here</a> <a href='https://y.test/'>https://y.test/</a>",
                 "here <https://x.test/?a=1&b=2> https://y.test/\n",

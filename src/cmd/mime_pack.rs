@@ -140,7 +140,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<Status, Failure> 
     let Parsed::Run(args) = parse::<Args>(args)? else { return Ok(Status::Done) };
     let Args { compose, apart, edit } = &args;
     match (&apart.field, &apart.output, &apart.extract) {
-        (Some(name), ..) => pick::field(name, apart.mbox),
+        (Some(name), ..) => pick::field(name, apart.mbox, apart.strict),
         (_, Some(selector), _) => pick::part(selector, apart.raw, apart.mbox, apart.strict),
         (.., Some(selectors)) => {
             let directory = apart.directory.as_deref().unwrap_or(Path::new("."));

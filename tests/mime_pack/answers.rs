@@ -53,6 +53,11 @@ fn the_images_of_a_page_go_with_it() {
     let id = page.split("cid:").nth(1).unwrap().split('"').next().unwrap();
     assert!(text(&message).contains(&format!("Content-ID: <{id}>")), "{}", text(&message));
     assert_eq!(page, format!("<img src=\"cid:{id}\"><img src='https://x.test/y.png'><img src=../up.png><img src=cid:{id}>"));
+    // A page and its folder may be somebody else's.
+    std::fs::remove_file(here.path().join("logo.png")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", here.path().join("logo.png")).unwrap();
+    let message = run(here.path(), &words, "text\n").done();
+    assert_eq!(shape(&message), ["TEXT multipart/alternative -", "1 text/plain 7bit", "2 text/html 7bit"]);
     std::fs::remove_file(here.path().join("logo.png")).unwrap();
     let missing = run(here.path(), &words, "text\n");
     assert_eq!((missing.status, missing.out.len()), (66, 0), "{}", missing.err);

@@ -203,7 +203,7 @@ fn fragile_text_is_protected() {
 
 /// A variable of a script that is not set must not send a message without what it stands for.
 #[test]
-fn an_empty_value_is_told() {
+fn an_empty_value_and_a_conflict_are_told() {
     let here = files(&[("a", b"x")]);
     for (words, told) in [
         (&["-t", ""] as &[&str], "--to '': no address"),
@@ -222,6 +222,9 @@ fn an_empty_value_is_told() {
         (&["-x", ""], "a value is required for '--extract [<SELECTOR>...]' but none was supplied"),
         (&["-O", ""], "a value is required for '--output <SELECTOR>' but none was supplied"),
         (&["-H", ""], "\"\" is no header field name"),
+        (&["--list", "-s", "x"], "the argument '--list' cannot be used with '--subject <TEXT>'"),
+        (&["-O", "1", "--crlf"], "the argument '--output <SELECTOR>' cannot be used with '--crlf'"),
+        (&["--set", "A: b", "-t", "a@x.test"], "the argument '--to <ADDRESS>' cannot be used with '--set <NAME: VALUE>'"),
         (&["--html", ""], "a value is required for '--html <FILE>' but none was supplied"),
         (&["-x", "-C", ""], "a value is required for '--directory <DIR>' but none was supplied"),
     ] {

@@ -99,5 +99,7 @@ fn strict_makes_damage_an_error_after_all_is_written() {
         assert!(String::from_utf8(ran.out).unwrap().starts_with(out));
         assert!(ran.err.starts_with("mime-pack: part ") && ran.err.ends_with(": unterminated\n"), "{}", ran.err);
     }
+    let ran = run(Path::new("."), &["-H", "content-type", "--strict"], message);
+    assert_eq!((ran.status, ran.out.as_slice()), (65, b"multipart/mixed; boundary=b\n" as &[u8]), "{}", ran.err);
     run(Path::new("."), &["--list", "--strict"], "Subject: a\n\nx").done();
 }

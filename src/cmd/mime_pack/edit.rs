@@ -191,6 +191,13 @@ impl Editor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::{Args, Command};
+
+    #[test]
+    fn every_option_of_editing_is_kept_from_the_other_jobs() {
+        let command = Edit::augment_args(Command::new("edit"));
+        assert_eq!(command.get_arguments().map(|arg| arg.get_id().as_str()).collect::<Vec<_>>(), super::super::options::EDIT);
+    }
 
     fn edited(message: &str, set: &[&str], add: &[&str], remove: &[&str]) -> String {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();

@@ -5,8 +5,16 @@ use jiff::Timestamp;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+/// The fields of [`Compose`]. Named one by one, so that a conflict names the one that was given.
+const COMPOSE: &[&str] = &[
+    "from", "to", "cc", "bcc", "subject", "attach", "media", "html", "related", "inline", "charset", "flowed", "digest", "reply", "all", "quote", "forward",
+    "sign_with", "encrypt_with", "header", "date", "crlf",
+];
+/// Those that change the header.
+pub const EDIT: &[&str] = &["set", "add", "remove"];
+
 #[derive(clap::Args, Debug)]
-#[group(id = "Compose", multiple = true, conflicts_with = "Edit")]
+#[group(id = "Compose", multiple = true, conflicts_with_all = EDIT)]
 #[command(next_help_heading = "Composing")]
 pub struct Compose {
     /// Who it is from
@@ -78,7 +86,7 @@ pub struct Compose {
 
 /// What to do with the message on stdin.
 #[derive(clap::Args, Debug)]
-#[group(id = "Apart", multiple = true, conflicts_with_all = ["Compose", "Edit"])]
+#[group(id = "Apart", multiple = true, conflicts_with_all = [COMPOSE, EDIT].concat())]
 #[command(next_help_heading = "Taking apart")]
 pub struct Apart {
     /// List the parts of the message on stdin
@@ -125,4 +133,16 @@ fn parse_date(text: &str) -> Result<Timestamp, String> {
     let rfc5322 = || jiff::fmt::rfc2822::parse(text).ok().map(|zoned| zoned.timestamp());
     let found = seconds.or_else(|| text.parse().ok()).or_else(rfc5322);
     found.ok_or_else(|| "expected 2026-11-22T10:00:00Z, a date as in a Date field, or @SECONDS".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{Args, Command};
+
+    #[test]
+    fn every_option_of_composing_is_kept_from_the_other_jobs() {
+        let command = Compose::augment_args(Command::new("compose"));
+        assert_eq!(command.get_arguments().map(|arg| arg.get_id().as_str()).collect::<Vec<_>>(), COMPOSE);
+    }
 }

@@ -12,11 +12,13 @@ use crate::mail::mime::select::Selector;
 use std::io::{self, IsTerminal, Write};
 
 /// Prints each field of that name in the message's own header, one line a field. Status 1 if there is none.
-pub fn field(name: &str, mbox: bool) -> Result<Status, Failure> {
+pub fn field(name: &str, mbox: bool, strict: bool) -> Result<Status, Failure> {
     fold::field_name(name).map_err(|why| Failure::text(Status::Usage, format!("{name:?} {why}")))?;
-    let mut finder = Finder { name, found: false, seen_root: false, out: Stdout::new() };
+    let (out, damage) = (Stdout::new(), Damage::default());
+    let mut finder = Finder { name, found: false, message: None, seen_root: false, open: Vec::new(), out, damage };
     scan_stdin(mbox, &mut finder)?;
     finder.out.flush().map_err(StdoutError::from)?;
+    finder.damage.verdict(strict)?;
     Ok(if finder.found { Status::Done } else { Status::Partly })
 }
 
@@ -51,12 +53,17 @@ pub fn part(selector: &str, raw: bool, mbox: bool, strict: bool) -> Result<Statu
 struct Finder<'a> {
     name: &'a str,
     found: bool,
+    message: Option<u64>,
     seen_root: bool,
+    /// Sections of the parts that are open.
+    open: Vec<String>,
     out: Stdout,
+    damage: Damage,
 }
 
 impl Reader for Finder<'_> {
-    fn message(&mut self, _: Option<u64>) {
+    fn message(&mut self, number: Option<u64>) {
+        self.message = number;
         self.seen_root = false;
     }
 }
@@ -65,6 +72,7 @@ impl Visitor for Finder<'_> {
     type Error = Failure;
 
     fn begin(&mut self, part: &Part<'_>) -> Result<(), Failure> {
+        self.open.push(part.section.to_owned());
         if std::mem::replace(&mut self.seen_root, true) {
             return Ok(());
         }
@@ -83,7 +91,9 @@ impl Visitor for Finder<'_> {
         Ok(())
     }
 
-    fn end(&mut self, _: &[Flag]) -> Result<(), Failure> {
+    fn end(&mut self, flags: &[Flag]) -> Result<(), Failure> {
+        let section = self.open.pop().unwrap_or_default();
+        self.damage.note(self.message, &section, flags);
         Ok(())
     }
 }

@@ -28,7 +28,7 @@ const SHOWING: &[(&str, &str)] = &[
 pub fn rewritten(html: &Content, path: &Path, inline: &mut Vec<Named>) -> Result<Content, Failure> {
     let page = html.whole(MOST)?;
     let page = String::from_utf8(page).map_err(|_| Failure::text(Status::Data, format!("{}: not UTF-8", html.label)))?;
-    let base = path.parent().unwrap_or(Path::new(""));
+    let base = path.parent().filter(|base| !base.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut out = String::with_capacity(page.len());
     let mut rest = page.as_str();
     while let Some(at) = rest.find('<') {
@@ -68,7 +68,7 @@ fn tag(text: &str, base: &Path, inline: &mut Vec<Named>, out: &mut String) {
     let mut done = 0;
     for (attribute, place) in attributes(inner) {
         let shows = SHOWING.iter().any(|(tag, known)| *tag == name && known.eq_ignore_ascii_case(attribute));
-        let Some(file) = local(&inner[place.clone()]).filter(|_| shows) else { continue };
+        let Some(file) = local(&inner[place.clone()]).filter(|file| shows && stays_below(base, file)) else { continue };
         let id = id_of(&file, &base.join(&file), inline);
         out.push_str(&text[done..place.start + 1]);
         out.push_str(&format!("cid:{id}"));
@@ -87,6 +87,14 @@ fn local(reference: &str) -> Option<PathBuf> {
     let plain = reference.split(['?', '#']).next().unwrap_or_default();
     let path = PathBuf::from(percent_decoded(plain)?);
     path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)).then_some(path)
+}
+
+/// Whether no link leads from there to somewhere else. A file that is not there stays: it is an error to be told.
+fn stays_below(base: &Path, file: &Path) -> bool {
+    match (base.canonicalize(), base.join(file).canonicalize()) {
+        (Ok(base), Ok(file)) => file.starts_with(base),
+        _ => true,
+    }
 }
 
 fn percent_decoded(text: &str) -> Option<String> {
