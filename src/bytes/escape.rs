@@ -5,15 +5,23 @@
 /// and the characters that reorder text (C1 controls, bidi marks, line separators) as `\u{202e}`. A backslash stays itself.
 pub fn visible(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
+    push(&mut out, bytes);
+    out
+}
+
+/// Appends `bytes` to `out` in that form.
+pub fn push(out: &mut String, bytes: &[u8]) {
     for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            push_visible(&mut out, c);
+        let text = chunk.valid();
+        if text.bytes().all(|b| matches!(b, b' '..=b'~')) {
+            out.push_str(text);
+        } else {
+            text.chars().for_each(|c| push_visible(out, c));
         }
         for byte in chunk.invalid() {
             out.push_str(&format!("\\x{byte:02x}"));
         }
     }
-    out
 }
 
 fn push_visible(out: &mut String, c: char) {

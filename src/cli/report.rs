@@ -1,7 +1,7 @@
 //! Results on stdout: rows with tabs between, `-` for what is absent, or one JSON object a line. The same facts in both.
 
 use super::stdio::{Stdout, StdoutError};
-use crate::bytes::escape::visible;
+use crate::bytes::escape::{self, visible};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::Write;
@@ -74,11 +74,17 @@ impl<W: Write> Rows<W> {
 
 /// Columns with tabs between, made harmless.
 pub fn text_line(columns: &[Option<String>]) -> String {
-    let shown = columns.iter().map(|column| match column.as_deref() {
-        None | Some("") => "-".to_owned(),
-        Some(text) => visible(text.as_bytes()),
-    });
-    shown.collect::<Vec<_>>().join("\t")
+    let mut line = String::with_capacity(128);
+    for (at, column) in columns.iter().enumerate() {
+        if at > 0 {
+            line.push('\t');
+        }
+        match column.as_deref() {
+            None | Some("") => line.push('-'),
+            Some(text) => escape::push(&mut line, text.as_bytes()),
+        }
+    }
+    line
 }
 
 /// `value` as JSON on one line. What could drive a terminal or hide text there is escaped, which JSON leaves open.

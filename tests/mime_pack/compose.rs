@@ -224,7 +224,7 @@ fn an_empty_value_and_a_conflict_are_told() {
         (&["-H", ""], "\"\" is no header field name"),
         (&["--list", "-s", "x"], "the argument '--list' cannot be used with '--subject <TEXT>'"),
         (&["-O", "1", "--crlf"], "the argument '--output <SELECTOR>' cannot be used with '--crlf'"),
-        (&["--set", "A: b", "-t", "a@x.test"], "the argument '--to <ADDRESS>' cannot be used with '--set <NAME: VALUE>'"),
+        (&["--set", "A: b", "-t", "a@x.test"], "the argument '--set <NAME: VALUE>' cannot be used with '--to <ADDRESS>'"),
         (&["--html", ""], "a value is required for '--html <FILE>' but none was supplied"),
         (&["-x", "-C", ""], "a value is required for '--directory <DIR>' but none was supplied"),
     ] {

@@ -13,7 +13,7 @@ use std::io::Write;
 const PEEK: usize = 4096;
 
 #[derive(clap::Args, Debug)]
-#[group(id = "Edit", multiple = true)]
+#[group(id = "Edit", multiple = true, conflicts_with_all = super::options::COMPOSE)]
 pub struct Edit {
     /// Put this header field in the place of those with its name, or add it
     #[arg(long, value_name = "NAME: VALUE", help_heading = "Changing the header")]

@@ -6,15 +6,35 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// The fields of [`Compose`]. Named one by one, so that a conflict names the one that was given.
-const COMPOSE: &[&str] = &[
-    "from", "to", "cc", "bcc", "subject", "attach", "media", "html", "related", "inline", "charset", "flowed", "digest", "reply", "all", "quote", "forward",
-    "sign_with", "encrypt_with", "header", "date", "crlf",
+pub const COMPOSE: &[&str] = &[
+    "from",
+    "to",
+    "cc",
+    "bcc",
+    "subject",
+    "attach",
+    "media",
+    "html",
+    "related",
+    "inline",
+    "charset",
+    "flowed",
+    "digest",
+    "reply",
+    "all",
+    "quote",
+    "forward",
+    "sign_with",
+    "encrypt_with",
+    "header",
+    "date",
+    "crlf",
 ];
 /// Those that change the header.
 pub const EDIT: &[&str] = &["set", "add", "remove"];
 
 #[derive(clap::Args, Debug)]
-#[group(id = "Compose", multiple = true, conflicts_with_all = EDIT)]
+#[group(id = "Compose", multiple = true)]
 #[command(next_help_heading = "Composing")]
 pub struct Compose {
     /// Who it is from

@@ -91,6 +91,8 @@ pub struct Scanner {
     header: Vec<u8>,
     header_cut: bool,
     parts: u64,
+    /// What every delimiter but the first one begins with.
+    dashes: memmem::Finder<'static>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,6 +151,7 @@ impl Scanner {
             header: Vec::new(),
             header_cut: false,
             parts: 0,
+            dashes: memmem::Finder::new(b"\n--"),
         }
     }
 
@@ -331,7 +334,7 @@ impl Scanner {
 
     /// The part begins: what it is decides how the bytes to come are read.
     fn end_header<V: Visitor>(&mut self, visitor: &mut V) -> Result<(), V::Error> {
-        let header = std::mem::take(&mut self.header);
+        let mut header = std::mem::take(&mut self.header);
         let default_media = if self.stack.last().is_some_and(|open| open.is_digest) { "message/rfc822" } else { "text/plain" };
         let mut head = Head::read(&header, default_media);
         if std::mem::take(&mut self.header_cut) {
@@ -345,6 +348,9 @@ impl Scanner {
             self.flush_pending(visitor)?;
         }
         visitor.begin(&Part { section: &section, kind, head: &head, header: &header })?;
+        // Its room is for the next one.
+        header.clear();
+        self.header = header;
         self.state = if kind == Kind::Message { State::Header { first_line: true } } else { State::Body };
         let is_digest = head.media == "multipart/digest";
         let boundary = if kind == Kind::Multipart { head.boundary.unwrap_or_default() } else { Vec::new() };
@@ -394,7 +400,7 @@ impl Scanner {
             visitor.bytes(run, rest)?;
             return Ok(rest.len());
         }
-        if let Some(at) = memmem::find(rest, b"\n--") {
+        if let Some(at) = self.dashes.find(rest) {
             let has_cr = at > 0 && rest[at - 1] == b'\r';
             let content = &rest[..at - usize::from(has_cr)];
             if !content.is_empty() {
