@@ -209,8 +209,11 @@
 //!   fetch/target/spool.rs  into the spool, for recipients that are given
 //!   fetch/target/lmtp.rs   to an LMTP server, for recipients that are given
 //!   fetch/filter.rs        a program that judges by the header
+//!   fetch/target/judged.rs behind a filter, where the header does not come alone
+//!   fetch/told.rs          rows in the order of their messages
 //!   fetch/settle.rs        what an earlier run left unfinished
 //!   fetch/item.rs          what a keeper knows of each message
+//!   fetch/missing.rs       messages that the server does not list any more
 //!   fetch/keeper.rs        policy, journal and target behind one face
 //!   fetch/session.rs       one POP3 session, logged in, watched, and spent on a job
 //!   fetch/listing.rs       what a mailbox holds

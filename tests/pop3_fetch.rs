@@ -13,6 +13,8 @@ mod hostile;
 mod lmtp;
 #[path = "pop3_fetch/mailboxes.rs"]
 mod mailboxes;
+#[path = "pop3_fetch/outcomes.rs"]
+mod outcomes;
 #[path = "pop3_fetch/output.rs"]
 mod output;
 #[path = "pop3_fetch/spool.rs"]

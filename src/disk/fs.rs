@@ -154,6 +154,19 @@ pub fn read_full_at(file: &dyn File, mut buffer: &mut [u8], mut offset: u64) -> 
     Ok(true)
 }
 
+/// Whether files can be made in a directory, found out without leaving any. Where files cannot be without a name, one that readers of mail
+/// pass over stands there for a moment.
+pub fn can_make(fs: &dyn Fs, dir: &Path) -> Result<(), FsError> {
+    let made = match fs.create_unnamed(dir) {
+        Err(e) if e.kind() == io::ErrorKind::Unsupported => {
+            let path = dir.join(format!(".probe-{}", std::process::id()));
+            fs.create_new(&path).and_then(|_| fs.unlink(&path))
+        }
+        made => made.map(drop),
+    };
+    made.at("create a file in", dir)
+}
+
 /// The directory that a path stands in.
 pub fn parent(path: &Path) -> &Path {
     match path.parent() {

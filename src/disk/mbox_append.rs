@@ -2,7 +2,7 @@
 //! and looked at again after a crash.
 
 use super::batch::Fate;
-use super::fs::{Access, At, File, Fs, FsError, Kind, parent, read_full_at};
+use super::fs::{Access, At, File, Fs, FsError, Kind, can_make, parent, read_full_at};
 use super::lock::present;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -42,6 +42,20 @@ pub struct Place {
     pub inode: u64,
 }
 
+/// How long the locks of others are waited for.
+#[derive(Clone, Copy)]
+pub struct Patience<'a> {
+    pub within: Duration,
+    /// The wait is to end at once; asked time and again.
+    pub over: &'a dyn Fn() -> bool,
+}
+
+impl From<Duration> for Patience<'_> {
+    fn from(within: Duration) -> Self {
+        Patience { within, over: &|| false }
+    }
+}
+
 /// Where in the mbox a message is to stand, its `From ` line and the empty line behind it included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Region {
@@ -56,6 +70,8 @@ pub enum MboxError {
     Fs(#[from] FsError),
     #[error("{} is locked by another for longer than {within:?}", path.display())]
     Busy { path: PathBuf, within: Duration },
+    #[error("{} is locked by another, and the wait was broken off", .0.display())]
+    BrokenOff(PathBuf),
     #[error("{} is no regular file", .0.display())]
     NotRegular(PathBuf),
 }
@@ -69,10 +85,22 @@ impl Mbox {
         &self.path
     }
 
-    /// Opens the mbox, which is made where it is missing (mode 0600), durably, and waits at most `within` for its locks. Where no dotlock may
+    /// Finds out what would keep a message from being appended: an mbox that is there has to be a file that can be written, and where there is
+    /// none it has to be possible to make one. Makes nothing.
+    pub fn check(&self) -> Result<(), MboxError> {
+        match present(self.fs.open(&self.path, Access::ReadWrite)).at("open", &self.path)? {
+            Some(file) if file.stat().at("look at", &self.path)?.kind != Kind::Regular => {
+                Err(MboxError::NotRegular(self.path.clone()))
+            }
+            Some(_) => Ok(()),
+            None => Ok(can_make(self.fs.as_ref(), parent(&self.path))?),
+        }
+    }
+
+    /// Opens the mbox, which is made where it is missing (mode 0600), durably, and waits for its locks. Where no dotlock may
     /// be made beside it, the other lock alone has to do. `now`, in Unix seconds, tells which dotlocks are old.
-    pub fn lock(&self, within: Duration, now: i64) -> Result<Locked, MboxError> {
-        let start = Instant::now();
+    pub fn lock<'p>(&self, patience: impl Into<Patience<'p>>, now: i64) -> Result<Locked, MboxError> {
+        let (start, Patience { within, over }) = (Instant::now(), patience.into());
         loop {
             let (file, made) = self.open()?;
             let stat = file.stat().at("look at", &self.path)?;
@@ -100,6 +128,9 @@ impl Mbox {
             }
             if start.elapsed() >= within {
                 return Err(MboxError::Busy { path: self.path.clone(), within });
+            }
+            if over() {
+                return Err(MboxError::BrokenOff(self.path.clone()));
             }
             std::thread::sleep(PAUSE);
         }
@@ -244,18 +275,18 @@ impl Drop for Locked {
 
 /// What became of messages whose [`Locked::append`] to the mbox, which ended at `start` then, was not seen to end. What is torn of them is
 /// cut off, unless somebody has appended to it since. An error leaves all as it was.
-pub fn settle(
+pub fn settle<'p>(
     mbox: &Mbox,
     place: Place,
     start: u64,
     regions: &[Region],
-    within: Duration,
+    patience: impl Into<Patience<'p>>,
     now: i64,
 ) -> Result<Vec<Fate>, MboxError> {
     if present(mbox.fs.stat(&mbox.path)).at("look at", &mbox.path)?.is_none() {
         return Ok(vec![Fate::Lost; regions.len()]);
     }
-    let locked = mbox.lock(within, now)?;
+    let locked = mbox.lock(patience, now)?;
     if locked.place != place || locked.size < start {
         return Ok(vec![Fate::Lost; regions.len()]);
     }

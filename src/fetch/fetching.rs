@@ -1,5 +1,6 @@
 //! A mailbox brought home: listed, planned, fetched, made safe, and only then deleted. What is done with a message is the keeper's.
 
+use super::filter::MOST_HEADER;
 use super::keeper::Keeper;
 use super::listing::Listing;
 use super::session::Job;
@@ -7,9 +8,6 @@ use super::words::{Listed, Plan, Row};
 use crate::protocol::pop3::response::Refusal;
 use crate::protocol::pop3::words::{Answer, ClientTell, Command};
 use std::collections::{HashMap, VecDeque};
-
-/// The most of a header that is held for a filter, in octets.
-const MOST_HEADER: usize = 256 * 1024;
 
 /// Who is told how it goes.
 pub trait Witness {
@@ -35,6 +33,8 @@ pub struct Fetching<'a, 'k> {
     current: Option<u32>,
     /// What TOP gave of a header; false: there was more.
     header: (Vec<u8>, bool),
+    /// A DELE was refused.
+    not_deleted: bool,
     /// QUIT was answered, and how.
     updated: Option<Result<(), Refusal>>,
 }
@@ -53,6 +53,7 @@ impl<'a, 'k> Fetching<'a, 'k> {
             due: 0,
             current: None,
             header: (Vec::new(), true),
+            not_deleted: false,
             updated: None,
         }
     }
@@ -69,7 +70,8 @@ impl<'a, 'k> Fetching<'a, 'k> {
         self.tell_rows();
         let problems = self.listing.problems().to_vec();
         let not_updated = self.updated.and_then(Result::err);
-        Finished { listed: self.planned.then_some(self.sizes.len()), cut, problems, not_updated }
+        let not_deleted = self.not_deleted;
+        Finished { listed: self.planned.then_some(self.sizes.len()), cut, problems, not_deleted, not_updated }
     }
 
     fn plan(&mut self) {
@@ -141,7 +143,10 @@ impl<'a, 'k> Fetching<'a, 'k> {
                     self.tell_rows();
                 }
             }
-            Answer::Err(refusal) => self.refused(number, &refusal),
+            Answer::Err(refusal) => {
+                self.keeper.refused(number, refusal.to_string(), !refusal.is_temporary());
+                self.tell_rows();
+            }
             _ => {}
         }
     }
@@ -162,14 +167,14 @@ impl<'a, 'k> Fetching<'a, 'k> {
                 }
                 self.tell_rows();
             }
-            Answer::Err(refusal) => self.refused(number, &refusal),
+            Answer::Err(_) => {
+                if self.keeper.headless(number) == Plan::Fetch {
+                    self.messages.push_back(number);
+                }
+                self.tell_rows();
+            }
             _ => {}
         }
-    }
-
-    fn refused(&mut self, number: u32, refusal: &Refusal) {
-        self.keeper.refused(number, refusal.to_string().as_bytes());
-        self.tell_rows();
     }
 }
 
@@ -213,6 +218,7 @@ impl Job for Fetching<'_, '_> {
             Command::Dele(number) => {
                 self.keeper.deleted(number, matches!(answer, Answer::Ok(_)));
                 if let Answer::Err(refusal) = answer {
+                    self.not_deleted = true;
                     self.listing.complain(format!("{command} is refused: {refusal}"));
                 }
                 self.tell_rows();
@@ -245,6 +251,8 @@ pub struct Finished {
     pub cut: Option<u32>,
     /// What the server said that cannot be.
     pub problems: Vec<String>,
+    /// It refused a DELE.
+    pub not_deleted: bool,
     /// The server refused to delete what was marked.
     pub not_updated: Option<Refusal>,
 }

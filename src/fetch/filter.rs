@@ -4,6 +4,9 @@ use crate::fetch::target::Facts;
 use crate::fetch::target::exec::{Program, Run};
 use crate::fetch::words::{Stop, Why};
 
+/// The most of a header that is held to be judged, in octets.
+pub const MOST_HEADER: usize = 256 * 1024;
+
 /// What was said of a header.
 #[derive(Debug)]
 pub enum Judgement {
@@ -33,6 +36,7 @@ impl Filter for ByProgram {
             Ok(Run::Status(1, said)) => Judgement::Delete(said),
             Ok(Run::Status(2, said)) => Judgement::Skip(said),
             Ok(Run::Status(75, said)) => Judgement::Stop(Stop::new(Why::Retry, said)),
+            Ok(Run::NotStarted(stop)) => Judgement::Stop(stop),
             Ok(Run::Status(_, said) | Run::Failed(said)) => Judgement::Failed(said),
             Err(error) => Judgement::Failed(format!("cannot read the header back: {error}")),
         }

@@ -1,7 +1,7 @@
 //! What a keeper knows of each message of its session.
 
 use crate::disk::journal::record::{Digest, Id};
-use crate::fetch::target::Facts;
+use crate::fetch::target::{Facts, Fault};
 use crate::fetch::words::{Outcome, Uid};
 use crate::relay::clock::Clock;
 use sha2::Sha256;
@@ -11,6 +11,10 @@ use sha2::Sha256;
 pub struct Item {
     pub size: Option<u64>,
     pub uid: Option<Uid>,
+    /// What the server calls it, where that is no name of its own.
+    pub said: Option<Box<str>>,
+    /// No filter has seen its header.
+    pub unjudged: bool,
     pub state: Progress,
     /// What the journal calls it.
     pub id: Option<Id>,
@@ -33,7 +37,7 @@ pub struct Current {
     pub number: u32,
     pub hash: Sha256,
     pub size: u64,
-    pub fault: Option<String>,
+    pub fault: Option<Fault>,
 }
 
 /// A message that waits for a commit.
@@ -45,5 +49,6 @@ pub struct Pending {
 
 /// What a target or a filter is told of a message.
 pub fn facts<'i>(number: u32, item: &'i Item, clock: &dyn Clock) -> Facts<'i> {
-    Facts { number, uid: item.uid.as_ref(), size: item.size, at: clock.now(), alone: false, done: None }
+    let Item { size, unjudged, .. } = *item;
+    Facts { number, uid: item.uid.as_ref(), size, at: clock.now(), alone: false, done: None, unjudged }
 }

@@ -4,16 +4,16 @@ use crate::disk::journal::Journal;
 use crate::disk::journal::record::{Digest, Id, State};
 use crate::fetch::filter::{Filter, Judgement};
 use crate::fetch::item::{Current, Item, Pending, Progress, facts};
+use crate::fetch::missing;
 use crate::fetch::policy::{Decision, Known, Policy};
 use crate::fetch::settle;
+use crate::fetch::target::judged::Judged;
 use crate::fetch::target::{Facts, Fault, Taken, Target};
+use crate::fetch::told::Told;
 use crate::fetch::words::{Listed, Outcome, Plan, Row, Stop, Uid, Verdict};
 use crate::relay::clock::Clock;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashMap, HashSet};
-
-/// What the server has not listed for so long is forgotten, in seconds. Not at once: a server may list nothing for a day.
-const FORGOTTEN_AFTER: i64 = 30 * 24 * 3600;
 
 /// What a keeper works by.
 pub struct Options<'a> {
@@ -39,13 +39,17 @@ pub struct Keeper<'a> {
     /// Delivered messages without a name that this session has not met yet, by digest.
     nameless: Option<HashMap<Digest, Vec<Id>>>,
     met: HashSet<Id>,
-    rows: Vec<Row>,
+    told: Told,
     stop: Option<Stop>,
 }
 
 impl<'a> Keeper<'a> {
     /// `journal`: as [`settle::open`] gives it. Without one nothing is remembered.
     pub fn new(options: Options<'a>, target: Box<dyn Target + 'a>, journal: Option<Journal>) -> Keeper<'a> {
+        let target: Box<dyn Target + 'a> = match options.filter {
+            Some(filter) => Box::new(Judged::new(target, filter)),
+            None => target,
+        };
         Keeper {
             options,
             target,
@@ -57,7 +61,7 @@ impl<'a> Keeper<'a> {
             deletable: Vec::new(),
             nameless: None,
             met: HashSet::new(),
-            rows: Vec::new(),
+            told: Told::default(),
             stop: None,
         }
     }
@@ -68,15 +72,21 @@ impl<'a> Keeper<'a> {
         listed.iter().filter_map(|listed| listed.uid.as_ref()).for_each(|uid| *times.entry(uid).or_default() += 1);
         let now = self.now();
         let mut plans = Vec::with_capacity(listed.len());
+        self.told.expect(listed.iter().map(|listed| listed.number));
         for listed in listed {
             let uid = listed.uid.clone().filter(|uid| times.get(uid) == Some(&1));
             let (id, known) = self.known(uid.as_ref(), listed.size);
             self.met.extend(id);
-            self.items.insert(listed.number, Item { size: listed.size, uid, state: Progress::Wanted, id });
+            let said = if uid.is_none() { listed.name().map(Into::into) } else { None };
+            let item = Item { size: listed.size, uid, said, unjudged: false, state: Progress::Wanted, id };
+            self.items.insert(listed.number, item);
             let decision = self.options.policy.decide(known, listed.size, self.wanted, now);
             plans.push(self.planned(listed.number, decision));
         }
-        self.note_listed(now);
+        if let Some(journal) = self.journal.as_mut().filter(|_| !self.options.policy.dry_run) {
+            let nameless = self.items.values().any(|item| item.uid.is_none());
+            missing::note(journal, &self.met, nameless, now);
+        }
         plans
     }
 
@@ -86,9 +96,13 @@ impl<'a> Keeper<'a> {
             self.leave(number, "its header did not come");
             return Plan::Leave;
         };
-        let judgement = self.items.get(&number).map(|item| filter.judge(&facts(number, item, self.options.clock), bytes));
-        match judgement {
+        let dry_run = self.options.policy.dry_run;
+        match self.items.get(&number).map(|item| filter.judge(&facts(number, item, self.options.clock), bytes)) {
+            Some(Judgement::Fetch) if dry_run => self.settle(number, Outcome::Skipped, false, "would be fetched".to_owned()),
             Some(Judgement::Fetch) => return Plan::Fetch,
+            Some(Judgement::Delete(text)) if dry_run => {
+                self.settle(number, Outcome::Skipped, false, format!("would be deleted: {text}"));
+            }
             Some(Judgement::Delete(text)) => {
                 self.kill(number, Digest::default(), 0, text);
                 return Plan::Delete;
@@ -102,6 +116,17 @@ impl<'a> Keeper<'a> {
             None => {}
         }
         Plan::Leave
+    }
+
+    /// TOP was refused, which not every server has: the message is fetched, and judged from that copy.
+    pub fn headless(&mut self, number: u32) -> Plan {
+        if self.stop.is_some() || self.options.policy.dry_run {
+            let text = "would be fetched and shown to the filter: the server does not give its header alone";
+            self.settle(number, Outcome::Skipped, false, text.to_owned());
+            return Plan::Leave;
+        }
+        self.items.entry(number).and_modify(|item| item.unjudged = true);
+        Plan::Fetch
     }
 
     /// RETR was answered +OK. On an error nothing more can be fetched in this session.
@@ -128,7 +153,7 @@ impl<'a> Keeper<'a> {
         current.hash.update(bytes);
         current.size += bytes.len() as u64;
         if let Some(text) = self.options.policy.too_large(current.size) {
-            current.fault = Some(text);
+            current.fault = Some(Fault::Never(text));
             self.target.abort();
         } else if self.stop.is_none()
             && let Err(fault) = self.target.push(bytes)
@@ -141,8 +166,8 @@ impl<'a> Keeper<'a> {
     pub fn end(&mut self) -> Verdict {
         let Some(current) = self.current.take() else { return Verdict::Settled };
         let Current { number, size, .. } = current;
-        if let Some(text) = current.fault {
-            self.settle(number, Outcome::Failed, false, text);
+        if let Some(fault) = current.fault {
+            self.fail(number, fault);
             return Verdict::Settled;
         }
         if self.stop.is_some() {
@@ -168,17 +193,14 @@ impl<'a> Keeper<'a> {
                 self.safe(number, Outcome::Delivered, text);
             }
             Ok(Taken::Killed(text)) => self.kill(number, digest, size, text),
-            Err(Fault::Message(text)) => self.settle(number, Outcome::Failed, false, text),
-            Err(Fault::Partly { text, done }) => {
+            Err(fault) => {
                 // Without a name it is not known again before all of it is here.
-                if self.items.get(&number).is_some_and(|item| item.uid.is_some()) {
-                    self.remember(number, size, digest, State::Partly, &done);
+                if let Fault::Partly { done, .. } = &fault
+                    && self.items.get(&number).is_some_and(|item| item.uid.is_some())
+                {
+                    self.remember(number, size, digest, State::Partly, done);
                 }
-                self.settle(number, Outcome::Failed, false, text);
-            }
-            Err(Fault::Stop(stop)) => {
-                self.settle(number, Outcome::Failed, false, stop.text.clone());
-                self.stop = Some(stop);
+                self.fail(number, fault);
             }
         }
         Verdict::Settled
@@ -192,10 +214,9 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// The server refused RETR or TOP with these words.
-    pub fn refused(&mut self, number: u32, text: &[u8]) {
-        let text = String::from_utf8_lossy(text).into_owned();
-        self.settle(number, Outcome::Failed, false, text);
+    /// The server refused RETR with these words; `lasting`: a retry is no use.
+    pub fn refused(&mut self, number: u32, text: String, lasting: bool) {
+        self.fail(number, if lasting { Fault::Never(text) } else { Fault::Message(text) });
     }
 
     /// So much waits that it is time for a commit.
@@ -250,11 +271,12 @@ impl<'a> Keeper<'a> {
     /// row.
     pub fn updated(&mut self, ok: bool) {
         self.broken();
-        if ok {
-            self.forget();
-        } else {
-            self.rows.iter_mut().filter(|row| row.deleted).for_each(Row::not_deleted);
+        if ok && let Some(journal) = &mut self.journal {
+            let now = self.options.clock.now().as_second();
+            let gone = self.items.values().filter(|item| item.state == Progress::Deleted);
+            missing::deleted(journal, gone.filter_map(|item| item.id), now);
         }
+        self.told.end(ok);
         self.pending.clear();
         let left = |state: &Progress| matches!(state, Progress::Wanted | Progress::Pending | Progress::Deleting(..));
         let left: Vec<u32> = self.items.iter().filter(|(_, item)| left(&item.state)).map(|(number, _)| *number).collect();
@@ -274,22 +296,9 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// The server says that it deleted what it was told to. Some list it again all the same: a name that was delivered under is kept
-    /// for as long as one that is not listed.
-    fn forget(&mut self) {
-        let now = self.now();
-        let Some(journal) = &mut self.journal else { return };
-        for id in self.items.values().filter(|item| item.state == Progress::Deleted).filter_map(|item| item.id) {
-            match journal.entry(id) {
-                Some(entry) if entry.state == State::Delivered && entry.uid.is_some() => journal.set_missing(id, Some(now)),
-                _ => journal.drop_entry(id),
-            }
-        }
-    }
-
-    /// Rows that are final, in their order.
+    /// Rows that are final, in the order of their messages.
     pub fn rows(&mut self) -> Vec<Row> {
-        std::mem::take(&mut self.rows)
+        self.told.take()
     }
 
     fn now(&self) -> i64 {
@@ -315,7 +324,11 @@ impl<'a> Keeper<'a> {
             let (outcome, text) = match decision {
                 Decision::Leave(outcome, text) => (outcome, text),
                 Decision::Delete(why) => (Outcome::Skipped, format!("would be deleted: {why}")),
-                Decision::Fetch | Decision::Header => {
+                Decision::Header => {
+                    self.wanted += 1;
+                    return Plan::Header;
+                }
+                Decision::Fetch => {
                     self.wanted += 1;
                     (Outcome::Skipped, "would be fetched".to_owned())
                 }
@@ -332,30 +345,13 @@ impl<'a> Keeper<'a> {
                 self.delete(number, Outcome::Deleted, why.to_owned());
                 Plan::Delete
             }
+            Decision::Leave(Outcome::Failed, text) => {
+                self.fail(number, Fault::Never(text));
+                Plan::Leave
+            }
             Decision::Leave(outcome, text) => {
                 self.settle(number, outcome, false, text);
                 Plan::Leave
-            }
-        }
-    }
-
-    /// Notes which messages the journal knows and the server does not list, and forgets those that are long gone. One without a name
-    /// counts as listed as long as anything is.
-    fn note_listed(&mut self, now: i64) {
-        let Some(journal) = self.journal.as_mut().filter(|_| !self.options.policy.dry_run) else { return };
-        let nameless = self.items.values().any(|item| item.uid.is_none());
-        let changed = journal.entries().filter_map(|entry| {
-            let listed = self.met.contains(&entry.id) || (nameless && entry.uid.is_none());
-            (!listed || entry.missing.is_some()).then_some((entry.id, listed, entry.missing))
-        });
-        let changed: Vec<(Id, bool, Option<i64>)> = changed.collect();
-        for (id, listed, missing) in changed {
-            match missing {
-                _ if listed => journal.set_missing(id, None),
-                // A clock that was ahead then would keep it for ever.
-                Some(since) if since <= now && now - since > FORGOTTEN_AFTER => journal.drop_entry(id),
-                Some(since) if since <= now => {}
-                _ => journal.set_missing(id, Some(now)),
             }
         }
     }
@@ -433,13 +429,27 @@ impl<'a> Keeper<'a> {
         self.delete(number, Outcome::Deleted, text);
     }
 
+    /// The message that comes is not taken; the rest of it is swallowed.
     fn fault(&mut self, fault: Fault) {
-        let text = match fault {
-            Fault::Message(text) | Fault::Partly { text, .. } => text,
-            Fault::Stop(stop) => self.stop.insert(stop).text.clone(),
+        let fault = match fault {
+            Fault::Stop(stop) => Fault::Message(self.stop.insert(stop).text.clone()),
+            fault => fault,
         };
         if let Some(current) = &mut self.current {
-            current.fault = Some(text);
+            current.fault = Some(fault);
+        }
+    }
+
+    fn fail(&mut self, number: u32, fault: Fault) {
+        match fault {
+            Fault::Skip(text) => self.settle(number, Outcome::Skipped, false, text),
+            Fault::Never(text) => self.row(number, Outcome::Failed, text, |row| row.lasting = true),
+            Fault::Partly { text, .. } => self.row(number, Outcome::Failed, text, |row| row.in_part = true),
+            Fault::Message(text) => self.settle(number, Outcome::Failed, false, text),
+            Fault::Stop(stop) => {
+                self.settle(number, Outcome::Failed, false, stop.text.clone());
+                self.stop = Some(stop);
+            }
         }
     }
 
@@ -462,9 +472,16 @@ impl<'a> Keeper<'a> {
     }
 
     fn settle(&mut self, number: u32, outcome: Outcome, deleted: bool, text: String) {
+        self.row(number, outcome, text, |row| row.deleted = deleted);
+    }
+
+    fn row(&mut self, number: u32, outcome: Outcome, text: String, mark: impl FnOnce(&mut Row)) {
         let Some(item) = self.items.get_mut(&number) else { return };
         item.state = Progress::Settled;
-        self.rows.push(Row { number, size: item.size, uid: item.uid.clone(), outcome, deleted, text });
+        let uid = item.uid.as_ref().map(|uid| uid.as_str().into()).or_else(|| item.said.clone());
+        let mut row = Row { number, size: item.size, uid, outcome, lasting: false, in_part: false, deleted: false, text };
+        mark(&mut row);
+        self.told.put(row);
     }
 
     /// It did not come to be handed over: since the target takes no more, or else for this reason.

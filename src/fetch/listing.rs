@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 /// Most messages that are told by STAT alone, where LIST is refused or leaves some out.
 const MOST_UNLISTED: u32 = 10_000;
+/// How much of an id that is none is shown, in octets.
+const MOST_SAID: usize = 100;
 /// Most things that are complained of.
 const MOST_PROBLEMS: usize = 10;
 
@@ -28,6 +30,8 @@ pub struct Listing {
 struct Message {
     size: Option<u64>,
     uid: Option<Uid>,
+    /// What UIDL named it first, where that is none.
+    said: Option<Box<str>>,
     /// UIDL named it.
     named: bool,
 }
@@ -75,8 +79,12 @@ impl Listing {
                 self.complain(format!("the server counts {count} messages and lists {listed}"));
             }
         }
-        let listed =
-            |(number, message): (&u32, &Message)| Listed { number: *number, size: message.size, uid: message.uid.clone() };
+        let listed = |(number, message): (&u32, &Message)| Listed {
+            number: *number,
+            size: message.size,
+            uid: message.uid.clone(),
+            said: message.said.clone(),
+        };
         self.messages.iter().map(listed).collect()
     }
 
@@ -116,6 +124,10 @@ impl Listing {
             let message = self.messages.entry(number).or_default();
             // Of two ids neither is known to be its own.
             message.uid = Uid::new(uid).filter(|_| !message.named);
+            if message.uid.is_none() {
+                let uid = &uid[..uid.len().min(MOST_SAID)];
+                message.said.get_or_insert_with(|| String::from_utf8_lossy(uid).into());
+            }
             message.named = true;
         }
     }
@@ -203,6 +215,8 @@ mod tests {
             &[(1, "a"), (2, &long), (3, "b"), (3, "c"), (4, "d\x1b"), (7, "z")],
         );
         assert_eq!(shown(&mut mailbox), ["1 100 a", "2 200 -", "3 - -", "4 - -"]);
+        let said: Vec<usize> = mailbox.messages().iter().map(|listed| listed.name().map_or(0, str::len)).collect();
+        assert_eq!(said, [1, MOST_SAID, 1, 2], "what is no id is shown, though not without end");
         let told = mailbox.problems().join("\n");
         assert!(told.contains("message 2 twice") && told.contains("message 9") && told.contains("message 7"), "{told}");
     }

@@ -16,6 +16,15 @@ pub enum Extent {
     Top(u32),
 }
 
+/// A message that was not read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub number: u32,
+    pub text: String,
+    /// It will not be, however often it is tried.
+    pub lasting: bool,
+}
+
 /// Reads messages by their numbers, one behind the other. Their sizes are asked for first: what goes on far beyond them never ends.
 pub struct Reading<'a> {
     numbers: VecDeque<u32>,
@@ -37,7 +46,7 @@ pub struct Reading<'a> {
     current: Option<u32>,
     octets: u64,
     /// Those that were not read, and why.
-    pub refused: Vec<(u32, String)>,
+    pub refused: Vec<Refused>,
     /// Writing failed; nothing more is written.
     pub stop: Option<Stop>,
     /// A message is larger than it was to be.
@@ -86,7 +95,7 @@ impl<'a> Reading<'a> {
             let number = self.numbers.pop_front()?;
             let octets = self.sizes.get(&number).copied();
             match (self.extent, octets.and_then(|octets| self.too_large(octets))) {
-                (Extent::Whole, Some(why)) => self.refused.push((number, why)),
+                (Extent::Whole, Some(why)) => self.refused.push(Refused { number, text: why, lasting: true }),
                 (Extent::Whole, None) => return Some(Command::Retr { number, octets }),
                 (Extent::Top(lines), _) => return Some(Command::Top { number, lines, octets }),
             }
@@ -98,7 +107,7 @@ impl<'a> Reading<'a> {
             Answer::Ok(_) => {
                 (self.current, self.octets) = (Some(number), 0);
                 let size = self.sizes.get(&number).copied();
-                let facts = Facts { number, uid: None, size, at: self.at, alone: self.alone, done: None };
+                let facts = Facts { number, uid: None, size, at: self.at, alone: self.alone, done: None, unjudged: false };
                 self.write(|target| target.begin(&facts));
             }
             Answer::Piece(bytes) => self.passed(number, &bytes),
@@ -108,7 +117,8 @@ impl<'a> Reading<'a> {
             }
             Answer::Err(refusal) => {
                 self.due = self.due.saturating_sub(1);
-                self.refused.push((number, refusal.to_string()));
+                let (text, lasting) = (refusal.to_string(), !refusal.is_temporary());
+                self.refused.push(Refused { number, text, lasting });
             }
             _ => {}
         }
@@ -121,7 +131,7 @@ impl<'a> Reading<'a> {
             Some(why) => {
                 self.overrun = true;
                 self.target.abort();
-                self.refused.push((number, why));
+                self.refused.push(Refused { number, text: why, lasting: true });
             }
             None => self.write(|target| target.push(bytes)),
         }

@@ -5,7 +5,7 @@ use crate::disk::fs::Fs;
 use crate::disk::journal::place::JournalError;
 use crate::disk::journal::record::{Entry, State};
 use crate::disk::journal::{Batch, Journal};
-use crate::disk::mbox_append::{self, Mbox, MboxError};
+use crate::disk::mbox_append::{self, Mbox, MboxError, Patience};
 use crate::fetch::name;
 use crate::fetch::target::mbox;
 use crate::fetch::words::{Stop, Why};
@@ -16,8 +16,14 @@ use std::sync::Arc;
 const TIDIED_AFTER: i64 = 36 * 3600;
 
 /// Opens the journal at `path`, locks it, and settles what was announced in it and never seen to end. `owner`: as [`name::owner`] has it;
-/// the journal of another is refused. Gives lines for stderr.
-pub fn open(fs: Arc<dyn Fs>, path: &Path, owner: &str, now: i64) -> Result<(Journal, Vec<String>), Stop> {
+/// the journal of another is refused. `over`: asked while locks of others are waited for, whether to break that off. Gives lines for stderr.
+pub fn open(
+    fs: Arc<dyn Fs>,
+    path: &Path,
+    owner: &str,
+    now: i64,
+    over: &dyn Fn() -> bool,
+) -> Result<(Journal, Vec<String>), Stop> {
     let (mut journal, mut told) = Journal::open(fs.clone(), path).map_err(stop)?;
     journal.claim(owner).map_err(stop)?;
     let unsettled = journal.unsettled();
@@ -34,7 +40,7 @@ pub fn open(fs: Arc<dyn Fs>, path: &Path, owner: &str, now: i64) -> Result<(Jour
             .filter(|entry| entry.state == State::Waiting(batch.id))
             .cloned()
             .collect();
-        let fates = fates(&fs, batch, &waiting, now)?;
+        let fates = fates(&fs, batch, &waiting, (now, over))?;
         let lost = fates.iter().filter(|fate| **fate == Fate::Lost).count();
         if lost > 0 {
             told.push(format!(
@@ -65,7 +71,7 @@ pub fn stop(error: JournalError) -> Stop {
     Stop::new(why, error)
 }
 
-fn fates(fs: &Arc<dyn Fs>, batch: &Batch, waiting: &[Entry], now: i64) -> Result<Vec<Fate>, Stop> {
+fn fates(fs: &Arc<dyn Fs>, batch: &Batch, waiting: &[Entry], (now, over): (i64, &dyn Fn() -> bool)) -> Result<Vec<Fate>, Stop> {
     let names: Vec<&str> = waiting.iter().map(|entry| &*entry.place).collect();
     let unsettled = |stop: Stop| Stop { text: format!("cannot settle what an earlier run left: {}", stop.text), ..stop };
     match Where::parse(&batch.target) {
@@ -78,7 +84,8 @@ fn fates(fs: &Arc<dyn Fs>, batch: &Batch, waiting: &[Entry], now: i64) -> Result
         Some(Where::Mbox(place, path, start)) => {
             let regions: Option<Vec<_>> = names.iter().map(|name| mbox::region(name)).collect();
             let Some(regions) = regions else { return Ok(vec![Fate::Lost; names.len()]) };
-            let fates = mbox_append::settle(&Mbox::new(fs.clone(), path), place, start, &regions, mbox::PATIENCE, now);
+            let patience = Patience { within: mbox::PATIENCE, over };
+            let fates = mbox_append::settle(&Mbox::new(fs.clone(), path), place, start, &regions, patience, now);
             fates.map_err(|error| unsettled(mbox::stop(error)))
         }
         None => Ok(vec![Fate::Lost; names.len()]),

@@ -4,6 +4,7 @@ use super::words::{Stop, Uid, Why};
 use jiff::Timestamp;
 
 pub mod exec;
+pub mod judged;
 pub mod lmtp;
 pub mod maildir;
 pub mod mbox;
@@ -23,13 +24,43 @@ pub struct Facts<'a> {
     pub alone: bool,
     /// What [`Fault::Partly`] said of it in an earlier session.
     pub done: Option<&'a str>,
+    /// Its header could not be had alone: a filter has not seen it.
+    pub unjudged: bool,
+}
+
+/// The same, kept while the message comes.
+#[derive(Debug)]
+pub struct KeptFacts {
+    number: u32,
+    uid: Option<Uid>,
+    size: Option<u64>,
+    at: Timestamp,
+    alone: bool,
+    done: Option<Box<str>>,
+}
+
+impl KeptFacts {
+    pub fn new(facts: &Facts<'_>) -> KeptFacts {
+        let Facts { number, size, at, alone, .. } = *facts;
+        KeptFacts { number, uid: facts.uid.cloned(), size, at, alone, done: facts.done.map(Into::into) }
+    }
+
+    /// As of a message that was judged, or that nobody judges.
+    pub fn facts(&self) -> Facts<'_> {
+        let KeptFacts { number, size, at, alone, .. } = *self;
+        Facts { number, uid: self.uid.as_ref(), size, at, alone, done: self.done.as_deref(), unjudged: false }
+    }
 }
 
 /// Why a message was not taken. But for [`Fault::Partly`], nothing of it stays.
 #[derive(Debug)]
 pub enum Fault {
-    /// This message cannot be taken; the next may.
+    /// This message cannot be taken now; the next may.
     Message(String),
+    /// This message cannot be taken, now or later; the next may.
+    Never(String),
+    /// It is not wanted now, and stays where it is.
+    Skip(String),
     /// Some of its recipients have it; `done` says who, on one line without a space, to whoever tries the others.
     Partly { text: String, done: String },
     /// Nor can any other now.
@@ -40,7 +71,9 @@ impl From<Fault> for Stop {
     /// For a target that a fault is the end of.
     fn from(fault: Fault) -> Stop {
         match fault {
-            Fault::Message(text) | Fault::Partly { text, .. } => Stop::new(Why::Io, text),
+            Fault::Message(text) | Fault::Never(text) | Fault::Skip(text) | Fault::Partly { text, .. } => {
+                Stop::new(Why::Io, text)
+            }
             Fault::Stop(stop) => stop,
         }
     }

@@ -43,6 +43,15 @@ pub struct Listed {
     pub size: Option<u64>,
     /// None: the server has no UIDL, or this one is missing or invalid. One that is there twice counts as none.
     pub uid: Option<Uid>,
+    /// What UIDL named it, where that is no unique-id; for people.
+    pub said: Option<Box<str>>,
+}
+
+impl Listed {
+    /// What the server calls it, be it a unique-id or not.
+    pub fn name(&self) -> Option<&str> {
+        self.uid.as_ref().map(Uid::as_str).or(self.said.as_deref())
+    }
 }
 
 /// What is to be done with a message.
@@ -96,9 +105,14 @@ impl Outcome {
 pub struct Row {
     pub number: u32,
     pub size: Option<u64>,
-    pub uid: Option<Uid>,
+    /// What the server calls it, be it a unique-id or not.
+    pub uid: Option<Box<str>>,
     pub outcome: Outcome,
-    /// The server took a DELE of it.
+    /// It failed, and will again.
+    pub lasting: bool,
+    /// It failed, and some of its recipients have it.
+    pub in_part: bool,
+    /// The server deleted it.
     pub deleted: bool,
     /// Where it went, or why not; may hold what a server or a program said.
     pub text: String,

@@ -68,6 +68,7 @@ impl Mailbox {
             number: n as u32 + 1,
             size: Some(if self.lies { 1 } else { text.len() as u64 }),
             uid: Uid::new(uid).filter(|_| self.has_uidl),
+            said: None,
         };
         self.messages.iter().enumerate().map(listed).collect()
     }
@@ -150,7 +151,8 @@ impl Home {
 
     pub fn journal(&mut self) -> postroad::disk::journal::Journal {
         let (journal, told) =
-            settle::open(Real::shared(), &self.path("state/journal"), "bob@server", self.clock.now().as_second()).unwrap();
+            settle::open(Real::shared(), &self.path("state/journal"), "bob@server", self.clock.now().as_second(), &|| false)
+                .unwrap();
         self.told = told;
         journal
     }

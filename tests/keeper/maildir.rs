@@ -187,3 +187,29 @@ fn without_uidl_as_many_of_one_content_are_delivered_as_there_are() {
     home.mailbox.messages[0].0 = b"named".to_vec();
     assert_eq!(outcomes(&home.fetch(Policy::default())), [Delivered]);
 }
+
+/// Also where files cannot be without a name.
+#[test]
+fn a_maildir_that_takes_nothing_is_found_out_when_it_is_opened() {
+    use crate::faulty::{Fault, Faulty};
+    use postroad::fetch::target::maildir::IntoMaildir;
+    use postroad::fetch::words::Why;
+    use std::sync::Arc;
+    for unnamed in [true, false] {
+        let mut home = Home::new(&[]);
+        let journal = home.journal();
+        let healthy = Faulty::new(Fault::None, unnamed);
+        IntoMaildir::open(Arc::new(healthy.clone()), &home.path("mail"), "mx", &journal).unwrap();
+        let step = if unnamed { "create-unnamed" } else { "create " };
+        let probes: Vec<u64> =
+            (0..).zip(healthy.log.lock().unwrap().iter()).filter(|(_, done)| done.starts_with(step)).map(|(n, _)| n).collect();
+        assert_eq!(probes.len(), 2, "of tmp and of new");
+        for at in probes {
+            let fs = Arc::new(Faulty::new(Fault::Error(at, nix::libc::EACCES), unnamed));
+            let refused = IntoMaildir::open(fs, &home.path("mail"), "mx", &journal).err().unwrap();
+            assert_eq!(refused.why, Why::CannotCreate, "{refused}");
+            assert!(refused.text.contains("Permission denied"), "{refused}");
+        }
+        assert!(files(&home.path("mail/tmp")).is_empty() && files(&home.path("mail/new")).is_empty());
+    }
+}

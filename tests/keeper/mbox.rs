@@ -8,13 +8,14 @@ use postroad::disk::real::Real;
 use postroad::fetch::policy::{Disposal, Policy};
 use postroad::fetch::target::mbox::IntoMbox;
 use postroad::fetch::words::Outcome::{Delivered, Failed, Kept};
+use postroad::fetch::words::Why;
 use std::fs;
 use std::time::Duration;
 
 const FROM: &str = "From MAILER-DAEMON Sun Nov 22 10:00:00 2026\n";
 
-fn target(home: &Home) -> Box<IntoMbox> {
-    Box::new(IntoMbox::open(Real::shared(), &home.path("box")).unwrap())
+fn target(home: &Home) -> Box<IntoMbox<'static>> {
+    Box::new(IntoMbox::open(Real::shared(), &home.path("box"), &|| false).unwrap())
 }
 
 #[test]
@@ -26,7 +27,7 @@ fn messages_are_quoted_and_an_empty_line_stands_before_each() {
         assert_eq!(outcomes(&home.fetch_into(target, Policy::default())), [Delivered; 3]);
         let wanted = format!("{before}{missing}{FROM}>From y\n>>From z\nno end\n\n{FROM}\n\n{FROM}\n");
         assert_eq!(read(&home.path("box")), wanted);
-        let again = Box::new(IntoMbox::open(Real::shared(), &home.path("box")).unwrap());
+        let again = Box::new(IntoMbox::open(Real::shared(), &home.path("box"), &|| false).unwrap());
         assert_eq!(outcomes(&home.fetch_into(again, Policy::default())), [Kept; 3]);
         assert!(!home.path("box.lock").exists());
     }
@@ -72,8 +73,10 @@ fn a_dotlock_of_the_dead_is_removed_and_one_of_the_living_is_not() {
 #[test]
 fn an_mbox_that_cannot_be_written_stops_and_deletes_nothing() {
     let mut home = Home::new(&[("1", "one\r\n")]);
-    fs::create_dir(home.path("box")).unwrap();
     let target = target(&home);
+    fs::create_dir(home.path("box")).unwrap();
+    let refused = IntoMbox::open(Real::shared(), &home.path("box"), &|| false).err().unwrap();
+    assert_eq!(refused.why, Why::CannotCreate, "{refused}");
     let policy = Policy { disposal: Disposal::Delete, ..Policy::default() };
     let rows = home.fetch_into(target, policy);
     assert_eq!((outcomes(&rows), home.mailbox.messages.len()), (vec![Failed], 1), "{rows:?}");

@@ -128,7 +128,7 @@ fn a_closed_stream_stops_and_deletes_nothing() {
 fn a_second_run_on_the_same_mailbox_is_told_to_come_back() {
     let mut home = Home::new(&[]);
     let _held = home.journal();
-    let stop = settle::open(Real::shared(), &home.path("state/journal"), "bob@server", 0).unwrap_err();
+    let stop = settle::open(Real::shared(), &home.path("state/journal"), "bob@server", 0, &|| false).unwrap_err();
     assert_eq!(stop.why, Why::Retry);
     assert!(stop.text.ends_with("state/journal is in use by another run"), "{stop}");
     let _: &Hand = &home.clock;

@@ -111,7 +111,7 @@ impl Trace {
     fn target(&self, process: &Process, journal: &postroad::disk::journal::Journal) -> Result<Box<dyn Target>, Stop> {
         Ok(match self.into {
             Into::Maildir => Box::new(IntoMaildir::open(process.fs(), &path("/mail"), "mx", journal)?),
-            Into::Mbox => Box::new(IntoMbox::open(process.fs(), &path("/mail/box"))?),
+            Into::Mbox => Box::new(IntoMbox::open(process.fs(), &path("/mail/box"), &|| false)?),
         })
     }
 
@@ -119,8 +119,9 @@ impl Trace {
     fn run(&self, disk: &Arc<Disk>, process: &Process, server: &mut Server, session: Session, later: i64) -> Result<(), String> {
         let clock = At(disk, later);
         let text_of = |stop: Stop| stop.text;
-        let (journal, _) = settle::open(process.fs(), &path("/state/postroad/journal"), "bob@server", clock.now().as_second())
-            .map_err(text_of)?;
+        let (journal, _) =
+            settle::open(process.fs(), &path("/state/postroad/journal"), "bob@server", clock.now().as_second(), &|| false)
+                .map_err(text_of)?;
         let target = self.target(process, &journal).map_err(text_of)?;
         let policy = Policy { disposal: session.disposal, ..Policy::default() };
         let mut keeper = Keeper::new(Options { policy, filter: None, clock: &clock }, target, Some(journal));
@@ -129,6 +130,7 @@ impl Trace {
             number: n as u32 + 1,
             size: None,
             uid: Uid::new(format!("u{message}").as_bytes()).filter(|_| !self.nameless),
+            said: None,
         };
         let plans = keeper.plan(&there.iter().enumerate().map(listed).collect::<Vec<_>>());
         let mut deleted = Vec::new();

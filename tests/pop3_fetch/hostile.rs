@@ -3,7 +3,7 @@
 use crate::bare::{Shared, config};
 use crate::support::login;
 use jiff::Timestamp;
-use postroad::fetch::reading::{Extent, Reading};
+use postroad::fetch::reading::{Extent, Reading, Refused};
 use postroad::fetch::session::Job;
 use postroad::fetch::target::stream::Stream;
 use postroad::protocol::engine::{End, Engine, Step};
@@ -189,7 +189,7 @@ fn a_message_that_is_read_alone_comes_to_no_more_than_it_may() {
         reading.answer(retr(7, 1), answer);
     }
     assert!(reading.is_deserted() && reading.is_overrun());
-    assert_eq!(reading.refused, [(7, "larger than 8 octets".to_owned())]);
+    assert_eq!(reading.refused, [Refused { number: 7, text: "larger than 8 octets".to_owned(), lasting: true }]);
     assert!(out.0.borrow().is_empty());
 }
 

@@ -123,7 +123,7 @@ fn nothing_that_a_server_says_drives_a_terminal() {
     let mut command = fetch(site.dir.path(), &format!("bob@{address}"));
     let ran = run_as_is(command.arg("-v").arg("--mbox").arg(site.dir.path().join("mbox")));
     served.join().unwrap().unwrap_or_else(|why| panic!("{why}\n{}{}", ran.out, ran.err));
-    assert_eq!((ran.status, ran.out.as_str()), (1, "failed\t1\t10\t-\t-ERR \\x1b[2J\\u{9b}31m \\u{202e}txt\n"));
+    assert_eq!((ran.status, ran.out.as_str()), (69, "failed\t1\t10\t\\x1b[2J\t-ERR \\x1b[2J\\u{9b}31m \\u{202e}txt\n"));
     let shown = |text: &str| text.chars().all(|c| c == '\n' || c == '\t' || !(c.is_control() || c == '\u{202e}'));
     assert!(shown(&ran.out) && shown(&ran.err), "{}{}", ran.out, ran.err);
 }

@@ -38,8 +38,8 @@ fn fetched_messages_go_through_the_spool_into_a_maildir() {
     served.join().unwrap().unwrap_or_else(|why| panic!("{why}\n{}{}", ran.out, ran.err));
     assert_eq!(ran.status, 1, "{}{}", ran.out, ran.err);
     let rows: Vec<&str> = ran.out.lines().collect();
-    assert!(rows[0].starts_with("failed\t2\t") && rows[0].ends_with("a carriage return without a line feed"), "{rows:?}");
-    assert!(rows[1..].iter().all(|row| row.starts_with("delivered\t") && row.contains("\tqueued as ")), "{rows:?}");
+    assert!(rows[1].starts_with("failed\t2\t") && rows[1].ends_with("a carriage return without a line feed"), "{rows:?}");
+    assert!([rows[0], rows[2]].iter().all(|row| row.starts_with("delivered\t") && row.contains("\tqueued as ")), "{rows:?}");
 
     let pass = mailq(&site, &["--log", &dir.join("log").display().to_string()]);
     assert_eq!(pass.status, 0, "{}", pass.err);

@@ -77,7 +77,7 @@ fn open(hostname: &str, store: Store, path: &Path) -> Result<Box<dyn Target>, Ha
             made.map_err(|error| Halt::new(Why::CannotCreate, error))?;
             Box::new(IntoMaildir::without_journal(fs, path, hostname, TAG)?)
         }
-        Store::Mbox => Box::new(IntoMbox::open(fs, path)?),
+        Store::Mbox => Box::new(IntoMbox::open(fs, path, &|| false)?),
     })
 }
 
@@ -149,7 +149,8 @@ impl Storing<'_, '_, '_> {
     }
 
     fn begin(&mut self, number: u32) -> Result<(), Trouble> {
-        let facts = Facts { number, uid: None, size: None, at: jiff::Timestamp::now(), alone: false, done: None };
+        let facts =
+            Facts { number, uid: None, size: None, at: jiff::Timestamp::now(), alone: false, done: None, unjudged: false };
         self.target.begin(&facts).map_err(fault)
     }
 
@@ -193,8 +194,5 @@ impl Storing<'_, '_, '_> {
 }
 
 fn fault(fault: Fault) -> Trouble {
-    match fault {
-        Fault::Message(text) | Fault::Partly { text, .. } => Trouble::Halt(Halt::new(Why::Io, text)),
-        Fault::Stop(halt) => Trouble::Halt(halt),
-    }
+    Trouble::Halt(fault.into())
 }

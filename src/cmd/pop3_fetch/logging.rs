@@ -5,7 +5,7 @@ use crate::cli::exit::{Failure, Status};
 use crate::cli::log::Sink;
 use crate::cli::opts::auth::Auth;
 use crate::fetch::session::Ended;
-use crate::fetch::words::{Outcome, Row, Uid};
+use crate::fetch::words::{Outcome, Row};
 use crate::relay::event::{Event, Log};
 use crate::relay::session::Via;
 
@@ -40,7 +40,7 @@ impl<'a> MailboxLog<'a> {
             self.failed += u64::from(row.outcome == Outcome::Failed);
             self.log.event(&Event {
                 number: Some(row.number),
-                uid: row.uid.as_ref().map(Uid::to_string),
+                uid: row.uid.as_ref().map(ToString::to_string),
                 outcome: Some(row.outcome.word()),
                 deleted: Some(row.deleted),
                 size: row.size,

@@ -169,10 +169,11 @@ impl Mailbox<'_> {
         {
             return Err(self.cut_off(failure, reading.current(), "written"));
         }
-        for (number, refusal) in &reading.refused {
-            say(&format!("pop3-fetch: {}: message {number}: {refusal}", self.way.title()));
+        for refused in &reading.refused {
+            say(&format!("pop3-fetch: {}: message {}: {}", self.way.title(), refused.number, refused.text));
         }
-        Ok(if reading.refused.is_empty() { Status::Done } else { Status::Partly })
+        let (failed, lasting) = (reading.refused.len(), reading.refused.iter().filter(|refused| refused.lasting).count());
+        Ok(Tally { handled: numbers.len(), failed, lasting, in_part: 0 }.status())
     }
 
     fn fetch(&self) -> Result<Status, Failure> {
@@ -180,15 +181,15 @@ impl Mailbox<'_> {
         let log = RefCell::new(MailboxLog::new(self.log, self.way));
         let mut tell = |line: &str| self.warn(&[line.to_owned()]);
         let target = &self.args.target;
-        let done = target.with_keeper((&self.way.whose(self.hostname), self.hop), &mut tell, |keeper| {
+        let (whose, over) = (self.way.whose(self.hostname), || self.signals.came());
+        let done = target.with_keeper((&whose, self.hop, &over), &mut tell, |keeper| {
             let mut teller = Teller {
                 mailbox: self,
                 progress: &progress,
                 log: &log,
                 rows: (!target.is_stdout()).then(|| Rows::new(self.args.client.json)),
                 untold: Vec::new(),
-                handled: 0,
-                failed: 0,
+                tally: Tally::default(),
                 broken: None,
             };
             let mut fetching = Fetching::new(keeper, &mut teller);
@@ -198,14 +199,14 @@ impl Mailbox<'_> {
             }
             let finished = fetching.finish();
             progress.finish();
-            let Teller { untold, handled, failed, broken, .. } = teller;
+            let Teller { untold, tally, broken, .. } = teller;
             // What stops the target ends the tool, which tells it.
             let news = untold.iter().filter(|row| keeper.stop().is_none_or(|stop| stop.text != row.text));
             news.for_each(|row| say(&format!("pop3-fetch: {}: message {}: {}", self.way.title(), row.number, row.text)));
             match (ended, broken) {
                 (Err(failure), _) => Err(failure),
                 (_, Some(error)) => Err(error.into()),
-                (Ok((ended, _)), None) => self.judge(keeper, &ended, &finished, handled, failed),
+                (Ok((ended, _)), None) => self.judge(keeper, &ended, &finished, tally),
             }
         });
         // What stops a target before it began is told with the mailbox's name, too.
@@ -215,14 +216,7 @@ impl Mailbox<'_> {
         done
     }
 
-    fn judge(
-        &self,
-        keeper: &Keeper<'_>,
-        ended: &Ended,
-        finished: &Finished,
-        handled: usize,
-        failed: usize,
-    ) -> Result<Status, Failure> {
+    fn judge(&self, keeper: &Keeper<'_>, ended: &Ended, finished: &Finished, tally: Tally) -> Result<Status, Failure> {
         self.warn(&finished.problems);
         if let Some(stop) = keeper.stop() {
             return Err(self.stopped(stop));
@@ -234,11 +228,42 @@ impl Mailbox<'_> {
             say(&format!("pop3-fetch: {}: the server did not delete all that it was to: {refusal}", self.way.title()));
             return Ok(Status::Partly);
         }
-        Ok(match (failed, finished.problems.is_empty()) {
-            (0, true) if handled == 0 => Status::NoInput,
-            (0, true) => Status::Done,
-            _ => Status::Partly,
+        Ok(match tally.status() {
+            Status::Done | Status::NoInput if finished.not_deleted => Status::Partly,
+            status => status,
         })
+    }
+}
+
+/// How many messages came to what.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    /// Fetched, or tried.
+    handled: usize,
+    failed: usize,
+    /// Those of them that will fail again.
+    lasting: usize,
+    /// Those of them that some recipients have.
+    in_part: usize,
+}
+
+impl Tally {
+    fn add(&mut self, row: &Row) {
+        self.handled += usize::from(!matches!(row.outcome, Outcome::Kept | Outcome::Skipped));
+        self.failed += usize::from(row.outcome == Outcome::Failed);
+        self.lasting += usize::from(row.lasting);
+        self.in_part += usize::from(row.in_part);
+    }
+
+    /// [`Status::NoInput`]: there was nothing to do.
+    fn status(self) -> Status {
+        match self {
+            Tally { handled: 0, .. } => Status::NoInput,
+            Tally { failed: 0, .. } => Status::Done,
+            Tally { handled, failed, in_part, .. } if failed < handled || in_part > 0 => Status::Partly,
+            Tally { failed, lasting, .. } if lasting == failed => Status::Refused,
+            _ => Status::TryAgain,
+        }
     }
 }
 
@@ -251,9 +276,7 @@ struct Teller<'a> {
     rows: Option<Rows>,
     /// Failures to be told on stderr.
     untold: Vec<Row>,
-    /// Messages that were fetched, or tried.
-    handled: usize,
-    failed: usize,
+    tally: Tally,
     broken: Option<StdoutError>,
 }
 
@@ -269,8 +292,7 @@ impl Witness for Teller<'_> {
     fn rows(&mut self, all: Vec<Row>) {
         self.log.borrow_mut().messages(&all);
         for row in &all {
-            self.handled += usize::from(!matches!(row.outcome, Outcome::Kept | Outcome::Skipped));
-            self.failed += usize::from(row.outcome == Outcome::Failed);
+            self.tally.add(row);
             match &mut self.rows {
                 Some(rows) => {
                     let told = rows.add(&OutcomeRow::new(row, self.mailbox.account()));

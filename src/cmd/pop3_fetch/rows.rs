@@ -1,7 +1,7 @@
 //! What is told of a mailbox and its messages: rows with tabs between, or JSON.
 
 use crate::cli::report;
-use crate::fetch::words::{Listed, Row, Uid};
+use crate::fetch::words::{Listed, Row};
 use serde::Serialize;
 
 /// A message that is listed.
@@ -18,7 +18,7 @@ pub struct ListedRow<'a> {
 
 impl<'a> ListedRow<'a> {
     pub fn new(listed: &'a Listed, account: Option<&'a str>) -> ListedRow<'a> {
-        ListedRow { account, number: listed.number, size: listed.size, uid: listed.uid.as_ref().map(Uid::as_str) }
+        ListedRow { account, number: listed.number, size: listed.size, uid: listed.name() }
     }
 }
 
@@ -68,7 +68,7 @@ impl<'a> OutcomeRow<'a> {
             account,
             number: row.number,
             size: row.size,
-            uid: row.uid.as_ref().map(Uid::as_str),
+            uid: row.uid.as_deref(),
             outcome: row.outcome.word(),
             deleted: row.deleted,
             text: &row.text,

@@ -178,10 +178,11 @@ impl TargetOptions {
         !(local || self.spool.is_some() || self.lmtp.is_some() || self.policy.dry_run)
     }
 
-    /// Does something with what a mailbox's messages are handed to. `tell` hears what an earlier run left.
+    /// Does something with what a mailbox's messages are handed to. `tell` hears what an earlier run left; `over`: nobody
+    /// waits for it any more.
     pub fn with_keeper<R>(
         &self,
-        (whose, hop): (&Whose<'_>, Option<&Hop>),
+        (whose, hop, over): (&Whose<'_>, Option<&Hop>, &dyn Fn() -> bool),
         tell: &mut dyn FnMut(&str),
         work: impl FnOnce(&mut Keeper<'_>) -> R,
     ) -> Result<R, Failure> {
@@ -193,7 +194,7 @@ impl TargetOptions {
                 .ok_or_else(|| Failure::text(Status::Config, "no $HOME to remember in what was fetched: say --state FILE"))?,
         };
         let owner = name::owner(whose.user, whose.host);
-        let opened = settle::open(Real::shared(), &path, &owner, System.now().as_second());
+        let opened = settle::open(Real::shared(), &path, &owner, System.now().as_second(), over);
         let (journal, told) = opened.map_err(|stop| stopped(&stop))?;
         told.iter().for_each(|line| tell(line));
         let options =
@@ -206,11 +207,16 @@ impl TargetOptions {
                 |target| work(&mut Keeper::new(options, Box::new(target), Some(journal))),
             ));
         }
-        let target = self.target(whose, &journal)?;
+        let target = self.target(whose, &journal, over)?;
         Ok(work(&mut Keeper::new(options, target, Some(journal))))
     }
 
-    fn target(&self, whose: &Whose<'_>, journal: &Journal) -> Result<Box<dyn Target>, Failure> {
+    fn target<'a>(
+        &self,
+        whose: &Whose<'_>,
+        journal: &Journal,
+        over: &'a dyn Fn() -> bool,
+    ) -> Result<Box<dyn Target + 'a>, Failure> {
         if let Some(dir) = self.maildir.as_deref().filter(|_| !self.policy.dry_run) {
             if self.create {
                 Maildir::new(Real::shared(), dir).create().or_status(Status::CannotCreate)?;
@@ -219,7 +225,7 @@ impl TargetOptions {
             return Ok(Box::new(into.map_err(|stop| stopped(&stop))?));
         }
         if let Some(path) = &self.mbox {
-            return Ok(Box::new(IntoMbox::open(Real::shared(), path).map_err(|stop| stopped(&stop))?));
+            return Ok(Box::new(IntoMbox::open(Real::shared(), path, over).map_err(|stop| stopped(&stop))?));
         }
         if let Some(command) = &self.exec {
             return Ok(Box::new(IntoProgram::new(program(command, "--exec")?)));

@@ -3,8 +3,8 @@
 use crate::bytes::newline::ToLf;
 use crate::disk::scratch::Scratch;
 use crate::fetch::target::stream::held;
-use crate::fetch::target::{Facts, Fault, Taken, Target};
-use crate::fetch::words::{Stop, Uid, Why};
+use crate::fetch::target::{Facts, Fault, KeptFacts, Taken, Target};
+use crate::fetch::words::{Stop, Why};
 use crate::relay::child::{Child, Ending, LineEnds};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
@@ -27,6 +27,8 @@ pub enum Run {
     /// With a line on it: what it said on stderr, or the status.
     Status(i32, String),
     Failed(String),
+    /// It would not for another message either.
+    NotStarted(Stop),
 }
 
 impl Program {
@@ -64,7 +66,12 @@ impl Program {
         match ending {
             Ending::Exited { status, said } if said.is_empty() => Run::Status(status, format!("{name}: status {status}")),
             Ending::Exited { status, said } => Run::Status(status, format!("{name}: {said}")),
-            Ending::NotStarted(error) => Run::Failed(format!("cannot run {name}: {error}")),
+            Ending::NotStarted(error) => {
+                // There may be room for another process later.
+                let passes = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory);
+                let why = if passes { Why::Retry } else { Why::CannotCreate };
+                Run::NotStarted(Stop::new(why, format!("cannot run {name}: {error}")))
+            }
             Ending::Killed(signal) => Run::Failed(format!("{name} was ended by signal {signal}")),
             Ending::TimedOut => Run::Failed(format!("{name} took longer than {:?}", self.within)),
         }
@@ -80,10 +87,7 @@ pub struct IntoProgram {
 struct Current {
     scratch: Scratch,
     newline: ToLf,
-    number: u32,
-    uid: Option<Uid>,
-    size: Option<u64>,
-    at: jiff::Timestamp,
+    facts: KeptFacts,
 }
 
 impl IntoProgram {
@@ -97,10 +101,7 @@ impl Target for IntoProgram {
         self.current = Some(Current {
             scratch: Scratch::new().map_err(|error| held(&error))?,
             newline: ToLf::default(),
-            number: facts.number,
-            uid: facts.uid.cloned(),
-            size: facts.size,
-            at: facts.at,
+            facts: KeptFacts::new(facts),
         });
         Ok(())
     }
@@ -117,12 +118,11 @@ impl Target for IntoProgram {
         let mut rest = Vec::new();
         current.newline.finish(&mut rest);
         let file = current.scratch.write_all(&rest).and_then(|()| current.scratch.into_file());
-        let Current { number, size, at, .. } = current;
-        let facts = Facts { number, uid: current.uid.as_ref(), size, at, alone: false, done: None };
-        match self.program.run_on(&facts, file.map_err(|error| held(&error))?.into()) {
+        match self.program.run_on(&current.facts.facts(), file.map_err(|error| held(&error))?.into()) {
             Run::Status(0, _) => Ok(Taken::Delivered(format!("taken by {}", self.program.path.display()))),
             Run::Status(99, said) => Ok(Taken::Killed(said)),
             Run::Status(75, said) => Err(Stop::new(Why::Retry, said).into()),
+            Run::NotStarted(stop) => Err(stop.into()),
             Run::Status(_, said) | Run::Failed(said) => Err(Fault::Message(said)),
         }
     }

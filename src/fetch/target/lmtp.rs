@@ -148,7 +148,7 @@ impl Current {
     fn write(&mut self, bytes: &[u8], last: bool) -> Result<(), Fault> {
         let mut wire = Vec::with_capacity(bytes.len() + 64);
         let converted = self.newline.push(bytes, &mut wire).and_then(|()| if last { self.newline.finish() } else { Ok(()) });
-        converted.map_err(|error| Fault::Message(format!("cannot be sent on: {error}")))?;
+        converted.map_err(|error| Fault::Never(format!("cannot be sent on: {error}")))?;
         self.eight_bit |= !wire.is_ascii();
         self.ended = wire.last().map_or(self.ended, |byte| *byte == b'\n');
         self.scratch.write_all(&wire).map_err(|error| held(&error))
@@ -274,6 +274,7 @@ fn judge(recipients: &[ForwardPath], outcomes: &[Outcome], mut done: Vec<String>
     match fault {
         // A session that breaks on a message breaks on the next, too.
         Some(Broke::Lost | Broke::Reply | Broke::Protocol) => Err(Stop::new(Why::Retry, text).into()),
+        _ if done.is_empty() && outcomes.iter().all(|outcome| matches!(outcome, Outcome::Refused(_))) => Err(Fault::Never(text)),
         _ if done.is_empty() => Err(Fault::Message(text)),
         _ => Err(Fault::Message(format!("accepted for others earlier; {text}"))),
     }

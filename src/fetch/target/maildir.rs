@@ -1,7 +1,7 @@
 //! Into a Maildir, many messages at a time.
 
 use crate::disk::batch::{Batch, Place, sweep};
-use crate::disk::fs::{Fs, FsError, parent};
+use crate::disk::fs::{Fs, FsError, can_make, parent};
 use crate::disk::journal::Journal;
 use crate::disk::lock::present;
 use crate::fetch::target::{Announcement, Facts, Fault, Taken, Target};
@@ -21,9 +21,12 @@ pub struct IntoMaildir {
 
 impl IntoMaildir {
     /// `dir` has to be there, with `cur`, `new` and `tmp` in it. What an earlier run of this journal left in `tmp` goes: all that was
-    /// announced there is settled since the journal was opened.
+    /// announced there is settled since the journal was opened. That files can be made in `tmp` and `new` is found out now.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path, host: &str, journal: &Journal) -> Result<IntoMaildir, Stop> {
         let target = IntoMaildir::without_journal(Arc::clone(&fs), dir, host, journal.tag())?;
+        for part in ["tmp", "new"] {
+            can_make(fs.as_ref(), &dir.join(part)).map_err(failed)?;
+        }
         sweep(fs.as_ref(), dir, journal.tag()).map_err(failed)?;
         Ok(target)
     }
@@ -110,6 +113,6 @@ fn cannot(text: &str) -> Stop {
 }
 
 fn failed(error: FsError) -> Stop {
-    let why = if error.doing == "create" && !error.is_full() { Why::CannotCreate } else { Why::Io };
+    let why = if ["create", "create a file in"].contains(&error.doing) && !error.is_full() { Why::CannotCreate } else { Why::Io };
     Stop::new(why, error)
 }

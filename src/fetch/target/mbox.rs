@@ -3,7 +3,7 @@
 use crate::bytes::from_quote::FromQuote;
 use crate::bytes::newline::ToLf;
 use crate::disk::fs::Fs;
-use crate::disk::mbox_append::{Locked, Mbox, MboxError, Region};
+use crate::disk::mbox_append::{Locked, Mbox, MboxError, Patience, Region};
 use crate::disk::scratch::Scratch;
 use crate::fetch::name;
 use crate::fetch::target::stream::held;
@@ -22,8 +22,10 @@ const MOST: usize = 256;
 const MOST_OCTETS: u64 = 64 * 1024 * 1024;
 
 /// An mbox.
-pub struct IntoMbox {
+pub struct IntoMbox<'a> {
     mbox: Mbox,
+    /// Nobody waits for it any more.
+    over: &'a dyn Fn() -> bool,
     /// All that waits, as it is to be appended, and behind it the message that comes.
     scratch: Scratch,
     waiting: Vec<Waiting>,
@@ -41,12 +43,16 @@ struct Waiting {
     crc: u32,
 }
 
-impl IntoMbox {
-    /// It is made with the first message where it is missing.
-    pub fn open(fs: Arc<dyn Fs>, path: &Path) -> Result<IntoMbox, Stop> {
+impl<'a> IntoMbox<'a> {
+    /// It is made with the first message where it is missing; whether it can be is found out now. `over`: asked while locks of others are
+    /// waited for, whether to break that off.
+    pub fn open(fs: Arc<dyn Fs>, path: &Path, over: &'a dyn Fn() -> bool) -> Result<IntoMbox<'a>, Stop> {
+        let mbox = Mbox::new(fs, path);
+        mbox.check().map_err(stop)?;
         let scratch = Scratch::new().map_err(|error| Stop::new(Why::Io, format!("cannot make a temporary file: {error}")))?;
         Ok(IntoMbox {
-            mbox: Mbox::new(fs, path),
+            mbox,
+            over,
             scratch,
             waiting: Vec::new(),
             newline: ToLf::default(),
@@ -88,7 +94,7 @@ impl IntoMbox {
     }
 }
 
-impl Target for IntoMbox {
+impl Target for IntoMbox<'_> {
     fn begin(&mut self, facts: &Facts<'_>) -> Result<(), Fault> {
         self.abort();
         self.now = facts.at.as_second();
@@ -127,7 +133,7 @@ impl Target for IntoMbox {
     }
 
     fn prepare(&mut self) -> Result<Announcement, Stop> {
-        let ready = self.mbox.lock(PATIENCE, self.now).and_then(|locked| {
+        let ready = self.mbox.lock(Patience { within: PATIENCE, over: self.over }, self.now).and_then(|locked| {
             let padding = locked.padding()?;
             Ok((locked, padding))
         });
@@ -175,9 +181,11 @@ pub fn region(text: &str) -> Option<Region> {
 /// The status that an error of the mbox asks for.
 pub fn stop(error: MboxError) -> Stop {
     let why = match &error {
-        MboxError::Busy { .. } => Why::Retry,
+        MboxError::Busy { .. } | MboxError::BrokenOff(_) => Why::Retry,
         MboxError::NotRegular(_) => Why::CannotCreate,
-        MboxError::Fs(error) if ["create", "open"].contains(&error.doing) && !error.is_full() => Why::CannotCreate,
+        MboxError::Fs(error) if ["create", "create a file in", "open"].contains(&error.doing) && !error.is_full() => {
+            Why::CannotCreate
+        }
         MboxError::Fs(_) => Why::Io,
     };
     Stop::new(why, error)

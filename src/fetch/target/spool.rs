@@ -32,7 +32,7 @@ impl<'a> IntoSpool<'a> {
         let mut wire = Vec::with_capacity(bytes.len() + 64);
         let converted = newline.push(bytes, &mut wire).and_then(|()| if last { newline.finish() } else { Ok(()) });
         let result = match converted {
-            Err(error) => Err(Fault::Message(format!("cannot be sent on: {error}"))),
+            Err(error) => Err(Fault::Never(format!("cannot be sent on: {error}"))),
             Ok(()) => {
                 self.ended = wire.last().map_or(self.ended, |byte| *byte == b'\n');
                 incoming.write(&wire).map_err(|error| failed(&error))
