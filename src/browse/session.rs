@@ -2,20 +2,19 @@
 
 use super::line::{Encoding, Line, Part as LinePart};
 use crate::bytes::secret::Secret;
-use crate::fetch::session::{Ended, ended};
 use crate::net::connection::Connection;
 use crate::net::drive::drive;
 use crate::net::drive::work::{Direction, Options, Work};
 use crate::net::mailbox::{Sender, mailbox};
-use crate::net::tls::layer::{Facts, Handshake};
+use crate::net::tls::layer::Facts;
 use crate::protocol::imap::capabilities::Capabilities;
 use crate::protocol::imap::client::Client;
 use crate::protocol::imap::command::{BadArgument, Command, Part};
 use crate::protocol::imap::response::Response;
-use crate::protocol::imap::words::{ClientAsk, ClientConfig, ClientTell, CommandId, Done, Method, Piece, Place, Received};
-use crate::protocol::sasl::words as sasl;
+use crate::protocol::imap::words::{ClientAsk, ClientConfig, ClientTell, CommandId, Done, Piece, Place, Received};
 use crate::protocol::session::{Failure, Fault};
-use crate::relay::session::{Login, Tape, Via, Watch, note};
+use crate::relay::ended::{Ended, ended};
+use crate::relay::session::{Around, Present, Via};
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::path::Path;
@@ -29,14 +28,6 @@ const MOST_ASKS: usize = 32;
 
 /// Ends a session from outside.
 pub type Stopper = Sender<ClientTell>;
-
-/// What a session needs of those above it, each where it has it.
-#[derive(Clone, Copy, Default)]
-pub struct Around<'a> {
-    pub tls: Option<&'a dyn Handshake>,
-    pub login: Option<&'a dyn Login>,
-    pub watch: Option<&'a dyn Watch>,
-}
 
 /// A literal's content, and how many octets it has.
 pub struct Content {
@@ -103,19 +94,17 @@ pub fn run<R>(
             let mut session = Session {
                 asks: Some(asks),
                 contents: theirs,
-                login: around.login,
-                tape: around.watch.map(|watch| watch.open(via)),
+                present: Present::new(around.login, around.watch.map(|watch| watch.open(via))),
                 stopper,
-                facts: None,
                 failure: None,
             };
             let mut engine = Client::new(config);
             let options = Options { tls: around.tls, mailbox: Some(mailbox), ..Options::default() };
             let cut = drive(&mut engine, &mut connection, &mut session, options).err();
-            if let (Some(tape), Some(cut)) = (&mut session.tape, &cut) {
-                note(tape.as_mut(), cut);
+            if let Some(cut) = &cut {
+                session.present.cut(cut);
             }
-            ended(cut, session.failure.take(), session.facts.take())
+            ended(cut, session.failure.take(), session.present.facts.take())
         });
         let mut leader = Lead::new(sender, asked, ours);
         let result = lead(&mut leader);
@@ -274,23 +263,12 @@ struct Session<'a> {
     /// None: the leader left.
     asks: Option<SyncSender<ClientAsk>>,
     contents: Contents,
-    login: Option<&'a dyn Login>,
-    tape: Option<Box<dyn Tape>>,
+    present: Present<'a>,
     stopper: Stopper,
-    facts: Option<Facts>,
     failure: Option<Failure>,
 }
 
 impl Session<'_> {
-    fn log_in(&self, method: Method) -> ClientTell {
-        let binding = self.facts.as_ref().and_then(|facts| facts.certificate.as_ref()?.end_point.clone());
-        match self.login.map(|login| login.login(method.mechanism())) {
-            Some(Ok(login)) => ClientTell::Login(Box::new(sasl::Login { binding, ..login })),
-            Some(Err(why)) => ClientTell::NoLogin(why),
-            None => ClientTell::NoLogin("nobody to log in as".to_owned()),
-        }
-    }
-
     fn contents(&self) -> std::sync::MutexGuard<'_, VecDeque<(CommandId, Box<dyn Read + Send>)>> {
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -299,7 +277,10 @@ impl Session<'_> {
 impl Work<Client> for Session<'_> {
     fn ask(&mut self, ask: ClientAsk) -> Option<ClientTell> {
         match ask {
-            ClientAsk::Login(method) => return Some(self.log_in(method)),
+            ClientAsk::Login(method) => {
+                let login = self.present.log_in(method.mechanism());
+                return Some(login.map_or_else(ClientTell::NoLogin, ClientTell::Login));
+            }
             ClientAsk::Next => return None,
             ClientAsk::Failed(failure) => {
                 self.failure.get_or_insert(failure);
@@ -332,15 +313,10 @@ impl Work<Client> for Session<'_> {
     }
 
     fn crossed(&mut self, direction: Direction, secure: bool, bytes: &[u8]) {
-        if let Some(tape) = &mut self.tape {
-            tape.crossed(direction, secure, bytes);
-        }
+        self.present.crossed(direction, secure, bytes);
     }
 
     fn secured(&mut self, facts: &Facts) {
-        if let Some(tape) = &mut self.tape {
-            tape.secured(facts);
-        }
-        self.facts = Some(facts.clone());
+        self.present.secured(facts);
     }
 }

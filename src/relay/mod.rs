@@ -10,6 +10,7 @@ pub mod consign;
 pub mod deliver;
 pub mod demand;
 pub mod desk;
+pub mod ended;
 pub mod event;
 pub mod local;
 pub mod pass;

@@ -105,6 +105,46 @@ pub trait Login: Sync {
     fn login(&self, mechanism: Mechanism) -> Result<sasl::Login, String>;
 }
 
+/// Who is there while a session goes on, whatever it speaks, and what TLS came to.
+pub struct Present<'a> {
+    login: Option<&'a dyn Login>,
+    pub tape: Option<Box<dyn Tape>>,
+    pub facts: Option<Facts>,
+}
+
+impl<'a> Present<'a> {
+    pub fn new(login: Option<&'a dyn Login>, tape: Option<Box<dyn Tape>>) -> Present<'a> {
+        Present { login, tape, facts: None }
+    }
+
+    /// What an exchange of `mechanism` begins with, bound to the channel; the error is one line.
+    pub fn log_in(&self, mechanism: Mechanism) -> Result<Box<sasl::Login>, String> {
+        let binding = self.facts.as_ref().and_then(Facts::end_point);
+        let login = self.login.ok_or("nobody to log in as")?.login(mechanism)?;
+        Ok(Box::new(sasl::Login { binding, ..login }))
+    }
+
+    pub fn crossed(&mut self, direction: Direction, secure: bool, bytes: &[u8]) {
+        if let Some(tape) = &mut self.tape {
+            tape.crossed(direction, secure, bytes);
+        }
+    }
+
+    pub fn secured(&mut self, facts: &Facts) {
+        if let Some(tape) = &mut self.tape {
+            tape.secured(facts);
+        }
+        self.facts = Some(facts.clone());
+    }
+
+    /// This cut the session short.
+    pub fn cut(&mut self, cut: &Cut) {
+        if let Some(tape) = &mut self.tape {
+            note(tape.as_mut(), cut);
+        }
+    }
+}
+
 /// How a session ended.
 #[derive(Debug)]
 pub enum Ended {
@@ -130,10 +170,8 @@ pub fn run<T>(mut connection: Connection, config: ClientConfig, around: Around<'
     let mut work = Sending {
         outbox,
         watch,
-        login,
-        binding: None,
+        present: Present::new(login, tape),
         via,
-        tape,
         current: None,
         body: None,
         served: false,
@@ -145,8 +183,8 @@ pub fn run<T>(mut connection: Connection, config: ClientConfig, around: Around<'
     let mut engine = Client::new(config);
     let options = Options { tls, ..Options::default() };
     let cut = drive(&mut engine, &mut connection, &mut work, options).err();
-    if let (Some(tape), Some(cut)) = (&mut work.tape, &cut) {
-        note(tape.as_mut(), cut);
+    if let Some(cut) = &cut {
+        work.present.cut(cut);
     }
     let fault = cut.map(|cut| cut.to_string());
     let text = fault.clone().unwrap_or_else(|| "the session ended early".to_owned());
@@ -194,12 +232,9 @@ fn explain(failure: Failure, fault: Option<String>) -> Failure {
 
 struct Sending<'a, T> {
     outbox: &'a dyn Outbox<T>,
-    login: Option<&'a dyn Login>,
-    /// tls-server-end-point of the channel.
-    binding: Option<Vec<u8>>,
+    present: Present<'a>,
     watch: Option<&'a dyn Watch>,
     via: Via,
-    tape: Option<Box<dyn Tape>>,
     current: Option<Parcel<T>>,
     /// Of the current parcel, as far as it was read.
     body: Option<Box<dyn Read + Send>>,
@@ -270,20 +305,12 @@ impl<T> Sending<'_, T> {
     }
 }
 
-impl<T> Sending<'_, T> {
-    fn log_in(&mut self, mechanism: Mechanism) -> ClientTell {
-        match self.login.map(|login| login.login(mechanism)) {
-            Some(Ok(login)) => ClientTell::Login(Box::new(sasl::Login { binding: self.binding.clone(), ..login })),
-            Some(Err(why)) => ClientTell::NoLogin(why),
-            None => ClientTell::NoLogin("nobody to log in as".to_owned()),
-        }
-    }
-}
-
 impl<T> Work<Client> for Sending<'_, T> {
     fn ask(&mut self, ask: ClientAsk) -> Option<ClientTell> {
         match ask {
-            ClientAsk::Login(mechanism) => Some(self.log_in(mechanism)),
+            ClientAsk::Login(mechanism) => {
+                Some(self.present.log_in(mechanism).map_or_else(ClientTell::NoLogin, ClientTell::Login))
+            }
             ClientAsk::Ready(offered) => {
                 if !std::mem::replace(&mut self.served, true) {
                     self.outbox.opened(&offered);
@@ -311,16 +338,11 @@ impl<T> Work<Client> for Sending<'_, T> {
     }
 
     fn crossed(&mut self, direction: Direction, secure: bool, bytes: &[u8]) {
-        if let Some(tape) = &mut self.tape {
-            tape.crossed(direction, secure, bytes);
-        }
+        self.present.crossed(direction, secure, bytes);
     }
 
     fn secured(&mut self, facts: &Facts) {
-        self.binding = facts.certificate.as_ref().and_then(|certificate| certificate.end_point.clone());
         self.via.tls = Some(format!("{} {}", facts.version, facts.cipher));
-        if let Some(tape) = &mut self.tape {
-            tape.secured(facts);
-        }
+        self.present.secured(facts);
     }
 }

@@ -4,8 +4,8 @@ use super::way::Way;
 use crate::cli::exit::{Failure, Status};
 use crate::cli::log::Sink;
 use crate::cli::opts::auth::Auth;
-use crate::fetch::session::Ended;
 use crate::fetch::words::{Outcome, Row};
+use crate::relay::ended::Ended;
 use crate::relay::event::{Event, Log};
 use crate::relay::session::Via;
 

@@ -20,10 +20,11 @@ use crate::fetch::fetching::{Fetching, Finished, Witness};
 use crate::fetch::keeper::Keeper;
 use crate::fetch::listing::Listing;
 use crate::fetch::reading::{Extent, Reading};
-use crate::fetch::session::{self, Around, Ended, Job};
+use crate::fetch::session::{self, Around, Job};
 use crate::fetch::words::{Outcome, Row, Stop};
 use crate::protocol::session::{Failure as SessionFailure, Fault, StartTls};
 use crate::relay::clock::Clock;
+use crate::relay::ended::Ended;
 use crate::relay::session::{Login, Via, Watch};
 use std::cell::RefCell;
 

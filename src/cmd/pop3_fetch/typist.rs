@@ -236,7 +236,7 @@ Ctrl-D is QUIT, unless DELE marked something: then it is :close.";
     fn secured(&mut self, facts: &Facts) {
         self.secure = true;
         (self.capabilities, self.timestamp) = (Capabilities::default(), None);
-        self.binding = facts.certificate.as_ref().and_then(|shown| shown.end_point.clone());
+        self.binding = facts.end_point();
     }
 
     fn login(&mut self, how: Option<&str>) -> Result<Act, String> {

@@ -43,7 +43,7 @@ impl<'a> HandLogin<'a> {
     pub fn secured(&mut self, facts: &Facts) {
         self.secure = true;
         self.offered = Extensions::default();
-        self.binding = facts.certificate.as_ref().and_then(|shown| shown.end_point.clone());
+        self.binding = facts.end_point();
     }
 
     /// The line that begins the exchange, by this mechanism or the best that is offered; an error is one line.

@@ -43,6 +43,13 @@ pub struct Facts {
     pub verdict: Verdict,
 }
 
+impl Facts {
+    /// What binds an exchange of SASL to the channel: tls-server-end-point.
+    pub fn end_point(&self) -> Option<Vec<u8>> {
+        self.certificate.as_ref()?.end_point.clone()
+    }
+}
+
 /// What a report says of a certificate. The texts come from the peer: they are escaped where they are shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
