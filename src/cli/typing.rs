@@ -5,6 +5,8 @@ use super::exit::Status;
 use super::raw::unescape;
 use crate::net::tls::layer::Facts;
 use crate::protocol::hand::Dialect;
+use crate::protocol::sasl::words::{Authentication, Login as Words, Mechanism};
+use crate::relay::session::Login;
 use std::path::PathBuf;
 
 /// The command of a tongue's dialect.
@@ -89,32 +91,88 @@ pub struct Meaning<C> {
     pub acts: Vec<Act<C>>,
 }
 
-/// A line that begins with a colon.
+/// What a typed line is, in every protocol alike.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Helper<'a> {
-    Help,
-    Quit,
-    Close,
-    Explain,
-    Auth(Option<String>),
+pub enum Typed<C> {
+    /// For the server, as it stands.
+    Command,
+    /// It means the same in every protocol.
+    Act(Act<C>),
+    /// Somebody wants to go.
+    Leave,
+    /// These bytes are to go out.
     Raw(Vec<u8>),
-    /// What only one protocol knows: the word, and what follows it.
-    Own(&'a str, &'a str),
-    Refused(String),
+    /// What only one protocol knows: the word with its colon, and what follows it.
+    Own(String, String),
 }
 
-impl Helper<'_> {
-    pub fn read(line: &str) -> Helper<'_> {
-        let (word, rest) = line.trim_end().split_once(' ').unwrap_or((line.trim_end(), ""));
-        match (word, rest.trim()) {
-            (":help" | ":h" | ":?", _) => Helper::Help,
-            (":quit" | ":q", _) => Helper::Quit,
-            (":close", _) => Helper::Close,
-            (":explain", _) => Helper::Explain,
-            (":auth", name) => Helper::Auth(Some(name.to_owned()).filter(|name| !name.is_empty())),
-            (":raw", _) => unescape(rest).map_or_else(|bad| Helper::Refused(bad.to_string()), Helper::Raw),
-            (_, rest) => Helper::Own(word, rest),
+impl<C> Typed<C> {
+    pub fn read(line: &[u8]) -> Typed<C> {
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return Typed::Act(Act::Nothing);
         }
+        if line.first() == Some(&b':') {
+            return Typed::helper(&String::from_utf8_lossy(line));
+        }
+        if line.contains(&b'\r') {
+            return Typed::Act(Act::Refused("a CR within a line is for :raw".to_owned()));
+        }
+        Typed::Command
+    }
+
+    fn helper(line: &str) -> Typed<C> {
+        let (word, rest) = line.trim_end().split_once(' ').unwrap_or((line.trim_end(), ""));
+        Typed::Act(match (word, rest.trim()) {
+            (":help" | ":h" | ":?", _) => Act::Help,
+            (":quit" | ":q", _) => return Typed::Leave,
+            (":close", _) => Act::Close(Status::Done),
+            (":explain", _) => Act::Explain,
+            (":auth", name) => Act::Login(Some(name.to_owned()).filter(|name| !name.is_empty())),
+            (":raw", _) => match unescape(rest) {
+                Ok(bytes) => return Typed::Raw(bytes),
+                Err(bad) => Act::Refused(bad.to_string()),
+            },
+            (word, rest) => return Typed::Own(word.to_owned(), rest.to_owned()),
+        })
+    }
+}
+
+/// Who logs in within a session that is led by hand, and what the channel has to do with it.
+#[derive(Default)]
+pub struct Who<'a> {
+    login: Option<&'a dyn Login>,
+    /// To a socket of this host.
+    local: bool,
+    pub secure: bool,
+    /// What binds an exchange to this TLS session.
+    binding: Option<Vec<u8>>,
+}
+
+impl<'a> Who<'a> {
+    pub fn new(login: Option<&'a dyn Login>, local: bool) -> Who<'a> {
+        Who { login, local, ..Who::default() }
+    }
+
+    /// TLS runs.
+    pub fn secured(&mut self, facts: &Facts) {
+        (self.secure, self.binding) = (true, facts.end_point());
+    }
+
+    /// How to log in; an error is one line.
+    pub fn wanted(&self) -> Result<Authentication, String> {
+        Ok(self.configured()?.authentication(self.local))
+    }
+
+    /// The first of these ways that can be used, each with its mechanism, and what it begins with; an error is one line.
+    pub fn first<M>(&self, ways: impl IntoIterator<Item = M>, of: impl Fn(&M) -> Mechanism) -> Result<(M, Words), String> {
+        let usable = |way: &M| !of(way).is_bound() || self.binding.is_some();
+        let way = ways.into_iter().find(usable).ok_or("no mechanism can be used without a certificate of the server")?;
+        let words = self.configured()?.login(of(&way))?;
+        Ok((way, Words { binding: self.binding.clone(), ..words }))
+    }
+
+    fn configured(&self) -> Result<&'a dyn Login, &'static str> {
+        self.login.ok_or("nobody to log in as: start with --user USER, or user@ in the server's URL")
     }
 }
 
@@ -133,19 +191,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn helpers_mean_the_same_everywhere() {
+    fn lines_mean_the_same_everywhere() {
         for (line, means) in [
-            (":help", Helper::Help),
-            (":q ", Helper::Quit),
-            (":close", Helper::Close),
-            (":explain", Helper::Explain),
-            (":auth", Helper::Auth(None)),
-            (":auth  plain ", Helper::Auth(Some("plain".to_owned()))),
-            (":raw NOOP\\nQUIT\\x0d\\n", Helper::Raw(b"NOOP\nQUIT\r\n".to_vec())),
-            (":raw \\q", Helper::Refused("\\q is no escape; \\r \\n \\t \\0 \\\\ and \\xff are".to_owned())),
-            (":send  a b ", Helper::Own(":send", "a b")),
+            (":help", Typed::Act(Act::Help)),
+            (":q ", Typed::Leave),
+            (":close", Typed::Act(Act::Close(Status::Done))),
+            (":explain", Typed::Act(Act::Explain)),
+            (":auth", Typed::Act(Act::Login(None))),
+            (":auth  plain ", Typed::Act(Act::Login(Some("plain".to_owned())))),
+            (":raw NOOP\\nQUIT\\x0d\\n", Typed::Raw(b"NOOP\nQUIT\r\n".to_vec())),
+            (":raw \\q", Typed::Act(Act::Refused("\\q is no escape; \\r \\n \\t \\0 \\\\ and \\xff are".to_owned()))),
+            (":send  a b ", Typed::Own(":send".to_owned(), "a b".to_owned())),
+            ("  ", Typed::Act(Act::Nothing)),
+            ("NOOP\rQUIT", Typed::Act(Act::Refused("a CR within a line is for :raw".to_owned()))),
+            (" NOOP", Typed::Command),
         ] {
-            assert_eq!(Helper::read(line), means, "{line}");
+            assert_eq!(Typed::<()>::read(line.as_bytes()), means, "{line}");
         }
     }
 }

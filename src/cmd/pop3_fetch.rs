@@ -21,6 +21,7 @@ use crate::cli::log::Target;
 use crate::cli::opts::auth::refuse_passwords;
 use crate::cli::screen::Screen;
 use crate::cli::stdio::say;
+use crate::cli::typing::Who;
 use crate::cli::veil::words::Speech;
 use crate::protocol::pop3::dialect::Pop3;
 use crate::protocol::session::StartTls;
@@ -110,7 +111,7 @@ fn by_hand(args: &Args, way: &Way, screen: &Screen) -> Result<Status, Failure> {
         by_the_book: true,
     };
     let login = way.login.as_ref().map(|login| login as &dyn Login);
-    let typist = Typist::new(login, way.is_local(), way.by);
+    let typist = Typist::new(Who::new(login, way.is_local()), way.by);
     let transcript = args.transcript.as_deref();
     interactive::run(Setting { connection, via, lead, screen, transcript }, typist, Pop3::default())
 }

@@ -37,6 +37,7 @@ use crate::cli::progress::Progress;
 use crate::cli::report::Rows;
 use crate::cli::screen::Screen;
 use crate::cli::stdio::say;
+use crate::cli::typing::Who;
 use crate::cli::veil::words::Speech;
 use crate::mail::outcome::Outcome;
 use crate::mail::server::{Host, Place, Scheme, Server};
@@ -201,7 +202,7 @@ fn by_hand(args: &Args, config: &Config, chosen: Option<Chosen>) -> Result<Statu
         Some(script) => script::run(script, script::Stage { connection, via, lead, screen: &screen, json: args.client.json }),
         None => {
             let transcript = args.debugging.transcript.as_deref();
-            let login = HandLogin::new(courier.login, via.address.is_none());
+            let login = HandLogin::new(Who::new(courier.login, via.address.is_none()));
             let tongue = SmtpTongue { typist: Typist::new(lmtp), login };
             interactive::run(interactive::Setting { connection, via, lead, screen: &screen, transcript }, tongue, Smtp::default())
         }

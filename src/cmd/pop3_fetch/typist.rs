@@ -2,31 +2,25 @@
 
 use crate::bytes::secret::Secret;
 use crate::cli::exit::Status;
-use crate::cli::typing::{self, Helper, Meaning, Tongue, send};
+use crate::cli::typing::{self, Meaning, Tongue, Typed, Who, send};
 use crate::net::tls::layer::Facts;
 use crate::protocol::pop3::auth::{self, Authenticating, Verdict};
 use crate::protocol::pop3::capabilities::Capabilities;
 use crate::protocol::pop3::dialect::{Asked, Heard, Pop3};
 use crate::protocol::pop3::response::{Response, timestamp};
 use crate::protocol::pop3::words::{LoginBy, Method};
-use crate::protocol::sasl::words::{Login as Words, Mechanism};
-use crate::relay::session::Login;
+use crate::protocol::sasl::words::Mechanism;
 
 type Act = typing::Act<Asked>;
 
 /// Where the session stands for who types.
 #[derive(Default)]
 pub struct Typist<'a> {
-    login: Option<&'a dyn Login>,
-    /// To a socket of this host.
-    local: bool,
+    who: Who<'a>,
     by: LoginBy,
     capabilities: Capabilities,
     /// Of the greeting, for APOP.
     timestamp: Option<String>,
-    secure: bool,
-    /// What binds an exchange to this TLS session.
-    binding: Option<Vec<u8>>,
     /// A login of ours under way.
     running: Option<Running>,
     /// AUTH waits for an answer.
@@ -44,21 +38,30 @@ enum Running {
 }
 
 impl<'a> Typist<'a> {
-    /// For `:auth`: who logs in, whether that goes to a socket of this host, and by which commands.
-    pub fn new(login: Option<&'a dyn Login>, local: bool, by: LoginBy) -> Typist<'a> {
-        Typist { login, local, by, ..Typist::default() }
+    /// For `:auth`: who logs in, and by which commands.
+    pub fn new(who: Who<'a>, by: LoginBy) -> Typist<'a> {
+        Typist { who, by, ..Typist::default() }
     }
 
     fn command(&mut self, line: &[u8]) -> Act {
-        if line.iter().all(u8::is_ascii_whitespace) {
-            return Act::Nothing;
+        match Typed::read(line) {
+            Typed::Command => self.verb(line),
+            Typed::Act(act) => act,
+            Typed::Leave => self.leave(),
+            Typed::Raw(bytes) => {
+                let lines = bytes.split_inclusive(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\r\n"));
+                let commands = lines.map(Asked::of).collect();
+                // Whoever writes escapes may well write a secret.
+                Act::Send { bytes, commands, remember: false }
+            }
+            Typed::Own(word, _) if matches!(word.as_str(), ":stls" | ":starttls") => {
+                send(b"STLS", vec![Asked::new("STLS")], false)
+            }
+            Typed::Own(word, _) => typing::unknown(&word),
         }
-        if line.first() == Some(&b':') {
-            return self.helper(&String::from_utf8_lossy(line));
-        }
-        if line.contains(&b'\r') {
-            return Act::Refused("a CR within a line is for :raw".to_owned());
-        }
+    }
+
+    fn verb(&self, line: &[u8]) -> Act {
         let asked = Asked::of(line);
         let words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count();
         let secret = match asked.verb.as_str() {
@@ -69,29 +72,9 @@ impl<'a> Typist<'a> {
         send(line, vec![asked], !secret)
     }
 
-    fn helper(&mut self, line: &str) -> Act {
-        match Helper::read(line) {
-            Helper::Help => Act::Help,
-            Helper::Quit => self.leave(),
-            Helper::Close => Act::Close(Status::Done),
-            Helper::Explain => Act::Explain,
-            Helper::Auth(how) => Act::Login(how),
-            Helper::Raw(bytes) => {
-                let lines = bytes.split_inclusive(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\r\n"));
-                let commands = lines.map(Asked::of).collect();
-                // Whoever writes escapes may well write a secret.
-                Act::Send { bytes, commands, remember: false }
-            }
-            Helper::Own(":stls" | ":starttls", _) => send(b"STLS", vec![Asked::new("STLS")], false),
-            Helper::Own(word, _) => typing::unknown(word),
-            Helper::Refused(why) => Act::Refused(why),
-        }
-    }
-
     /// The command that begins a login, by this way or the best that is offered; an error is one line.
     fn begin(&mut self, how: Option<&str>) -> Result<String, String> {
-        let login = self.login.ok_or("nobody to log in as: start with --user USER, or user@ in the server's URL")?;
-        let mut wanted = login.authentication(self.local);
+        let mut wanted = self.who.wanted()?;
         let by = match how.map(str::to_ascii_lowercase).as_deref() {
             None => self.by,
             Some("auth") => LoginBy::Auth,
@@ -102,11 +85,9 @@ impl<'a> Typist<'a> {
                 LoginBy::Auth
             }
         };
-        let candidates = auth::candidates(&wanted, by, &self.capabilities, self.timestamp.is_some(), self.secure);
+        let candidates = auth::candidates(&wanted, by, &self.capabilities, self.timestamp.is_some(), self.who.secure);
         let candidates = candidates.map_err(|why| why.to_string())?;
-        let usable = |method: &Method| !method.mechanism().is_bound() || self.binding.is_some();
-        let chosen = candidates.into_iter().find(usable).ok_or("no mechanism can be used without a certificate of the server")?;
-        let words = Words { binding: self.binding.clone(), ..login.login(chosen.mechanism())? };
+        let (chosen, words) = self.who.first(candidates, |method: &Method| method.mechanism())?;
         let begun = match chosen {
             Method::User => auth::user_and_pass(&words).map(|(user, pass)| (Running::User(pass), user)),
             Method::Apop => {
@@ -234,9 +215,8 @@ Ctrl-D is QUIT, unless DELE marked something: then it is :close.";
 
     /// RFC 2595 section 4: the timestamp is forgotten, too.
     fn secured(&mut self, facts: &Facts) {
-        self.secure = true;
         (self.capabilities, self.timestamp) = (Capabilities::default(), None);
-        self.binding = facts.end_point();
+        self.who.secured(facts);
     }
 
     fn login(&mut self, how: Option<&str>) -> Result<Act, String> {

@@ -1,21 +1,16 @@
 //! `:auth`: logs in with the configured user and password within a session that is led by hand.
 
+use crate::cli::typing::Who;
 use crate::mail::reply::Reply;
 use crate::net::tls::layer::Facts;
-use crate::protocol::sasl::words::{Login as Words, Mechanism};
+use crate::protocol::sasl::words::Mechanism;
 use crate::protocol::smtp::client::auth::{Authenticating, Verdict, candidates};
 use crate::protocol::smtp::extensions::Extensions;
-use crate::relay::session::Login;
 
 /// Who we are, what the server offers, and an exchange under way.
 pub struct HandLogin<'a> {
-    login: Option<&'a dyn Login>,
-    /// To a socket of this host.
-    local: bool,
+    who: Who<'a>,
     offered: Extensions,
-    secure: bool,
-    /// What binds an exchange to this TLS session.
-    binding: Option<Vec<u8>>,
     running: Option<Authenticating>,
 }
 
@@ -30,8 +25,8 @@ pub enum Next {
 }
 
 impl<'a> HandLogin<'a> {
-    pub fn new(login: Option<&'a dyn Login>, local: bool) -> HandLogin<'a> {
-        HandLogin { login, local, offered: Extensions::default(), secure: false, binding: None, running: None }
+    pub fn new(who: Who<'a>) -> HandLogin<'a> {
+        HandLogin { who, offered: Extensions::default(), running: None }
     }
 
     /// EHLO was answered.
@@ -41,24 +36,18 @@ impl<'a> HandLogin<'a> {
 
     /// TLS runs: what was offered in clear is forgotten (RFC 3207 section 4.2).
     pub fn secured(&mut self, facts: &Facts) {
-        self.secure = true;
         self.offered = Extensions::default();
-        self.binding = facts.end_point();
+        self.who.secured(facts);
     }
 
     /// The line that begins the exchange, by this mechanism or the best that is offered; an error is one line.
     pub fn begin(&mut self, mechanism: Option<&str>) -> Result<String, String> {
-        let Some(login) = self.login else {
-            return Err("nobody to log in as: start with --user USER, or user@ in the server's URL".to_owned());
-        };
-        let mut wanted = login.authentication(self.local);
+        let mut wanted = self.who.wanted()?;
         if let Some(name) = mechanism {
             wanted.mechanisms = vec![name.parse::<Mechanism>().map_err(|error| error.to_string())?];
         }
-        let candidates = candidates(&wanted, &self.offered, self.secure).map_err(|error| error.to_string())?;
-        let usable = |mechanism: &Mechanism| !mechanism.is_bound() || self.binding.is_some();
-        let chosen = candidates.into_iter().find(usable).ok_or("no mechanism can be used without a certificate of the server")?;
-        let words = Words { binding: self.binding.clone(), ..login.login(chosen)? };
+        let candidates = candidates(&wanted, &self.offered, self.who.secure).map_err(|error| error.to_string())?;
+        let (chosen, words) = self.who.first(candidates, |mechanism| *mechanism)?;
         let (running, line) = Authenticating::begin(chosen, &words, &self.offered).map_err(|error| error.to_string())?;
         self.running = Some(running);
         Ok(line.reveal().clone())

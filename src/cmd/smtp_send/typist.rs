@@ -2,7 +2,7 @@
 //! nothing itself.
 
 use crate::cli::exit::Status;
-use crate::cli::typing::{self, Helper};
+use crate::cli::typing::{self, Typed};
 use crate::mail::reply::{Class, Reply};
 use std::path::PathBuf;
 
@@ -122,15 +122,21 @@ impl Typist {
     }
 
     fn command(&mut self, line: &[u8]) -> Act {
-        if line.iter().all(u8::is_ascii_whitespace) {
-            return Act::Nothing;
+        match Typed::read(line) {
+            Typed::Command => self.verb(line),
+            Typed::Act(act) => act,
+            Typed::Leave => self.leave(),
+            Typed::Raw(bytes) => {
+                // As many replies as lines, as a sound server counts them.
+                let lines = bytes.windows(2).filter(|pair| pair == b"\r\n").count();
+                // Whoever writes escapes may well write a secret.
+                Act::Send { bytes, commands: vec!["?".to_owned(); lines], remember: false }
+            }
+            Typed::Own(word, rest) => self.helper(&word, &rest),
         }
-        if line.first() == Some(&b':') {
-            return self.helper(&String::from_utf8_lossy(line));
-        }
-        if line.contains(&b'\r') {
-            return Act::Refused("a CR within a line is for :raw".to_owned());
-        }
+    }
+
+    fn verb(&mut self, line: &[u8]) -> Act {
         let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         let verb = String::from_utf8_lossy(words.next().unwrap_or_default()).to_ascii_uppercase();
         match verb.as_str() {
@@ -170,26 +176,15 @@ impl Typist {
         send(line, if left == 0 { &["BDAT"] } else { &[] }, false)
     }
 
-    fn helper(&mut self, line: &str) -> Act {
-        match Helper::read(line) {
-            Helper::Help => Act::Help,
-            Helper::Quit => self.leave(),
-            Helper::Close => Act::Close(Status::Done),
-            Helper::Explain => Act::Explain,
-            Helper::Auth(name) => Act::Login(name),
-            Helper::Raw(bytes) => {
-                // As many replies as lines, as a sound server counts them.
-                let lines = bytes.windows(2).filter(|pair| pair == b"\r\n").count();
-                Act::Send { bytes, commands: vec!["?".to_owned(); lines], remember: true }
-            }
-            Helper::Own(":starttls", _) => send(b"STARTTLS", &["STARTTLS"], false),
-            Helper::Own(":send", "") => Act::Refused(":send needs a file".to_owned()),
-            Helper::Own(":send", path) => {
+    fn helper(&mut self, word: &str, rest: &str) -> Act {
+        match (word, rest) {
+            (":starttls", _) => send(b"STARTTLS", &["STARTTLS"], false),
+            (":send", "") => Act::Refused(":send needs a file".to_owned()),
+            (":send", path) => {
                 self.file = Some(path_of(path.as_bytes()));
                 send(b"DATA", &["DATA"], true)
             }
-            Helper::Own(word, _) => typing::unknown(word),
-            Helper::Refused(why) => Act::Refused(why),
+            (word, _) => typing::unknown(word),
         }
     }
 
@@ -304,6 +299,6 @@ mod tests {
         assert_eq!(typist.typed(b"  "), Act::Nothing);
         assert_eq!([typist.typed(b":auth"), typist.typed(b":auth plain")], [Act::Login(None), Act::Login(Some("plain".into()))]);
         let raw = typist.typed(b":raw NOOP\\nQUIT\\x0d\\n");
-        assert_eq!(sent(&raw).0, "NOOP\nQUIT\r\n");
+        assert_eq!(sent(&raw), ("NOOP\nQUIT\r\n".into(), vec!["?"], false));
     }
 }
