@@ -62,11 +62,12 @@ proof:
 	$(CARGO) test --locked $(FEATURES) --features proof --test pop3_kill -- --nocapture two_hundred_kills
 
 # With real Postfix, Dovecot, inetd, systemd, swaks and curl from Debian. As root, since Postfix wants that; then what is missing is installed.
-# Also a message of 1 GiB all the way, which takes a minute and 2 GiB below $TMPDIR, and one of 256 MiB fetched.
+# Also a message of 1 GiB all the way, which takes a minute and 2 GiB below $TMPDIR, one of 256 MiB fetched, and a part of 4 GiB listed.
 interop:
 	scripts/interop
 	$(CARGO) test --locked $(FEATURES) --features interop --test interop
 	$(CARGO) test --locked $(FEATURES) --features interop --test must_hold large::
+	$(CARGO) test --locked $(FEATURES) --features interop --test mime_pack huge::
 	$(CARGO) test --locked $(FEATURES) --features interop --test pop3_memory
 
 # Mutated sessions against the IMAP engine and its tokenizer, then messages made and mutated against the MIME parser and what reads its parts;

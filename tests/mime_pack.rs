@@ -12,6 +12,8 @@ mod compose;
 mod extract;
 #[path = "mime_pack/hostile.rs"]
 mod hostile;
+#[path = "mime_pack/huge.rs"]
+mod huge;
 #[path = "mime_pack/mutated.rs"]
 mod mutated;
 #[path = "mime_pack/reading.rs"]
