@@ -110,7 +110,8 @@ fn put(quote: &str, text: &str, out: &mut String) {
         out.push(' ');
     }
     out.push_str(text);
-    out.push('\n');
+    // A lone CR at the end of a line is no half of its line end.
+    out.push_str(if text.ends_with('\r') { "\r\n" } else { "\n" });
 }
 
 #[cfg(test)]

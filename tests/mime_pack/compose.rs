@@ -201,6 +201,23 @@ fn fragile_text_is_protected() {
     assert_eq!(part(&run(here.path(), &[], "日本\n語\n").done(), "1"), "日本\r\n語\r\n".as_bytes());
 }
 
+/// RFC 5322 section 2.3 forbids them on the wire: there they are escapes, and come out as they went in.
+#[test]
+fn carriage_returns_without_line_feeds_come_through() {
+    let here = files(&[]);
+    for (body, wanted) in
+        [("a\rb\r\nc\r", "a\rb\nc\r\n"), ("\r", "\r\n"), ("x\r\r\ny\n", "x\r\ny\n"), ("日本\r語\n", "日本\r語\n")]
+    {
+        for words in [&[] as &[&str], &["--flowed"]] {
+            let message = run(here.path(), words, body).done();
+            assert!(!message.contains(&b'\r'), "{body:?} {words:?}");
+            assert_eq!(text(&part(&message, "1")), wanted, "{words:?}");
+            let wire = run(here.path(), &[words, &["--crlf"]].concat(), body).done();
+            assert!(!text(&wire).replace("\r\n", "\n").contains('\r'), "{body:?} {words:?}");
+        }
+    }
+}
+
 /// A variable of a script that is not set must not send a message without what it stands for.
 #[test]
 fn an_empty_value_and_a_conflict_are_told() {
