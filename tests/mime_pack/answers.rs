@@ -112,6 +112,27 @@ fn a_reply_has_recipients_subject_and_thread() {
 }
 
 #[test]
+fn a_message_that_nobody_can_answer_is_told() {
+    // As many addresses as a header may have: each is compared with all the others.
+    let many: String = (0..40_000).map(|n| format!(" u{n}@x.test,\n")).collect();
+    let here = files(&[
+        ("empty.eml", b""),
+        ("nobody.eml", b"Subject: x\n\ny\n"),
+        ("many.eml", format!("From: a@x.test\nTo:{many} b@x.test\n\ny\n").as_bytes()),
+    ]);
+    for (file, why) in [
+        ("empty.eml", "empty.eml: empty, no message"),
+        ("nobody.eml", "--reply nobody.eml: it names nobody to answer; --to does"),
+    ] {
+        let ran = run(here.path(), &["--reply", file], "Yes.\n");
+        assert_eq!((ran.status, ran.err, ran.out.len()), (65, format!("mime-pack: {why}\n"), 0));
+    }
+    run(here.path(), &["--reply", "nobody.eml", "-t", "b@x.test"], "Yes.\n").done();
+    let message = run(here.path(), &["--reply", "many.eml", "--all"], "Yes.\n").done();
+    assert!(text(&message).contains(" u39999@x.test,"));
+}
+
+#[test]
 fn a_message_is_passed_on_whole() {
     let here = files(&[("in.eml", ORIGINAL.as_bytes())]);
     let message = run(here.path(), &["-t", "bob@x.test", "--forward", "in.eml"], "See below.\n").done();

@@ -1,6 +1,5 @@
 //! A part of more than 4 GiB through a pipe: sizes and places are right behind it, and memory stays small.
 
-use super::*;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
@@ -13,12 +12,8 @@ const AFTER: &str = "--b\n\nsecond\n--b--\nnul\0\n";
 
 /// Standard output of the tool for that message, how long it is, and what of it comes last; and the most memory it took, in octets.
 fn run_fed(words: &[&str]) -> (u64, String, u64) {
-    let mut tool = Command::new(env!("CARGO_BIN_EXE_mime-pack"))
-        .args(words)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut tool =
+        Command::new(env!("CARGO_BIN_EXE_mime-pack")).args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdin = tool.stdin.take().unwrap();
     let fed = std::thread::spawn(move || {
         let line = "A".repeat(76) + "\n";

@@ -7,10 +7,12 @@ use super::text::text_of;
 use crate::bytes::encoded_word;
 use crate::bytes::transfer::Encoding;
 use crate::cli::exit::{Failure, OrStatus, Status};
+use crate::mail::address::Mailbox;
 use crate::mail::address_list::{NamedMailbox, named_mailboxes};
 use crate::mail::header::{body_offset, field, from_line};
 use crate::mail::mime::build::{Entity, Leaf};
 use anyhow::Context;
+use std::collections::HashSet;
 
 /// Header of a message that is read for an answer, and text that is quoted, in octets.
 const MOST: usize = 1024 * 1024;
@@ -52,6 +54,9 @@ impl Answer {
             }
             Ok(())
         })?;
+        if header.is_empty() {
+            return Err(Failure::text(Status::Data, format!("{}: empty, no message", original.label)));
+        }
         let header = header.split_off(from_line(&header));
         Ok(Some(Answer { original, header, kind, quotes: compose.quote }))
     }
@@ -70,14 +75,16 @@ impl Answer {
         if to.iter().all(is_own) {
             to = self.mailboxes("To")?;
         }
-        let mut cc: Vec<NamedMailbox> = Vec::new();
+        if to.is_empty() {
+            let why = "it names nobody to answer; --to does";
+            return Err(Failure::text(Status::Data, format!("--reply {}: {why}", self.original.label)));
+        }
+        let mut cc = Vec::new();
         if self.kind == Kind::ReplyAll {
-            for named in self.mailboxes("To")?.into_iter().chain(self.mailboxes("Cc")?) {
-                let is_there = to.iter().chain(&cc).any(|known| known.mailbox == named.mailbox);
-                if !is_there && !is_own(&named) {
-                    cc.push(named);
-                }
-            }
+            let mut known: HashSet<Mailbox> = to.iter().map(|named| named.mailbox.clone()).collect();
+            cc = self.mailboxes("To")?;
+            cc.append(&mut self.mailboxes("Cc")?);
+            cc.retain(|named| !is_own(named) && known.insert(named.mailbox.clone()));
         }
         Ok((to, cc))
     }
