@@ -3,23 +3,16 @@
 mod support;
 
 use std::io::{BufRead, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::process::Stdio;
-use std::thread::{self, JoinHandle};
-use support::dialogue::{Does, Site, hears, says, serve};
+use std::thread;
+use support::dialogue::{self, Does, Serving, Site, hears, says, serve};
 use support::process::{Ran, run, tool};
 use support::terminal::Terminal;
 
-type Serving = (SocketAddr, JoinHandle<Result<(), String>>);
-
 /// Types these lines into a pipe.
 fn typed(server: Serving, words: &[&str], lines: &str) -> Ran {
-    let (address, serving) = server;
-    let ran = run(tool("pop3-fetch").args(["--interactive", &address.to_string()]).args(words), lines.as_bytes());
-    if let Err(why) = serving.join().unwrap() {
-        panic!("{why}\n{}{}", ran.out, ran.err);
-    }
-    ran
+    dialogue::typed("pop3-fetch", server, words, lines)
 }
 
 #[test]

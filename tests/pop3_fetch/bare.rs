@@ -1,8 +1,8 @@
 //! The transcripts against the bare engine, with the jobs that the tool gives it.
 
-use crate::is_stored;
 use crate::support::bare::{Answers, Bare, Virtual};
 use crate::support::login;
+use crate::support::played::is_stored;
 use crate::support::transcript::{self, Line, Transcript};
 use postroad::fetch::fetching::{Fetching, Witness};
 use postroad::fetch::keeper::{Keeper, Options};

@@ -1,6 +1,7 @@
 //! A server that follows a script: what it says, what it has to hear, when TLS starts. For one client.
 
 use super::certs::{Pair, authority};
+use super::process::{Ran, run, tool};
 use super::speaker::Speaker;
 use postroad::net::tls::files::IdentityFiles;
 use std::io::{Read, Write};
@@ -50,15 +51,28 @@ impl Site {
     }
 }
 
-/// Runs the script for the next client; the thread gives what went otherwise.
-pub fn serve(site: &Site, script: Vec<Does>) -> (SocketAddr, JoinHandle<Result<(), String>>) {
+/// A server's address, and the thread that gives what went otherwise.
+pub type Serving = (SocketAddr, JoinHandle<Result<(), String>>);
+
+/// Types these lines into a pipe to the tool, which leads a session with that server by hand.
+pub fn typed(name: &str, server: Serving, words: &[&str], lines: &str) -> Ran {
+    let (address, serving) = server;
+    let ran = run(tool(name).args(["--interactive", "-s", &address.to_string()]).args(words), lines.as_bytes());
+    if let Err(why) = serving.join().unwrap() {
+        panic!("{why}\n{}{}", ran.out, ran.err);
+    }
+    ran
+}
+
+/// Runs the script for the next client.
+pub fn serve(site: &Site, script: Vec<Does>) -> Serving {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, files) = (listener.local_addr().unwrap(), site.files.clone());
     (address, thread::spawn(move || follow(&listener, &files, script)))
 }
 
 /// Runs a script for each client that comes, one after the other.
-pub fn serve_each(site: &Site, scripts: Vec<Vec<Does>>) -> (SocketAddr, JoinHandle<Result<(), String>>) {
+pub fn serve_each(site: &Site, scripts: Vec<Vec<Does>>) -> Serving {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, files) = (listener.local_addr().unwrap(), site.files.clone());
     let all = move || scripts.into_iter().try_for_each(|script| follow(&listener, &files, script));

@@ -43,6 +43,31 @@ pub fn play(name: &str, transcript: &Transcript) -> (Ran, String) {
     (ran, place)
 }
 
+/// Holds the tool to the transcript: stdout, what is told on stderr, the status. Where that is one of `silent`, stderr is empty, else not.
+pub fn check(name: &str, silent: &[i32], transcript: &Transcript) {
+    let (Ran { status, out, err, .. }, place) = play(name, transcript);
+    if transcript.stored.is_empty() {
+        let rows: Vec<String> = out.lines().map(|line| line.replace('\t', " ")).collect();
+        assert!(transcript.same_outcomes(&rows), "wanted {:#?}\n{place}", transcript.outcomes);
+    } else {
+        assert!(is_stored(&out, transcript), "wanted\n{}{place}", String::from_utf8_lossy(&transcript.stored));
+    }
+    assert_eq!(Some(status), transcript.exit, "{place}");
+    for told in &transcript.told {
+        assert!(err.lines().any(|line| line.contains(told.as_str())), "{told:?} is not told: {place}");
+    }
+    assert!(silent.contains(&status) == err.is_empty(), "a failure is shown, a success is silent: {place}");
+    // Both as it is, and in base64 behind the NUL of PLAIN.
+    assert!(!err.contains(PASSWORD) && !err.contains("AHMzY3JldA"), "a password is shown: {place}");
+}
+
+/// Line by line; a closing `…` stands for any text.
+pub fn is_stored(out: &str, transcript: &Transcript) -> bool {
+    let wanted = String::from_utf8_lossy(&transcript.stored).into_owned();
+    let same = |(line, wanted): (&str, &str)| wanted.strip_suffix('…').map_or(line == wanted, |start| line.starts_with(start));
+    out.lines().count() == wanted.lines().count() && out.lines().zip(wanted.lines()).all(same)
+}
+
 /// Speaks the server's part; an error where the client says anything but what it should.
 fn serve(transcript: &Transcript, listener: &TcpListener, files: &IdentityFiles) -> Result<(), String> {
     let connect = || Speaker::accept(listener).map_err(|error| format!("no client: {error}"));
