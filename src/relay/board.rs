@@ -16,16 +16,24 @@ const MOST_DEAD: usize = 10_000;
 /// Where jobs go.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Hop {
-    Send(Destination),
-    /// The same, inside TLS with a server that is known to be the right one, or not at all (RFC 8689).
-    SendSecurely(Destination),
-    /// To the server of an account, by its name; securely, too.
-    Account(String, bool),
+    Send {
+        to: Way,
+        /// Inside TLS with a server that is known to be the right one, or not at all (RFC 8689).
+        securely: bool,
+    },
     Maildir {
         dir: PathBuf,
         user: String,
     },
     Pipe(Vec<String>),
+}
+
+/// Where a connection leads.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Way {
+    Open(Destination),
+    /// To the server of the account of that name, where somebody logs in.
+    Account(String),
 }
 
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! One pass over the spool: take a slot, settle what the dead left behind, carry out orders, then claim what is due, one message
 //! after the other, and bring each recipient to its next hop.
 
-use super::board::{Board, Hop};
+use super::board::{Board, Hop, Way};
 use super::body::Source;
 use super::bounce::{Alias, expand};
 use super::consign::{Consignment, Gate, Job, pending};
@@ -68,27 +68,23 @@ pub struct Pass<'a> {
 
 /// Takes what goes over a connection to where it goes.
 pub trait Carrier: Sync {
-    /// As [`Courier::serve`].
-    fn serve<'a>(&self, to: &Destination, outbox: &dyn Outbox<Job<'a>>) -> Option<Unserved>;
-    /// As [`Courier::serve_securely`].
-    fn serve_securely<'a>(&self, to: &Destination, outbox: &dyn Outbox<Job<'a>>) -> Option<Unserved>;
-
-    /// Either of them at the server of an account, where somebody logs in.
-    fn serve_account<'a>(&self, name: &str, _securely: bool, outbox: &dyn Outbox<Job<'a>>) -> Option<Unserved> {
-        let why = Diagnostic::local(EnhancedStatus::new(4, 3, 5), format!("no account {name}"));
-        let unserved = Unserved { outcome: Outcome::Deferred(why), via: Via::default(), fault: Fault::Lost };
-        settle_all(outbox, &unserved);
-        Some(unserved)
-    }
+    /// As [`Courier::serve`] or [`Courier::serve_securely`].
+    fn serve<'a>(&self, to: &Way, securely: bool, outbox: &dyn Outbox<Job<'a>>) -> Option<Unserved>;
 }
 
+/// It knows no accounts.
 impl Carrier for Courier<'_> {
-    fn serve<'a>(&self, to: &Destination, outbox: &dyn Outbox<Job<'a>>) -> Option<Unserved> {
-        Courier::serve(self, to, outbox)
-    }
-
-    fn serve_securely<'a>(&self, to: &Destination, outbox: &dyn Outbox<Job<'a>>) -> Option<Unserved> {
-        Courier::serve_securely(self, to, outbox)
+    fn serve<'a>(&self, to: &Way, securely: bool, outbox: &dyn Outbox<Job<'a>>) -> Option<Unserved> {
+        match to {
+            Way::Open(to) if securely => self.serve_securely(to, outbox),
+            Way::Open(to) => Courier::serve(self, to, outbox),
+            Way::Account(name) => {
+                let why = Diagnostic::local(EnhancedStatus::new(4, 3, 5), format!("no account {name}"));
+                let unserved = Unserved { outcome: Outcome::Deferred(why), via: Via::default(), fault: Fault::Lost };
+                settle_all(outbox, &unserved);
+                Some(unserved)
+            }
+        }
     }
 }
 
@@ -155,17 +151,17 @@ impl<'a> Pass<'a> {
 
     fn serve(&self, board: &Board<'a>, hop: &Hop) {
         let lane = Lane { pass: self, board, hop };
-        let note_dead = |unserved: Option<Unserved>| {
-            if let Some(why) = unserved {
-                board.set_dead(hop, why);
+        let send = |to: &Way, securely: bool, outbox: &dyn Outbox<Job<'a>>| match board.dead(hop) {
+            Some(unserved) => settle_all(outbox, &unserved),
+            None => {
+                if let Some(why) = self.carrier.serve(to, securely, outbox) {
+                    board.set_dead(hop, why);
+                }
             }
         };
         match hop {
-            Hop::Send(_) | Hop::SendSecurely(_) if let Some(unserved) = board.dead(hop) => settle_all(&lane, &unserved),
-            Hop::Account(..) if let Some(unserved) = board.dead(hop) => settle_all(&Patient(&lane), &unserved),
-            Hop::Send(destination) => note_dead(self.carrier.serve(destination, &lane)),
-            Hop::SendSecurely(destination) => note_dead(self.carrier.serve_securely(destination, &lane)),
-            Hop::Account(name, securely) => note_dead(self.carrier.serve_account(name, *securely, &Patient(&lane))),
+            Hop::Send { to: to @ Way::Open(_), securely } => send(to, *securely, &lane),
+            Hop::Send { to: to @ Way::Account(_), securely } => send(to, *securely, &Patient(&lane)),
             Hop::Maildir { dir, user } => {
                 lane.deliver(&dir.display().to_string(), |delivery| self.local.maildir(dir, user, delivery))
             }
@@ -234,7 +230,7 @@ impl<'a> Outbox<Job<'a>> for Lane<'_, 'a> {
             let envelope = consignment.envelope.part(job.places.iter().copied());
             let (Some(body), Some(mut envelope)) = (consignment.body(), envelope) else { continue };
             // What does not leave this host needs no TLS.
-            envelope.request.require_tls &= !matches!(self.hop, Hop::Send(to) if is_on_this_host(to));
+            envelope.request.require_tls &= !matches!(self.hop, Hop::Send { to: Way::Open(to), .. } if is_on_this_host(to));
             let transaction = Transaction {
                 size: Some(consignment.size),
                 eight_bit: consignment.eight_bit,
@@ -247,7 +243,7 @@ impl<'a> Outbox<Job<'a>> for Lane<'_, 'a> {
 
     fn settle(&self, sent: Sent<Job<'a>>, via: &Via) {
         let judge = |outcome| match self.hop {
-            Hop::SendSecurely(_) | Hop::Account(_, true) => demanding_tls(outcome, sent.fault),
+            Hop::Send { securely: true, .. } => demanding_tls(outcome, sent.fault),
             _ => outcome,
         };
         sent.tag.settle(sent.outcomes.into_iter().map(judge).collect(), via, sent.word, sent.unreadable);
@@ -442,7 +438,7 @@ impl Plan {
         let hop = match hop {
             NextHop::Mx(domain) => self.send(Destination::Mx(domain)),
             NextHop::Server(server) => self.send(Destination::Server(server)),
-            NextHop::Account(name) => Hop::Account(name, self.require_tls),
+            NextHop::Account(name) => Hop::Send { to: Way::Account(name), securely: self.require_tls },
             NextHop::Maildir { .. } | NextHop::Pipe(_) if trace.was_delivered_to(path) => {
                 let why = Diagnostic::local(
                     EnhancedStatus::new(5, 4, 6),
@@ -476,7 +472,7 @@ impl Plan {
 
 impl Plan {
     fn send(&self, to: Destination) -> Hop {
-        if self.require_tls && !is_on_this_host(&to) { Hop::SendSecurely(to) } else { Hop::Send(to) }
+        Hop::Send { securely: self.require_tls && !is_on_this_host(&to), to: Way::Open(to) }
     }
 }
 

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use postroad::disk::spool::layout::Spool;
 use postroad::mail::outcome::{Diagnostic, Outcome};
 use postroad::mail::reply::Reply;
+use postroad::relay::board::Way;
 use postroad::relay::clock::{Chance, Clock};
 use postroad::relay::consign::Job;
-use postroad::relay::deliver::{Destination, Unserved};
+use postroad::relay::deliver::Unserved;
 use postroad::relay::desk::Desk;
 use postroad::relay::event::{Event, Log};
 use postroad::relay::local::{Known, Local};
@@ -104,11 +105,7 @@ impl World<'_> {
 }
 
 impl Carrier for World<'_> {
-    fn serve_securely<'a>(&self, to: &Destination, outbox: &dyn Outbox<Job<'a>>) -> Option<Unserved> {
-        self.serve(to, outbox)
-    }
-
-    fn serve<'a>(&self, _to: &Destination, outbox: &dyn Outbox<Job<'a>>) -> Option<Unserved> {
+    fn serve<'a>(&self, _: &Way, _: bool, outbox: &dyn Outbox<Job<'a>>) -> Option<Unserved> {
         loop {
             self.disk.note(Note::Looking { process: self.process.number() });
             let parcel = outbox.next()?;

@@ -17,6 +17,7 @@ use crate::net::dns::{Options, Resolver};
 use crate::net::tls::client::{Client, ClientConfig, Verify};
 use crate::net::tls::layer::{Handshake, TlsError};
 use crate::protocol::smtp::client::words::Timeouts;
+use crate::relay::board::Way;
 use crate::relay::clock::Clock;
 use crate::relay::consign::Job;
 use crate::relay::deliver::{Courier, Destination, Secure, Unserved};
@@ -199,20 +200,14 @@ struct Carriers<'a> {
 }
 
 impl Carrier for Carriers<'_> {
-    fn serve<'j>(&self, to: &Destination, outbox: &dyn Outbox<Job<'j>>) -> Option<Unserved> {
-        self.plain.serve(to, outbox)
-    }
-
-    fn serve_securely<'j>(&self, to: &Destination, outbox: &dyn Outbox<Job<'j>>) -> Option<Unserved> {
-        self.plain.serve_securely(to, outbox)
-    }
-
-    fn serve_account<'j>(&self, name: &str, securely: bool, outbox: &dyn Outbox<Job<'j>>) -> Option<Unserved> {
-        let Some((destination, tls)) = self.runner.accounts.get(name) else {
-            return self.plain.serve_account(name, securely, outbox);
+    fn serve<'j>(&self, to: &Way, securely: bool, outbox: &dyn Outbox<Job<'j>>) -> Option<Unserved> {
+        let account = match to {
+            Way::Account(name) => self.runner.accounts.get(name),
+            Way::Open(_) => None,
         };
+        let Some((destination, tls)) = account else { return Carrier::serve(&self.plain, to, securely, outbox) };
         let courier = self.runner.courier(tls, tls.login());
-        if securely { courier.serve_securely(destination, outbox) } else { courier.serve(destination, outbox) }
+        Carrier::serve(&courier, &Way::Open(destination.clone()), securely, outbox)
     }
 }
 
