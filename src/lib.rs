@@ -185,6 +185,7 @@
 //!   relay/body.rs          a message's body, as often as wanted, and made fit for the server at hand
 //!   relay/session.rs       one session as a client: transactions from an outbox
 //!   relay/ended.rs         how a session with a mailbox's server ended
+//!   relay/own_name.rs      what we call ourselves to servers
 //!   relay/deliver.rs       a destination's hosts in turn, until one serves
 //!   relay/demand.rs        what is to have verified TLS all the way, or is not to go
 //!   relay/plan.rs          where mail would go, without going there

@@ -49,6 +49,7 @@ use crate::protocol::smtp::client::stage::Stage;
 use crate::protocol::smtp::client::words::Timeouts;
 use crate::protocol::smtp::dialect::Smtp;
 use crate::relay::deliver::{Courier, Destination};
+use crate::relay::own_name::OwnName;
 use crate::relay::plan::Reached;
 use args::Args;
 use clap::CommandFactory;
@@ -132,7 +133,7 @@ fn carry(args: Args, given: Option<Given>) -> Result<Status, Failure> {
     if let Some(total) = source.total {
         progress.expect(total);
     }
-    let (source, hostname) = (RefCell::new(source), ehlo(&args, &config));
+    let (source, hostname) = (RefCell::new(source), own_name(&args, &config).as_str().to_owned());
     let ledger = Ledger::new(&args, &log, Known::of(chosen.as_ref(), tls.login.as_ref()), &hostname, &source, &progress);
     let ledger = if silent { ledger.without_rows() } else { ledger };
     let bag = Mailbag { args: &args, chosen: chosen.as_ref(), source: &source, ledger: &ledger };
@@ -251,8 +252,7 @@ fn courier<'a>(
     screen: &'a Screen,
 ) -> Courier<'a> {
     Courier {
-        hostname: ehlo(args, config),
-        is_nameless: args.ehlo.is_none() && config.hostname.is_none() && !system_hostname().contains('.'),
+        name: own_name(args, config),
         own_addresses: Vec::new(),
         dial: dialer,
         dns: resolver,
@@ -331,13 +331,11 @@ fn no_such_host(server: &Server, dialer: &Dialer) -> Option<String> {
     dialer.lookup(name, *port).err().filter(DialError::is_no_such_host).map(|error| error.to_string())
 }
 
-/// RFC 5321 section 4.1.4: a host without a full name of its own gives an address literal.
-fn ehlo(args: &Args, config: &Config) -> String {
+/// A name without a dot is none that others know.
+fn own_name(args: &Args, config: &Config) -> OwnName {
     let named = args.ehlo.as_ref().or(config.hostname.as_ref()).map(ToString::to_string);
-    named.unwrap_or_else(|| {
-        let system = system_hostname();
-        if system.contains('.') { system } else { "[127.0.0.1]".to_owned() }
-    })
+    let system = || Some(system_hostname()).filter(|name| name.contains('.'));
+    named.or_else(system).map_or(OwnName::Unknown, OwnName::Known)
 }
 
 /// With `--mx` and `--enqueue` there is no server to say how TLS is used: any host on port 25 then.

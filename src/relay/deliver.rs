@@ -1,6 +1,7 @@
 //! From a destination to its hosts: every address of every host in order, TLS as the destination asks for it, until one session
 //! serves. Each recipient gets an outcome, whatever fails.
 
+use super::own_name::OwnName;
 use super::session::{Around, Ended, Login, Outbox, Sent, Via, Watch, Word, run};
 use crate::mail::address::Domain;
 use crate::mail::mx::{DnsError, HostList, Lookup, LoopsBack, MailHosts};
@@ -79,9 +80,7 @@ pub struct Unserved {
 #[derive(Clone)]
 pub struct Courier<'a> {
     /// For EHLO, and by which we know ourselves among MX hosts.
-    pub hostname: String,
-    /// That is no name of ours: EHLO gives the address that the connection comes from (RFC 5321 section 4.1.3).
-    pub is_nameless: bool,
+    pub name: OwnName,
     /// An MX host with one of these is this host.
     pub own_addresses: Vec<IpAddr>,
     pub dial: &'a dyn Dial,
@@ -277,7 +276,7 @@ impl Courier<'_> {
             },
         };
         let config = ClientConfig {
-            ehlo: self.name_on(&connection),
+            ehlo: self.name.on(&connection),
             lmtp: target.lmtp,
             tls,
             auth: self.login.map(|login| login.authentication(target.place.is_local())),
@@ -288,12 +287,6 @@ impl Courier<'_> {
         };
         let around = Around { tls: handshake.as_deref(), login: self.login, watch: self.watch };
         run(connection, config, around, outbox, via(target, address))
-    }
-
-    /// What we call ourselves over this connection.
-    pub(super) fn name_on(&self, connection: &Connection) -> String {
-        let own = connection.own_address().filter(|_| self.is_nameless);
-        own.map_or_else(|| self.hostname.clone(), |address| Domain::Literal(address).to_string())
     }
 
     pub(super) fn connect(&self, target: &Target, address: Option<SocketAddr>) -> Result<Connection, NoWay> {
@@ -335,7 +328,7 @@ impl Courier<'_> {
             MailHosts::Hosts(hosts) => hosts,
         };
         let HostList { hosts, .. } =
-            hosts.before_us(|host| host.name.eq_ignore_ascii_case(&self.hostname)).map_err(loops_back)?;
+            hosts.before_us(|host| host.name.eq_ignore_ascii_case(self.name.as_str())).map_err(loops_back)?;
         let tls = self.tls.start(StartTls::IfOffered);
         let target = |host: String| Target { place: Spot::MxHost(host), tls, lmtp: false };
         Ok(hosts.into_iter().map(|host| target(host.name)).collect())

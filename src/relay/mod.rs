@@ -13,6 +13,7 @@ pub mod desk;
 pub mod ended;
 pub mod event;
 pub mod local;
+pub mod own_name;
 pub mod pass;
 pub mod patient;
 pub mod plan;

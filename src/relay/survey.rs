@@ -81,7 +81,7 @@ impl Courier<'_> {
         };
         let mut tape = self.watch.map(|watch| watch.open(&via));
         introduce(tape.as_deref_mut(), &connection);
-        let name = self.name_on(&connection);
+        let name = self.name.on(&connection);
         let mut looking = Looking {
             hello: format!("{} {name}", if target.lmtp { "LHLO" } else { "EHLO" }),
             helo: (!target.lmtp).then(|| format!("HELO {name}")),

@@ -12,6 +12,7 @@ use postroad::protocol::sasl::words::{Authentication, InClear, Login as Words, M
 use postroad::protocol::session::StartTls;
 use postroad::protocol::smtp::client::words::{Fault, Timeouts, Transaction};
 use postroad::relay::deliver::{Courier, Destination, Dial, NoWay, Secure};
+use postroad::relay::own_name::OwnName;
 use postroad::relay::session::{Login, Outbox, Parcel, Sent, Via};
 use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Write};
@@ -124,8 +125,7 @@ fn attempts(reply: &'static str) -> (usize, Outcome, Option<Fault>) {
     let dial = TwoAddresses(vec![listen("127.0.0.1:0"), listen("127.0.0.2:0")]);
     let dns = Resolver::new(Options::default());
     let courier = Courier {
-        hostname: "client.test".into(),
-        is_nameless: false,
+        name: OwnName::Known("client.test".into()),
         own_addresses: Vec::new(),
         dial: &dial,
         dns: &dns,

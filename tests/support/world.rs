@@ -21,6 +21,7 @@ use postroad::relay::deliver::{Courier, Dial, NoWay, Secure};
 use postroad::relay::desk::Desk;
 use postroad::relay::event::{Event, Log};
 use postroad::relay::local::{Known, Local};
+use postroad::relay::own_name::OwnName;
 use postroad::relay::pass::{Done, Limits, Pass};
 use postroad::relay::retry::Schedule;
 use postroad::relay::route::{Route, Router, Users};
@@ -179,8 +180,7 @@ impl World {
         let chance = Counting(AtomicU64::new(0));
         let desk = Desk::new(&self.spool, &self.clock, &chance, &self.log, Schedule::default(), "mx.crepes.test");
         let courier = Courier {
-            hostname: "mx.crepes.test".to_owned(),
-            is_nameless: false,
+            name: OwnName::Known("mx.crepes.test".to_owned()),
             own_addresses: Vec::new(),
             dial: &self.hosts,
             dns: &self.dns,

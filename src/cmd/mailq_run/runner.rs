@@ -24,6 +24,7 @@ use crate::relay::deliver::{Courier, Destination, Secure, Unserved};
 use crate::relay::desk::Desk;
 use crate::relay::event::Log;
 use crate::relay::local::{Known, Local};
+use crate::relay::own_name::OwnName;
 use crate::relay::pass::{Carrier, Done, Limits, Pass};
 use crate::relay::retry::Schedule;
 use crate::relay::route::{Router, Target};
@@ -152,8 +153,7 @@ impl<'a> Runner<'a> {
 
     fn courier<'c>(&'c self, tls: &'c dyn Secure, login: Option<&'c dyn Login>) -> Courier<'c> {
         Courier {
-            hostname: self.hostname.clone(),
-            is_nameless: false,
+            name: OwnName::Known(self.hostname.clone()),
             own_addresses: own_addresses(),
             dial: &self.dialer,
             dns: &self.resolver,

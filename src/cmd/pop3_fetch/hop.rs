@@ -12,6 +12,7 @@ use crate::net::dns::{Options, Resolver};
 use crate::net::tls::client::Client;
 use crate::protocol::smtp::client::words::Timeouts;
 use crate::relay::deliver::{Courier, Destination, Unserved};
+use crate::relay::own_name::OwnName;
 use crate::relay::session::{Outbox, Watch};
 
 pub struct Hop {
@@ -54,8 +55,7 @@ impl Hop {
     /// Hands over what is in the outbox.
     pub fn serve(&self, outbox: &dyn Outbox<()>) -> Option<Unserved> {
         let courier = Courier {
-            hostname: self.hostname.clone(),
-            is_nameless: false,
+            name: OwnName::Known(self.hostname.clone()),
             own_addresses: Vec::new(),
             dial: &self.dialer,
             dns: &self.dns,
