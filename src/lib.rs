@@ -233,8 +233,10 @@
 //!   browse/items.rs        what of messages is fetched, leaving \Seen alone
 //!   browse/commands.rs     the shell's commands, for help
 //!   browse/complete.rs     what may follow a line that is being typed
+//!   browse/watch.rs        mailboxes that are watched
 //!   browse/plan/kinds.rs    what a plan is made with, and made of
 //!   browse/plan.rs         what a typed command sends, and how its answers are shown
+//!   browse/plan/extensions.rs  commands of extensions that have no other
 //!   browse/session.rs      one IMAP session, led by commands
 //!   browse/local.rs        names of files made of what others wrote
 //! cli     5   the only floor that prints, reads the environment, or picks a status
@@ -269,6 +271,8 @@
 //!   cli/progress.rs        a bar for what takes over a second on a terminal
 //!   cli/message.rs         the message on stdin, in wire form, as often as wanted
 //!   cli/message/edit.rs    a message changed before it is sent
+//!   cli/program.rs         programs that options name
+//!   cli/pager.rs           long output on a terminal, page by page
 //!   cli/interactive.rs     a protocol typed by hand
 //!   cli/secret/file.rs     secrets in files and streams
 //!   cli/secret/netrc.rs    the .netrc, read
@@ -340,10 +344,13 @@
 //!   cmd/pop3_fetch.rs      a POP3 mailbox listed, read, or brought home
 //!   cmd/imap_shell/args.rs      imap-shell's command line
 //!   cmd/imap_shell/way.rs       the way to one account: server, TLS, login
+//!   cmd/imap_shell/door.rs      sessions at it, as many as are wanted
+//!   cmd/imap_shell/signals.rs   signals that end what is watched, or shown
 //!   cmd/imap_shell/output.rs    rows, and messages between them
 //!   cmd/imap_shell/rows.rs      rows made of responses
 //!   cmd/imap_shell/tree.rs      mailboxes drawn as a tree
 //!   cmd/imap_shell/text.rs      a message to be read by people
+//!   cmd/imap_shell/events.rs    what happens in watched mailboxes, told
 //!   cmd/imap_shell/hearing.rs   what is made of the answers to one command
 //!   cmd/imap_shell/shell.rs     what is known between two commands
 //!   cmd/imap_shell/help.rs      the commands in a list, and one of them
@@ -352,6 +359,7 @@
 //!   cmd/imap_shell/append.rs    messages put into a mailbox
 //!   cmd/imap_shell/export.rs    messages brought home
 //!   cmd/imap_shell/commands.rs  one typed command after the other
+//!   cmd/imap_shell/watch.rs     mailboxes watched, over as many connections as it takes
 //!   cmd/imap_shell/interactive.rs  commands typed at a prompt
 //!   cmd/imap_shell.rs      an IMAP account, command by command
 //!   cmd/smtp_listen/args.rs     smtp-listen's command line

@@ -41,12 +41,16 @@ impl Server {
 }
 
 fn open(listener: &TcpListener, dir: &Path, state: &Path) -> Terminal {
+    open_with(listener, dir, state, "", &[])
+}
+
+fn open_with(listener: &TcpListener, dir: &Path, state: &Path, pager: &str, more: &[&str]) -> Terminal {
     let password: PathBuf = dir.join("password");
     std::fs::write(&password, format!("{PASSWORD}\n")).unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let words = ["--user", "bob", "--tls", "never", "--allow-plaintext-auth", "--tags", "a", "--login", "login"];
     let words = [&words[..], &["--password-file", password.to_str().unwrap(), &address]].concat();
-    Terminal::open("imap-shell", &words, state)
+    Terminal::with_pager("imap-shell", &[&words[..], more].concat(), state, pager)
 }
 
 #[test]
@@ -116,5 +120,86 @@ fn ctrl_c_ends_a_command_and_not_the_session() {
     terminal.press("quit\r");
     server.hears("a5 LOGOUT");
     server.says("* BYE\na5 OK x");
+    assert_eq!(terminal.status(), 0);
+}
+
+/// A pager that says that it is one, behind all that it was given.
+fn pager(dir: &Path, reads: &str) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    let path = dir.join("pager");
+    std::fs::write(&path, format!("#!/bin/sh\n{reads}\necho \"LESS=$LESS $1 END\"\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    format!("{} 'an argument'", path.display())
+}
+
+fn rows(count: usize) -> String {
+    (0..count).map(|n| format!("* LIST () NIL \"\u{1b}[2Jn{n}\"\n")).collect()
+}
+
+#[test]
+fn long_output_goes_through_the_pager_and_cannot_drive_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let pager = pager(dir.path(), "sed 's/^/PAGED /'");
+    let mut terminal = open_with(&listener, dir.path(), &dir.path().join("state"), &pager, &[]);
+    let mut server = Server::accept(&listener);
+    server.lets_in();
+    terminal.until("bob@127.0.0.1> ");
+    terminal.press("ls\r");
+    server.hears("a3 LIST \"\" \"*\"");
+    server.says(&format!("{}a3 OK x", rows(40)));
+    terminal.until("PAGED \\x1b[2Jn0\t");
+    terminal.until("PAGED \\x1b[2Jn39\t");
+    terminal.until("LESS=FRX an argument END");
+    terminal.until("bob@127.0.0.1> ");
+    // What is short does not.
+    terminal.press("ls x\r");
+    server.hears("a4 LIST \"\" \"x\"");
+    server.says(&format!("{}a4 OK x", rows(2)));
+    terminal.until("\n\\x1b[2Jn0\t");
+    terminal.until("bob@127.0.0.1> ");
+    terminal.press("quit\r");
+    server.hears("a5 LOGOUT");
+    server.says("* BYE\na5 OK x");
+    assert_eq!(terminal.status(), 0);
+}
+
+#[test]
+fn who_leaves_the_pager_early_comes_back_to_the_prompt() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let pager = pager(dir.path(), "read -r line; exec 0<&-");
+    let mut terminal = open_with(&listener, dir.path(), &dir.path().join("state"), &pager, &[]);
+    let mut server = Server::accept(&listener);
+    server.lets_in();
+    terminal.until("bob@127.0.0.1> ");
+    terminal.press("ls\r");
+    server.hears("a3 LIST \"\" \"*\"");
+    server.says(&format!("{}a3 OK x", rows(20_000)));
+    terminal.until("END");
+    terminal.until("bob@127.0.0.1> ");
+    terminal.press("quit\r");
+    server.hears("a4 LOGOUT");
+    server.says("* BYE\na4 OK x");
+    assert_eq!(terminal.status(), 0);
+}
+
+#[test]
+fn json_never_meets_a_pager() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let pager = pager(dir.path(), "sed 's/^/PAGED /'");
+    let mut terminal = open_with(&listener, dir.path(), &dir.path().join("state"), &pager, &["--json", "-c", "ls"]);
+    let mut server = Server::accept(&listener);
+    server.says("* OK [CAPABILITY IMAP4rev1 IDLE] ready");
+    server.hears(&format!("a1 LOGIN bob {PASSWORD}"));
+    server.says("a1 OK [CAPABILITY IMAP4rev1 IDLE] in");
+    server.hears("a2 LIST \"\" \"*\"");
+    server.says(&format!("{}a2 OK x", rows(40)));
+    // The first row begins the line that it stands on.
+    terminal.until("{\"mailbox\":\"\\u001b[2Jn0\"");
+    terminal.until("n39");
+    server.hears("a3 LOGOUT");
+    server.says("* BYE\na3 OK x");
     assert_eq!(terminal.status(), 0);
 }

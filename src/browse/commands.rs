@@ -19,9 +19,9 @@ const fn command(name: &'static str, usage: &'static str, meaning: &'static str,
 pub const COMMANDS: &[Command] = &[
     command(
         "acl",
-        "acl [MAILBOX [WHO RIGHTS]]",
-        "who may do what; with WHO: give these rights, '' takes all",
-        "MYRIGHTS, GETACL, SETACL, DELETEACL",
+        "acl [MAILBOX [WHO [RIGHTS]]]",
+        "who may do what; what WHO may be given; or give him these rights, '' takes all",
+        "MYRIGHTS, GETACL, LISTRIGHTS, SETACL, DELETEACL",
     ),
     command(
         "append",
@@ -35,10 +35,17 @@ pub const COMMANDS: &[Command] = &[
         "what the server offers, each with its RFC",
         "CAPABILITY, where it did not say so already",
     ),
+    command(
+        "changes",
+        "changes MODSEQ [SET]",
+        "messages whose flags changed since, and with QRESYNC those that are gone",
+        "UID FETCH SET (UID FLAGS) (CHANGEDSINCE MODSEQ)",
+    ),
     command("close", "close", "leave the mailbox; nothing is removed", "UNSELECT"),
     command("compress", "compress", "send and take everything compressed from here on", "COMPRESS DEFLATE"),
     command("copy", "copy SET MAILBOX", "copy messages into another mailbox", "UID COPY SET MAILBOX"),
-    command("examine", "examine MAILBOX [UIDVALIDITY]", "open a mailbox to be read only", "EXAMINE MAILBOX"),
+    command("enable", "enable NAME..", "switch extensions on: CONDSTORE, QRESYNC, UTF8=ACCEPT, IMAP4rev2", "ENABLE NAME.."),
+    command("examine", "examine MAILBOX [UIDVALIDITY [MODSEQ]]", "open a mailbox to be read only", "EXAMINE MAILBOX"),
     command("explain", "explain COMMAND", "show what a command would send, and send nothing", "nothing"),
     command("export", "export SET maildir DIR | SET mbox FILE", "bring messages home", "UID FETCH SET (UID BODY.PEEK[])"),
     command(
@@ -76,7 +83,14 @@ pub const COMMANDS: &[Command] = &[
         "move messages to another mailbox",
         "UID MOVE SET MAILBOX, or UID COPY, UID STORE, UID EXPUNGE",
     ),
+    command("namespace", "namespace", "where own, others' and shared mailboxes stand", "NAMESPACE"),
     command("noop", "noop", "ask what is new", "NOOP"),
+    command(
+        "notify",
+        "notify NAME..|none|default",
+        "what the server is to tell by itself: of mailboxes, or selected, inboxes, personal, subscribed",
+        "NOTIFY SET STATUS (..), NOTIFY NONE",
+    ),
     command("quit", "quit", "the end", "LOGOUT"),
     command("quota", "quota [MAILBOX]", "how much is used, and how much may be", "GETQUOTAROOT MAILBOX"),
     command("raw", "raw LINE  or  .LINE", "send a line as it is, with a tag before it; {<FILE} is a literal", "LINE"),
@@ -89,12 +103,17 @@ pub const COMMANDS: &[Command] = &[
         "write a message, or a part of it decoded, to a file that is not there yet",
         "UID FETCH N (BODY.PEEK[PART])",
     ),
-    command("search", "search [QUERY]", "UIDs of the messages that fit; $ stands for them afterwards", "UID SEARCH KEYS"),
+    command(
+        "search",
+        "search [--save|--count] [QUERY]",
+        "UIDs of the messages that fit; $ stands for them afterwards; --save: at the server; --count: how many",
+        "UID SEARCH KEYS, with RETURN (ALL), (SAVE) or (COUNT) where there is ESEARCH",
+    ),
     command(
         "select",
-        "select MAILBOX [UIDVALIDITY]",
-        "open a mailbox; with UIDVALIDITY: only if UIDs noted then still hold",
-        "SELECT MAILBOX",
+        "select MAILBOX [UIDVALIDITY [MODSEQ]]",
+        "open a mailbox; with UIDVALIDITY: only if UIDs noted then still hold; with MODSEQ: what changed since",
+        "SELECT MAILBOX, with (QRESYNC (UIDVALIDITY MODSEQ)) once that is enabled",
     ),
     command(
         "show",
@@ -108,7 +127,7 @@ pub const COMMANDS: &[Command] = &[
         "the same in an order: date, -date, from, subject, size, arrival, to, cc",
         "UID SORT (KEY..) UTF-8 KEYS",
     ),
-    command("status", "status [MAILBOX..]", "counts of mailboxes", "STATUS MAILBOX (MESSAGES UNSEEN UIDNEXT UIDVALIDITY ..)"),
+    command("status", "status [MAILBOX..|PATTERN]", "counts of mailboxes; * is anything, % stops at a level", "STATUS MAILBOX (MESSAGES UNSEEN UIDNEXT UIDVALIDITY ..)"),
     command("subscribe", "subscribe MAILBOX", "put a mailbox on the list of ls -s", "SUBSCRIBE MAILBOX"),
     command(
         "thread",
@@ -122,9 +141,9 @@ pub const COMMANDS: &[Command] = &[
     command("unsubscribe", "unsubscribe MAILBOX", "take a mailbox from the list of ls -s", "UNSUBSCRIBE MAILBOX"),
     command(
         "watch",
-        "watch [TIME]",
-        "what changes in the mailbox, as it does: for TIME (30s, 5m), or until Ctrl-C",
-        "IDLE, and DONE",
+        "watch [MAILBOX..] [-t TIME] [--every TIME] [--once] [--exec PROGRAM ..]",
+        "what changes in mailboxes, as it does: for TIME (30s, 5m), or until Ctrl-C",
+        "IDLE, and DONE; NOTIFY for several, or a connection for each; NOOP every minute where there is no IDLE",
     ),
 ];
 

@@ -25,6 +25,8 @@ pub fn complete(typed: &str, mailboxes: &[String]) -> (usize, Vec<String>) {
             fitting(keys.chain(["and", "or", "not"].map(str::to_owned)), word)
         }
         ("flag" | "unflag", 1..) => fitting(flags::names(), word),
+        ("watch" | "notify", _) => fitting(names(), word),
+        ("enable", _) => fitting(["CONDSTORE", "QRESYNC", "UTF8=ACCEPT", "IMAP4rev2"].map(str::to_owned).into_iter(), word),
         ("copy" | "move" | "append", 1) | ("rename", 0) => fitting(names(), word),
         ("select" | "examine" | "rmdir" | "subscribe" | "unsubscribe" | "quota" | "acl" | "meta" | "ls" | "tree", 0) => {
             fitting(names(), word)

@@ -56,6 +56,8 @@ fn split(text: &str) -> Result<Vec<&str>, ItemError> {
             b'[' | b'(' => open.push(byte),
             b']' if open.pop() != Some(b'[') => return Err(wrong()),
             b')' if open.pop() != Some(b'(') => return Err(wrong()),
+            // `PREVIEW (LAZY)` is one item (RFC 8970 section 3.2).
+            b' ' if open.is_empty() && text[at + 1..].starts_with('(') => {}
             b' ' if open.is_empty() => {
                 items.push(&text[from..at]);
                 from = at + 1;
@@ -98,6 +100,7 @@ mod tests {
             ("BODY[1.2]<0.100>", "(UID BODY.PEEK[1.2]<0.100>)"),
             ("BODY.PEEK[TEXT]", "(UID BODY.PEEK[TEXT])"),
             ("BINARY[1] BINARY.SIZE[1]", "(UID BINARY.PEEK[1] BINARY.SIZE[1])"),
+            ("PREVIEW (LAZY) EMAILID", "(UID PREVIEW (LAZY) EMAILID)"),
             ("rfc822 RFC822.TEXT RFC822.HEADER", "(UID BODY.PEEK[] BODY.PEEK[TEXT] RFC822.HEADER)"),
         ] {
             assert_eq!(on_the_wire(typed, false).unwrap(), wire, "{typed}");

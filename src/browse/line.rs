@@ -156,6 +156,14 @@ impl Line {
         self
     }
 
+    /// The same as a `literal8` (RFC 3516 section 7), which may hold NUL.
+    pub fn binary_file(mut self, path: PathBuf) -> Line {
+        self.space();
+        self.push("~");
+        self.parts.push(Part::File(path));
+        self
+    }
+
     /// With the parenthesis that was opened.
     pub fn closed(mut self) -> Line {
         self.push(")");

@@ -13,4 +13,5 @@ pub mod order;
 pub mod plan;
 pub mod session;
 pub mod set;
+pub mod watch;
 pub mod words;

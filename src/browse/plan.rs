@@ -1,10 +1,10 @@
 //! What a typed command comes to: the lines of the protocol that it sends, and what is to be made of their answers. Nothing is sent here.
 
+pub mod extensions;
 pub mod kinds;
 
 use super::asked::Asked;
 use super::criteria::{self, Terms, wants_charset};
-use super::day;
 use super::flags::{Flag, is_atom};
 use super::items;
 use super::line::{self, Line, LineError, Part};
@@ -131,15 +131,26 @@ impl Planner<'_> {
 
     fn search(&self, query: &str) -> Result<Plan, PlanError> {
         self.selected()?;
+        let (first, rest) = verb(query);
+        let (wanted, query, view) = match first {
+            "--save" => (Some("SAVE"), rest, View::Saved),
+            "--count" => (Some("COUNT"), rest, View::Count),
+            _ => (None, query, View::Found),
+        };
         let keys = criteria::compile(query, &self.terms())?;
         let mut line = self.line("UID SEARCH");
-        if self.context.capabilities.offers("ESEARCH") {
-            line = line.word("RETURN (ALL)");
+        match wanted {
+            Some("SAVE") => self.offered("SEARCHRES")?,
+            Some(_) => self.offered("ESEARCH")?,
+            None => {}
+        }
+        if let Some(what) = wanted.or_else(|| self.offered("ESEARCH").is_ok().then_some("ALL")) {
+            line = line.word(&format!("RETURN ({what})"));
         }
         if wants_charset(&keys) {
             line = line.word("CHARSET UTF-8");
         }
-        Ok(Self::send([line.line(keys)], View::Found))
+        Ok(Self::send([line.line(keys)], view))
     }
 
     fn ordered(&self, name: &str, rest: &str) -> Result<Plan, PlanError> {
@@ -207,7 +218,7 @@ impl Planner<'_> {
             "headers" | "show" | "save" => self.read(name, words),
             "export" => self.export(words),
             "append" => self.append(words),
-            "watch" => self.watch(words),
+            "watch" | "enable" | "namespace" | "notify" | "changes" => self.of_extensions(name, words),
             "quota" | "acl" | "meta" => self.about(name, words),
             "help" => match words {
                 [] => Ok(Plan::Help(None)),
@@ -244,16 +255,23 @@ impl Planner<'_> {
     }
 
     fn select(&self, name: &str, words: &[Word]) -> Result<Plan, PlanError> {
-        let (mailbox, uid_validity) = match words {
-            [mailbox] => (&mailbox.text, None),
-            [mailbox, number] => match number.text.parse() {
-                Ok(number) => (&mailbox.text, Some(number)),
+        let (mailbox, uid_validity, since) = match words {
+            [mailbox] => (&mailbox.text, None, None),
+            [mailbox, number, since @ ..] if since.len() < 2 => match number.text.parse() {
+                Ok(number) => (&mailbox.text, Some(number), since.first()),
                 Err(_) => return self.usage(),
             },
             _ => return self.usage(),
         };
         let verb = if name == "examine" || self.context.read_only { "EXAMINE" } else { "SELECT" };
-        Ok(Plan::Select { line: self.line(verb).mailbox(mailbox)?, name: mailbox.clone(), uid_validity })
+        let mut line = self.line(verb).mailbox(mailbox)?;
+        if let (Some(validity), Some(since)) = (uid_validity, since) {
+            if !self.context.qresync {
+                return Err(PlanError::Word(since.text.clone(), "QRESYNC is not on: say enable QRESYNC first"));
+            }
+            line = line.word(&format!("(QRESYNC ({validity} {}))", mod_seq(since)?));
+        }
+        Ok(Plan::Select { line, name: mailbox.clone(), uid_validity })
     }
 
     fn of_mailboxes(&self, name: &str, words: &[Word]) -> Result<Plan, PlanError> {
@@ -284,7 +302,15 @@ impl Planner<'_> {
             [] => vec![self.selected()?],
             words => words.iter().map(|word| word.text.as_str()).collect(),
         };
-        let lines = names.into_iter().map(|name| Ok(self.line("STATUS").mailbox(name)?.word(&format!("({items})"))));
+        let is_pattern = |name: &&str| name.contains(['*', '%']);
+        if names.iter().any(is_pattern) {
+            // RFC 5819.
+            self.offered("LIST-STATUS")?;
+        }
+        let lines = names.into_iter().map(|name| match is_pattern(&name) {
+            true => Ok(self.line("LIST \"\"").pattern(name)?.word(&format!("RETURN (STATUS ({items}))"))),
+            false => Ok(self.line("STATUS").mailbox(name)?.word(&format!("({items})"))),
+        });
         Ok(Self::send(lines.collect::<Result<Vec<_>, LineError>>()?, View::Counts))
     }
 
@@ -406,17 +432,6 @@ impl Planner<'_> {
         Ok(Plan::Append { from, mailbox })
     }
 
-    fn watch(&self, words: &[Word]) -> Result<Plan, PlanError> {
-        self.selected()?;
-        self.offered("IDLE")?;
-        let seconds = match words {
-            [] => None,
-            [time] => Some(day::length(&time.text)?.unsigned_abs()),
-            _ => return self.usage(),
-        };
-        Ok(Plan::Watch { seconds })
-    }
-
     fn about(&self, name: &str, words: &[Word]) -> Result<Plan, PlanError> {
         let mailbox = words.first().map_or(self.context.selected.unwrap_or("INBOX"), |word| word.text.as_str());
         let of = |command: &str| self.line(command).mailbox(mailbox);
@@ -429,6 +444,7 @@ impl Planner<'_> {
                 self.offered("ACL")?;
                 match words {
                     [] | [_] => Self::send([of("MYRIGHTS")?, of("GETACL")?], View::Rights),
+                    [_, who] => Self::send([of("LISTRIGHTS")?.astring(&who.text)?], View::Rights),
                     [_, who, rights] if rights.text.is_empty() => {
                         Self::send([of("DELETEACL")?.astring(&who.text)?], View::Nothing)
                     }
@@ -472,6 +488,12 @@ fn special_use(text: &str) -> Result<String, PlanError> {
     let bare = text.strip_prefix('\\').unwrap_or(text);
     let known = USES.iter().find(|known| known.eq_ignore_ascii_case(bare));
     known.map(|known| format!("\\{known}")).ok_or_else(|| PlanError::Use(text.to_owned()))
+}
+
+/// `mod-sequence-value` (RFC 7162 section 7): from 1 to 2⁶³-1.
+fn mod_seq(word: &Word) -> Result<u64, PlanError> {
+    let number = word.text.parse::<u64>().ok().filter(|number| (1..=i64::MAX.unsigned_abs()).contains(number));
+    number.ok_or_else(|| PlanError::Word(word.text.clone(), "no MODSEQ; select and status show the highest"))
 }
 
 #[cfg(test)]

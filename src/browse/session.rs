@@ -26,6 +26,9 @@ use std::time::Duration;
 /// Most asks on their way to the leader; a literal's pieces among them have 32 KiB at most.
 const MOST_ASKS: usize = 32;
 
+/// Most names of what is enabled.
+const MOST_ENABLED: usize = 100;
+
 /// Ends a session from outside.
 pub type Stopper = Sender<ClientTell>;
 
@@ -73,6 +76,8 @@ pub struct Lead {
     /// Messages in the selected mailbox, as it said last.
     pub exists: Option<u32>,
     pub uid_validity: Option<u32>,
+    /// What ENABLE switched on, in the server's words.
+    enabled: Vec<String>,
 }
 
 /// Runs a session from the greeting to the end, led by `lead`. An error: the system gives no pipe.
@@ -128,7 +133,13 @@ impl Lead {
             greeting: String::new(),
             exists: None,
             uid_validity: None,
+            enabled: Vec::new(),
         }
+    }
+
+    /// ENABLE switched it on (RFC 5161).
+    pub fn has_enabled(&self, name: &str) -> bool {
+        self.enabled.iter().any(|known| known.eq_ignore_ascii_case(name))
     }
 
     /// To be stopped from elsewhere.
@@ -223,11 +234,16 @@ impl Lead {
     fn note(&mut self, received: &Received) {
         match &received.response {
             Response::Enabled(names) => {
-                let utf8 = |name: &String| ["UTF8=ACCEPT", "IMAP4rev2"].iter().any(|known| known.eq_ignore_ascii_case(name));
-                self.encoding.utf8 |= names.iter().any(utf8);
+                // A server may name any number of them.
+                self.enabled.extend(names.iter().take(MOST_ENABLED.saturating_sub(self.enabled.len())).cloned());
+                self.encoding.utf8 |= self.has_enabled("UTF8=ACCEPT") || self.has_enabled("IMAP4rev2");
             }
             Response::Exists(count) => self.exists = Some(*count),
             Response::Expunge(_) => self.exists = self.exists.map(|count| count.saturating_sub(1)),
+            Response::Vanished { earlier: false, uids } => {
+                let gone = uids.count().and_then(|count| u32::try_from(count).ok()).unwrap_or(u32::MAX);
+                self.exists = self.exists.map(|count| count.saturating_sub(gone));
+            }
             _ => {}
         }
     }

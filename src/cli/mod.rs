@@ -13,6 +13,8 @@ pub mod interactive;
 pub mod log;
 pub mod message;
 pub mod opts;
+pub mod pager;
+pub mod program;
 pub mod progress;
 pub mod raw;
 pub mod record;

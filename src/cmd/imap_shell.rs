@@ -3,6 +3,8 @@
 mod append;
 mod args;
 mod commands;
+mod door;
+mod events;
 mod export;
 mod hearing;
 mod help;
@@ -12,28 +14,32 @@ mod reading;
 mod rows;
 mod section;
 mod shell;
+mod signals;
 mod text;
 mod tree;
+mod watch;
 mod way;
 
-use crate::browse::session::{self, Lead};
+use crate::browse::session::{Heard, Lead, Over};
 use crate::browse::words::MAX_LINE;
 use crate::cli::args::{self as words, Parsed};
 use crate::cli::config::system_hostname;
 use crate::cli::exit::{Failure, OrStatus, Status};
-use crate::cli::opts::auth::{Auth, refuse_passwords};
+use crate::cli::opts::auth::refuse_passwords;
 use crate::cli::stdio::say;
 use crate::cli::veil::words::Speech;
+use crate::protocol::imap::commands::enable as enabling;
 use crate::relay::ended::Ended;
-use crate::relay::session::{Around, Login};
 use anyhow::Context;
 use args::Args;
 use clap::CommandFactory;
+use door::Door;
 use interactive::Prompt;
 use shell::{Shell, Stop};
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::{self, BufRead, IsTerminal, Read};
+use std::time::Instant;
 
 /// The command line's definition, for man page and completions.
 pub fn command() -> clap::Command {
@@ -51,31 +57,22 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     let (way, settings) = way::way(&args, chosen)?;
     let hostname = config.hostname.as_ref().map_or_else(system_hostname, ToString::to_string);
     let screen = args.client.screen(Speech::Imap, &args.trace, args.trace.files()?, args.auth.show_secrets);
-    let titled = |failure: Failure| Failure { error: failure.error.context(way.title()), ..failure };
-    let (connection, via) = way.connect(&args.network.dialer()).map_err(titled)?;
-    let handshake = way.handshake();
-    let around = Around {
-        tls: Some(handshake.as_ref()),
-        login: way.login.as_ref().map(|login| login as &dyn Login),
-        watch: Some(&screen),
-    };
+    let door = Door { args: &args, way: &way, settings, screen: &screen };
     let today = jiff::Zoned::now().date();
-    let mut shell = Shell::new(&args, &hostname, today);
+    let mut shell = Shell::new(&args, &hostname, today, &door);
     let prompt = match args.commands.is_empty() && io::stdin().is_terminal() && io::stdout().is_terminal() {
         true => Some(Prompt::open()?),
         false => None,
     };
-    let who = format!("{}@{}", way.login.as_ref().map_or("", Auth::user), way.title());
-    let mut script = Script::new(&args, prompt, who);
-    let lead = |lead: &mut Lead| lead_session(&mut shell, &mut script, lead, mailbox.as_deref());
-    let (led, ended) = session::run(connection, settings, around, &via, lead).or_status(Status::Os)?;
-    let result = judge(led, &ended).map_err(titled);
+    let mut script = Script::new(&args, prompt, mailbox);
+    let result = sessions(&mut shell, &mut script, &door);
     // Of what failed here alone the session tells nothing.
     let here = !shell.failed && result.is_ok();
     if !here
         && !matches!(
             result,
             Ok(Status::Done | Status::Usage | Status::Data | Status::NoInput | Status::CannotCreate | Status::Io)
+                | Err(Failure { status: Status::Io, .. })
         )
     {
         screen.show_last();
@@ -83,43 +80,86 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     result
 }
 
-/// Statuses of the commands, in order, and why they ended, if not with the last.
-type Led = Result<(Vec<Status>, Option<Stop>), Failure>;
-
-/// The mailbox of the command line, then the script.
-fn lead_session(shell: &mut Shell<'_>, script: &mut Script, lead: &mut Lead, mailbox: Option<&str>) -> Led {
-    let mut statuses = Vec::new();
-    if lead.ready().is_err() {
-        return Ok((statuses, Some(Stop::Over)));
-    }
-    let typing = script.prompt.take();
-    if let Some(prompt) = &typing {
-        prompt.watch_signals(lead.stopper())?;
-    }
-    let opening = mailbox.map(|name| format!("select \"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")));
-    shell.opening = opening.is_some() && typing.is_none();
-    let mut next = match opening {
-        Some(select) => Some(select),
-        None if typing.is_some() => None,
-        None => script.next()?,
-    };
-    while let Some(typed) = next {
-        match shell.run(lead, &typed) {
-            Ok(status) => statuses.push(status),
-            Err(stop) => return Ok((statuses, Some(stop))),
+/// One session, and while something is watched as many as it takes.
+fn sessions(shell: &mut Shell<'_>, script: &mut Script, door: &Door<'_>) -> Result<Status, Failure> {
+    loop {
+        let began = Instant::now();
+        let failure = match door.open(|lead| lead_session(shell, script, lead)) {
+            Ok((led, ended)) if shell.again.is_none() => return judge(led, &script.statuses, &ended).map_err(|f| door.titled(f)),
+            Ok((_, ended)) => door.titled(door::failure(&ended)),
+            Err(failure) => failure,
+        };
+        let Some(again) = shell.again.as_mut().filter(|_| watch::may_pass(&failure)) else { return Err(failure) };
+        let wait = again.backoff.after(began.elapsed());
+        if shell.signals.wait(watch::told(&failure, wait, shell.args.client.quiet)) {
+            return Ok(together(&script.statuses));
         }
+    }
+}
+
+/// Why a session ended, if not with the last command.
+type Led = Result<Option<Stop>, Failure>;
+
+/// What was being watched when the connection was lost; the mailbox of the command line; the script.
+fn lead_session(shell: &mut Shell<'_>, script: &mut Script, lead: &mut Lead) -> Led {
+    if lead.ready().is_err() {
+        return Ok(Some(Stop::Over));
+    }
+    shell.signals.session(lead.stopper());
+    if enable(shell, lead).is_err() {
+        return Ok(Some(Stop::Over));
+    }
+    if script.prompt.is_some() {
+        shell.signals.start(true)?;
+    }
+    Ok(run_script(shell, script, lead).err())
+}
+
+/// What makes text plain: IMAP4rev2, or UTF-8 within IMAP4rev1 (RFC 9051 section 6.3.1, RFC 6855 section 3). CONDSTORE would put its numbers into every row, and
+/// QRESYNC changes what is told; those who want them say so.
+fn enable(shell: &Shell<'_>, lead: &mut Lead) -> Result<(), Over> {
+    let offered = &lead.capabilities;
+    let utf8 = || offered.values("UTF8").any(|value| ["ACCEPT", "ONLY"].iter().any(|known| known.eq_ignore_ascii_case(value)));
+    let name = match () {
+        () if !offered.offers("ENABLE") => return Ok(()),
+        () if offered.is_rev2() && offered.has("IMAP4rev1") => "IMAP4rev2",
+        () if utf8() => "UTF8=ACCEPT",
+        () => return Ok(()),
+    };
+    let Ok(command) = enabling(&[name]) else { return Ok(()) };
+    // A server that refuses goes on as it is.
+    lead.run(command, Vec::new(), &mut |_, heard| {
+        if let Heard::Received(received) = heard {
+            hearing::warn(&received.response, shell.args.client.quiet);
+        }
+    })?;
+    Ok(())
+}
+
+fn run_script(shell: &mut Shell<'_>, script: &mut Script, lead: &mut Lead) -> Result<(), Stop> {
+    if let Some(again) = shell.again.take() {
+        let status = shell.take_up(lead, again)?;
+        if script.ends_with(status, shell.args.keep_going) {
+            return Ok(());
+        }
+    } else if let Some(name) = script.opening.clone() {
+        shell.opening = script.prompt.is_none();
+        let status = shell.run(lead, &format!("select \"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")))?;
         shell.opening = false;
-        let last = statuses.last().copied().unwrap_or(Status::Done);
-        if last != Status::Done && typing.is_none() && (!shell.args.keep_going || statuses.len() == 1 && mailbox.is_some()) {
+        if script.ends_with(status, false) {
+            return Ok(());
+        }
+    }
+    if let Some(prompt) = &script.prompt {
+        return prompt.lead(shell, lead, &shell.door.who());
+    }
+    while let Some(typed) = script.next().map_err(Stop::Failed)? {
+        let status = shell.run(lead, &typed)?;
+        if script.ends_with(status, shell.args.keep_going) {
             break;
         }
-        next = if typing.is_some() { None } else { script.next()? };
     }
-    if let Some(prompt) = typing {
-        // What went wrong with a command was told to who typed it.
-        return Ok((Vec::new(), prompt.lead(shell, lead, &script.who).err()));
-    }
-    Ok((statuses, None))
+    Ok(())
 }
 
 /// Commands in order: those of the command line, else the lines of stdin.
@@ -127,14 +167,25 @@ struct Script {
     given: Option<VecDeque<String>>,
     /// Somebody types them.
     prompt: Option<Prompt>,
-    /// Whose account it is, for the prompt.
-    who: String,
+    /// The mailbox of the command line.
+    opening: Option<String>,
+    /// Of the commands so far.
+    statuses: Vec<Status>,
 }
 
 impl Script {
-    fn new(args: &Args, prompt: Option<Prompt>, who: String) -> Script {
+    fn new(args: &Args, prompt: Option<Prompt>, opening: Option<String>) -> Script {
         let given = (!args.commands.is_empty()).then(|| args.commands.iter().cloned().collect());
-        Script { given, prompt, who }
+        Script { given, prompt, opening, statuses: Vec::new() }
+    }
+
+    /// A command is done. What goes wrong with one that is typed was told to who typed it.
+    fn ends_with(&mut self, status: Status, keep_going: bool) -> bool {
+        if self.prompt.is_some() {
+            return false;
+        }
+        self.statuses.push(status);
+        status != Status::Done && !keep_going
     }
 
     fn next(&mut self) -> Result<Option<String>, Failure> {
@@ -157,16 +208,12 @@ impl Script {
 }
 
 /// One status for all commands, unless the session broke.
-fn judge(led: Led, ended: &Ended) -> Result<Status, Failure> {
-    let (statuses, stop) = led?;
-    match stop {
+fn judge(led: Led, statuses: &[Status], ended: &Ended) -> Result<Status, Failure> {
+    match led? {
         Some(Stop::Stdout(error)) => return Err(error.into()),
         Some(Stop::Failed(failure)) => return Err(failure),
         Some(Stop::Over) => {
-            return Err(match &ended.failure {
-                Some(failure) => Failure::text(failure.fault.into(), &failure.text),
-                None => Failure::text(Status::TryAgain, "the server ended the session"),
-            });
+            return Err(door::failure(ended));
         }
         Some(Stop::Quit) | None => {}
     }
@@ -174,7 +221,7 @@ fn judge(led: Led, ended: &Ended) -> Result<Status, Failure> {
         // All was done; the farewell alone failed.
         say(&format!("imap-shell: {}", failure.text));
     }
-    Ok(together(&statuses))
+    Ok(together(statuses))
 }
 
 /// The status of the only kind of failure; [`Status::Partly`] where some commands were done behind it or failed otherwise.

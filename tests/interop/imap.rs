@@ -130,7 +130,7 @@ fn imap_shell_changes_an_account_at_dovecot() {
     let rows = dovecot.rows("Entw%C3%BCrfe", &["rm 1", "expunge 1", "status", "rename Entwürfe Fort", "rmdir Fort"]);
     assert!(rows.iter().any(|row| row.starts_with("Entwürfe\t0\t0\t2\t")), "{rows:?}");
     let rows =
-        dovecot.rows("INBOX", &["quota", "acl", "meta INBOX /private/comment 'a \"b'", "meta", "id", "thread", "watch 1s"]);
+        dovecot.rows("INBOX", &["quota", "acl", "meta INBOX /private/comment 'a \"b'", "meta", "id", "thread", "watch -t 1s"]);
     for start in ["User quota\tSTORAGE\t", "INBOX\t-\tl", "INBOX\t/private/comment\ta \"b", "name\tDovecot", "1\t"] {
         assert!(rows.iter().any(|row| row.starts_with(start)), "{start}: {rows:?}");
     }

@@ -18,10 +18,15 @@ pub struct Terminal {
 
 impl Terminal {
     pub fn open(name: &str, words: &[&str], state: &Path) -> Terminal {
+        Terminal::with_pager(name, words, state, "")
+    }
+
+    /// Where long output is shown by this program.
+    pub fn with_pager(name: &str, words: &[&str], state: &Path, pager: &str) -> Terminal {
         let pty = openpty(None, None).unwrap();
         let end = || Stdio::from(pty.slave.try_clone().unwrap());
         let mut command = Command::new(tool(name).get_program());
-        command.args(words).env("XDG_STATE_HOME", state).env("TERM", "xterm").stdin(end()).stdout(end()).stderr(end());
+        command.args(words).env("XDG_STATE_HOME", state).env("TERM", "xterm").env("PAGER", pager).stdin(end()).stdout(end()).stderr(end());
         let child = command.spawn().unwrap();
         drop(command);
         drop(pty.slave);

@@ -8,6 +8,7 @@ use crate::browse::items::ItemError;
 use crate::browse::line::{Encoding, Line, LineError};
 use crate::browse::order::OrderError;
 use crate::browse::set::{Set, SetError};
+use crate::browse::watch::Watch;
 use crate::browse::words::WordError;
 use crate::protocol::imap::capabilities::Capabilities;
 use jiff::civil::Date;
@@ -23,6 +24,8 @@ pub struct Context<'a> {
     pub selected: Option<&'a str>,
     /// What the last search found there; `$` stands for it.
     pub found: Option<&'a Set>,
+    /// QRESYNC was enabled.
+    pub qresync: bool,
     /// Reading may set `\Seen`.
     pub seen: bool,
     /// Mailboxes are opened to be read only, whatever is typed.
@@ -46,14 +49,18 @@ pub enum View {
     Found,
     /// The same for ourselves: nothing is shown.
     Present,
+    /// The server keeps what it found as `$`.
+    Saved,
+    /// How many were found.
+    Count,
+    Enabled,
+    Namespaces,
     Threads,
     Messages,
     Rights,
     Quotas,
     Notes,
     Server,
-    /// What changes in the mailbox, at once.
-    Changes,
     /// The mailbox that is being selected.
     Selected,
 }
@@ -124,10 +131,7 @@ pub enum Plan {
         name: String,
         uid_validity: Option<u32>,
     },
-    /// For so many seconds, or until somebody has seen enough.
-    Watch {
-        seconds: Option<u64>,
-    },
+    Watch(Watch),
     Capabilities,
     /// The lines of the command behind it.
     Explain(Box<Plan>),

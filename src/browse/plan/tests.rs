@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::browse::line::Encoding;
+use crate::browse::watch::Watch;
 use crate::protocol::imap::capabilities::Capabilities;
 use jiff::civil::Date;
+use std::time::Duration;
 
 const SERVER: &str =
     "IMAP4rev1 ESEARCH SORT THREAD=REFERENCES MOVE UIDPLUS UNSELECT QUOTA ACL METADATA LIST-EXTENDED SPECIAL-USE ID";
@@ -17,6 +19,7 @@ fn planned(typed: &str, offered: &str, selected: Option<&str>) -> Result<Plan, P
         capabilities: &capabilities,
         selected,
         found: found.as_ref(),
+        qresync: offered.contains("QRESYNC"),
         seen: false,
         read_only: false,
         examined: false,
@@ -101,9 +104,23 @@ fn a_mailbox_is_wanted_where_messages_are_named() {
     ] {
         assert_eq!(planned(typed, SERVER, None), Err(PlanError::NoMailbox), "{typed}");
     }
-    assert_eq!(planned("watch 5m", "IDLE", Some("a")), Ok(Plan::Watch { seconds: Some(300) }));
+    let watch = Watch { mailboxes: Vec::new(), within: None, every: Duration::from_secs(60), once: false, exec: Vec::new() };
+    let (five, sub) = (Some(Duration::from_secs(300)), vec!["a b".to_owned(), "-t".to_owned()]);
+    assert_eq!(planned("watch -t 5m", "", Some("a")), Ok(Plan::Watch(Watch { within: five, ..watch.clone() })));
+    assert_eq!(
+        planned("watch INBOX --every 5m inbox x --once", "", None),
+        Ok(Plan::Watch(Watch {
+            mailboxes: vec!["INBOX".to_owned(), "x".to_owned()],
+            every: Duration::from_secs(300),
+            once: true,
+            ..watch.clone()
+        }))
+    );
+    assert_eq!(planned("watch x --exec 'a b' -t", "", None).map(|plan| matches!(plan, Plan::Watch(watch) if watch.exec == sub)), Ok(true));
+    for bad in ["watch x --exec", "watch -t", "watch -x"] {
+        assert!(matches!(planned(bad, "", Some("a")), Err(PlanError::Usage(_))), "{bad}");
+    }
     assert_eq!(planned("watch", "IDLE", None), Err(PlanError::NoMailbox));
-    assert_eq!(planned("watch", "IMAP4rev1", Some("a")), Err(PlanError::NotOffered("IDLE")));
     assert!(planned("append x Sent", SERVER, None).is_ok());
 }
 

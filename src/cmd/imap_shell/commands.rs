@@ -15,10 +15,7 @@ use crate::cli::explain::imap::capability;
 use crate::cli::stdio::say;
 use crate::protocol::imap::code::StatusKind;
 use crate::protocol::imap::mailbox::Listed;
-use crate::protocol::imap::words::{ClientTell, Done, Place};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread;
-use std::time::Duration;
+use crate::protocol::imap::words::{Done, Place};
 
 impl Shell<'_> {
     /// Runs one command; what went wrong with it was told.
@@ -30,9 +27,13 @@ impl Shell<'_> {
                 return Ok(status_of(&error));
             }
         };
+        // Of the others somebody wants to see how they go on.
+        if !matches!(plan, Plan::Watch(_) | Plan::Export { .. } | Plan::Append { .. }) {
+            self.out.begin_page();
+        }
         let status = self.carry_out(lead, plan);
         self.failed |= !matches!(status, Ok(Status::Done));
-        self.out.flush()?;
+        self.out.end_page()?;
         status
     }
 
@@ -43,6 +44,7 @@ impl Shell<'_> {
             capabilities: &lead.capabilities,
             selected: self.mailbox.as_deref(),
             found: self.found.as_ref(),
+            qresync: lead.has_enabled("QRESYNC"),
             seen: self.args.seen,
             read_only: self.args.read_only,
             examined: matches!(lead.place, Place::Selected { read_only: true, .. }),
@@ -61,30 +63,9 @@ impl Shell<'_> {
             Plan::Send { lines, view, asked } => self.send_all(lead, lines, &view, asked.as_ref()),
             Plan::Read { uid, part, take } => reading::read(self, lead, uid, part.as_deref(), &take),
             Plan::Export { asked, store, path } => export::export(self, lead, &asked, store, &path),
-            Plan::Watch { seconds } => self.watch(lead, seconds.map(Duration::from_secs)),
+            Plan::Watch(watch) => self.watch(lead, watch),
             Plan::Append { from, mailbox } => append::append(self, lead, &from, &mailbox),
         }
-    }
-
-    /// IDLE, until the time is over, somebody presses Ctrl-C, or the server ends it. The engine begins it anew before the server tires
-    /// (RFC 9051 section 6.3.13).
-    fn watch(&mut self, lead: &mut Lead, within: Option<Duration>) -> Result<Status, Stop> {
-        let (over, seen) = channel::<()>();
-        let sender = lead.stopper();
-        let ended = thread::spawn(move || {
-            let timed_out = match within {
-                Some(time) => seen.recv_timeout(time) == Err(RecvTimeoutError::Timeout),
-                None => seen.recv().is_ok(),
-            };
-            if timed_out {
-                sender.tell(ClientTell::EndIdle);
-            }
-        });
-        let done = self.send(lead, Line::new("IDLE", lead.encoding), &View::Changes, &mut |_| {});
-        drop(over);
-        // A thread that ends at once: the channel is closed.
-        let _ = ended.join();
-        Ok(done?.map_or(Status::NoInput, |(_, status)| status))
     }
 
     fn explain(&mut self, plan: &Plan) -> Result<Status, Stop> {
@@ -107,12 +88,14 @@ impl Shell<'_> {
         Ok(Status::Done)
     }
 
-    fn select(&mut self, lead: &mut Lead, line: Line, name: String, wanted: Option<u32>) -> Result<Status, Stop> {
+    pub fn select(&mut self, lead: &mut Lead, line: Line, name: String, wanted: Option<u32>) -> Result<Status, Stop> {
         let before = (self.mailbox.take(), self.uid_validity.take(), self.found.take());
         let mut facets = Facets::default();
-        let Some((done, status)) = self.send(lead, line, &View::Selected, &mut |hearing| facets = hearing.facets)? else {
-            return Ok(Status::NoInput);
-        };
+        // What is told before it is open is of this one, too.
+        self.mailbox = Some(name.clone());
+        let sent = self.send(lead, line, &View::Selected, &mut |hearing| facets = hearing.facets);
+        self.mailbox = None;
+        let Some((done, status)) = sent? else { return Ok(Status::NoInput) };
         if done.status.kind != StatusKind::Ok {
             return Ok(status);
         }
@@ -126,7 +109,8 @@ impl Shell<'_> {
         }
         let (old_name, old_validity, old_found) = before;
         if old_name.as_ref() == Some(&name) && facets.uid_validity.is_some() && facets.uid_validity == old_validity {
-            self.found = old_found;
+            // What the server keeps is gone with the mailbox that was left (RFC 9051 section 6.4.4.1).
+            self.found = old_found.filter(|found| *found != Set::Saved);
         }
         let read_only = matches!(done.place, Place::Selected { read_only: true, .. });
         let row = Facts::default().fact("mailbox", name.clone()).fact("exists", facets.exists);
@@ -164,6 +148,9 @@ impl Shell<'_> {
         let worst = together(&statuses);
         if *view == View::Found && worst != Status::Refused {
             self.found = Set::of(&heard.found);
+        }
+        if *view == View::Saved && worst == Status::Done {
+            self.found = Some(Set::Saved);
         }
         if *view == View::Tree {
             tree::show(&mut self.out, &heard.mailboxes, lead.encoding)?;

@@ -1,5 +1,6 @@
 //! What is made of the answers to one command: rows as they come, and all that could not be read as it came.
 
+use super::events::event;
 use super::output::{Facts, Out};
 use super::rows;
 use crate::browse::asked::Numbers;
@@ -8,7 +9,7 @@ use crate::browse::plan::kinds::View;
 use crate::browse::session::{Heard, Lead};
 use crate::bytes::escape::visible;
 use crate::cli::stdio::{StdoutError, say};
-use crate::protocol::imap::code::{Code, Word};
+use crate::protocol::imap::code::{Code, StatusKind, Word};
 use crate::protocol::imap::fetch::{Attribute, Fetch, Item};
 use crate::protocol::imap::framing::Opened;
 use crate::protocol::imap::mailbox::Listed;
@@ -116,7 +117,7 @@ impl<'a> Hearing<'a> {
     }
 
     fn received(&mut self, received: &Received, encoding: Encoding) -> Result<(), StdoutError> {
-        self.warn(&received.response);
+        warn(&received.response, self.quiet);
         self.damaged |= received.response.is_damaged();
         if let Response::Unparsed(why) = &received.response {
             say(&format!("imap-shell: a response that cannot be read: {why}"));
@@ -151,9 +152,21 @@ impl<'a> Hearing<'a> {
             },
             (Response::Thread(threads), View::Threads) => self.all(&rows::threads(threads, self.mailbox)),
             (Response::Fetch(fetch), View::Messages) => self.message(fetch),
-            (response, View::Changes) => self.change(response),
+            // What changed since the MODSEQ that was given (RFC 7162 section 3.2.5).
+            (Response::Fetch(fetch), View::Selected) => self.row(&rows::message(fetch, self.mailbox)),
+            (Response::Vanished { .. }, View::Selected | View::Messages) => {
+                let row = event(&received.response, Some(self.mailbox), encoding);
+                row.map_or(Ok(()), |row| self.row(&row))
+            }
+            (Response::Esearch(found), View::Count) => self.row(&Facts::default().fact("count", found.count)),
+            (Response::Enabled(names), View::Enabled) => {
+                let rows: Vec<Facts> = names.iter().map(|name| Facts::default().fact("capability", name.clone())).collect();
+                self.all(&rows)
+            }
+            (Response::Namespace(all), View::Namespaces) => self.all(&rows::namespaces(all, encoding)),
             (Response::Quota(quota), View::Quotas) => self.all(&rows::quotas(quota)),
             (Response::Acl(acl), View::Rights) => self.all(&rows::rights(acl, encoding)),
+            (Response::ListRights(may), View::Rights) => self.row(&rows::list_rights(may, encoding)),
             (Response::MyRights(mine), View::Rights) => self.row(&rows::my_rights(mine, encoding)),
             (Response::Metadata(notes), View::Notes) => self.all(&rows::notes(notes, encoding)),
             (Response::Id(fields), View::Server) => {
@@ -212,25 +225,6 @@ impl<'a> Hearing<'a> {
         }
     }
 
-    /// Told at once: somebody waits for it.
-    fn change(&mut self, response: &Response) -> Result<(), StdoutError> {
-        let event = |name: &str| Facts::default().only_json("mailbox", self.mailbox).fact("event", name);
-        let row = match response {
-            Response::Exists(count) => event("exists").fact("exists", *count),
-            Response::Expunge(seq) => event("expunge").fact("seq", *seq),
-            Response::Vanished { uids, .. } => event("vanished").fact("uids", uids.to_string()),
-            Response::Fetch(fetch) => {
-                let flags: Option<Vec<String>> = fetch.flags().map(|flags| flags.iter().map(ToString::to_string).collect());
-                let row = event("fetch").fact("seq", fetch.sequence).fact("uid", fetch.uid());
-                let shown = flags.as_ref().map(|flags| flags.join(" "));
-                row.only_json("flags", flags).column(shown)
-            }
-            _ => return Ok(()),
-        };
-        self.row(&row)?;
-        self.out.flush()
-    }
-
     /// Where copies went, and as what.
     pub fn code(&mut self, code: &Code) -> Result<(), StdoutError> {
         let row = Facts::default();
@@ -264,17 +258,6 @@ impl<'a> Hearing<'a> {
             }
         }
         Ok(())
-    }
-
-    /// RFC 9051 section 7.1: an ALERT has to reach the user.
-    fn warn(&self, response: &Response) {
-        match response {
-            Response::Status(status) if status.is(Word::Alert) => say(&format!("imap-shell: the server says: {}", status.text)),
-            Response::Status(status) if status.kind == crate::protocol::imap::code::StatusKind::No && !self.quiet => {
-                say(&format!("imap-shell: the server warns: {}", status.text));
-            }
-            _ => {}
-        }
     }
 
     fn note(&mut self, response: &Response) {
@@ -339,6 +322,17 @@ impl<'a> Hearing<'a> {
         self.damaged = true;
         say(&format!("imap-shell: a literal of {} octets where none belongs: its first {} are shown", cut.len, cut.kept.len()));
         self.out.raw(format!("{}{}", cut.before.escape_ascii(), cut.kept.escape_ascii()).as_bytes())
+    }
+}
+
+/// RFC 9051 section 7.1: an ALERT has to reach the user.
+pub fn warn(response: &Response, quiet: bool) {
+    match response {
+        Response::Status(status) if status.is(Word::Alert) => say(&format!("imap-shell: the server says: {}", status.text)),
+        Response::Status(status) if status.kind == StatusKind::No && !quiet => {
+            say(&format!("imap-shell: the server warns: {}", status.text));
+        }
+        _ => {}
     }
 }
 

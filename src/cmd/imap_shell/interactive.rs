@@ -4,13 +4,14 @@ use super::shell::{Shell, Stop};
 use crate::browse::complete::complete;
 use crate::browse::line::Line;
 use crate::browse::plan::kinds::View;
-use crate::browse::session::{Lead, Stopper};
+use crate::browse::session::Lead;
 use crate::bytes::escape::visible;
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::input::{Input, Printer, Typed, state_file};
 use crate::cli::stdio::say;
-use crate::protocol::imap::words::{ClientTell, Place};
-use std::sync::atomic::{AtomicBool, Ordering};
+use crate::protocol::imap::words::Place;
+use std::cell::Cell;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -26,9 +27,9 @@ pub struct Prompt {
     printer: Printer,
     /// Names for completion.
     mailboxes: Arc<Mutex<Vec<String>>>,
-    /// Ctrl-C came while a command ran: nothing more of it is shown.
-    pub interrupted: Arc<AtomicBool>,
-    restore: crate::cli::input::Restore,
+    /// The mailboxes are known.
+    learned: Cell<bool>,
+    _restore: crate::cli::input::Restore,
 }
 
 impl Prompt {
@@ -54,22 +55,7 @@ impl Prompt {
                 }
             }
         });
-        Ok(Prompt { prompts, typed, printer, mailboxes, interrupted: Arc::default(), restore })
-    }
-
-    /// Ctrl-C ends what a command shows; a second one ends the session, for a server may never answer.
-    pub fn watch_signals(&self, stopper: Stopper) -> Result<(), Failure> {
-        let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT]).or_status(Status::Os)?;
-        let interrupted = Arc::clone(&self.interrupted);
-        thread::spawn(move || {
-            for _ in signals.forever() {
-                stopper.tell(ClientTell::EndIdle);
-                if interrupted.swap(true, Ordering::Relaxed) {
-                    stopper.stop();
-                }
-            }
-        });
-        Ok(())
+        Ok(Prompt { prompts, typed, printer, mailboxes, learned: Cell::new(false), _restore: restore })
     }
 
     /// The next command; none: the end. What the server says meanwhile is shown above.
@@ -96,17 +82,17 @@ impl Prompt {
     }
 
     /// Reads commands and runs them until the end is typed, or the session is over.
-    pub fn lead(self, shell: &mut Shell<'_>, lead: &mut Lead, who: &str) -> Result<(), Stop> {
-        self.learn_mailboxes(shell, lead)?;
-        shell.interrupted = Some(Arc::clone(&self.interrupted));
+    pub fn lead(&self, shell: &mut Shell<'_>, lead: &mut Lead, who: &str) -> Result<(), Stop> {
+        if !self.learned.replace(true) {
+            self.learn_mailboxes(shell, lead)?;
+        }
+        let interrupted = shell.interrupted.insert(shell.signals.interrupted()).clone();
         loop {
             let prompt = prompt(who, shell.mailbox.as_deref(), lead);
-            let Some(typed) = self.next(&prompt, lead)? else { break };
-            self.interrupted.store(false, Ordering::Relaxed);
+            let Some(typed) = self.next(&prompt, lead)? else { return Ok(()) };
+            interrupted.store(false, Ordering::Relaxed);
             shell.run(lead, &typed)?;
         }
-        drop(self.restore);
-        Ok(())
     }
 
     fn learn_mailboxes(&self, shell: &mut Shell<'_>, lead: &mut Lead) -> Result<(), Stop> {

@@ -3,7 +3,8 @@
 use crate::bytes::escape::visible;
 use crate::bytes::newline::ToLf;
 use crate::cli::report::{json_line, text_line};
-use crate::cli::stdio::{Stdout, StdoutError};
+use crate::cli::pager::Pager;
+use crate::cli::stdio::StdoutError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -39,6 +40,11 @@ impl Facts {
             other => Some(other.to_string()),
         };
         self.only_json(name, value).column(shown)
+    }
+
+    /// What JSON says.
+    pub fn fields(&self) -> &[(String, Value)] {
+        &self.fields
     }
 
     /// For people alone.
@@ -97,7 +103,7 @@ enum Content {
 
 /// Stdout.
 pub struct Out {
-    out: Stdout,
+    out: Pager,
     pub json: bool,
     terminal: bool,
     crlf: bool,
@@ -108,7 +114,8 @@ pub struct Out {
 impl Out {
     pub fn new(json: bool, crlf: bool) -> Out {
         let terminal = io::stdout().is_terminal();
-        Out { out: Stdout::new(), json, terminal, crlf, screened: Screened::default(), content: None }
+        let out = if json { Pager::none() } else { Pager::from_environment() };
+        Out { out, json, terminal, crlf, screened: Screened::default(), content: None }
     }
 
     pub fn row(&mut self, row: &Facts) -> Result<(), StdoutError> {
@@ -211,6 +218,16 @@ impl Out {
             }
         }
         Ok(())
+    }
+
+    /// A command's output begins: it may be long.
+    pub fn begin_page(&mut self) {
+        self.out.begin();
+    }
+
+    /// It is whole.
+    pub fn end_page(&mut self) -> Result<(), StdoutError> {
+        Ok(self.out.end()?)
     }
 
     pub fn flush(&mut self) -> Result<(), StdoutError> {

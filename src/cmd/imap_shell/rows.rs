@@ -7,11 +7,11 @@ use crate::bytes::encoded_word;
 use crate::bytes::escape::visible;
 use crate::bytes::mutf7;
 use crate::mail::date::rfc3339;
-use crate::protocol::imap::access::{Acl, Entries, Metadata, MyRights, Quota};
+use crate::protocol::imap::access::{Acl, Entries, ListRights, Metadata, MyRights, Quota};
 use crate::protocol::imap::envelope::{Address, Envelope};
 use crate::protocol::imap::fetch::{Attribute, DateTime, Fetch, Item};
 use crate::protocol::imap::flag::Flag;
-use crate::protocol::imap::mailbox::{Listed, Mailbox, StatusItem};
+use crate::protocol::imap::mailbox::{Listed, Mailbox, Namespace, Namespaces, StatusItem};
 use crate::protocol::imap::scan::Data;
 use crate::protocol::imap::search::Thread;
 use crate::protocol::imap::structure::{Body, Extension, Parameters};
@@ -282,6 +282,25 @@ pub fn rights(acl: &Acl, encoding: Encoding) -> Vec<Facts> {
 pub fn my_rights(mine: &MyRights, encoding: Encoding) -> Facts {
     let row = Facts::default().fact("mailbox", name(&mine.mailbox, encoding)).column(None);
     row.fact("rights", lossy(&mine.rights))
+}
+
+/// What somebody may be given: always, and each by itself.
+pub fn list_rights(may: &ListRights, encoding: Encoding) -> Facts {
+    let optional: Vec<String> = may.optional.iter().map(|rights| lossy(rights)).collect();
+    let row = Facts::default().fact("mailbox", name(&may.mailbox, encoding)).fact("identifier", lossy(&may.identifier));
+    let row = row.fact("required", lossy(&may.required)).column(Some(optional.join(" ")));
+    row.only_json("optional", optional)
+}
+
+/// One row a namespace: whose it is, what names in it begin with, what parts their levels.
+pub fn namespaces(all: &Namespaces, encoding: Encoding) -> Vec<Facts> {
+    let kinds = [("personal", &all.personal), ("other users", &all.other_users), ("shared", &all.shared)];
+    let row = |kind: &str, one: &Namespace| {
+        let delimiter = one.delimiter.map(|byte| char::from(byte).to_string());
+        let prefix = name(&Mailbox::encoded(&one.prefix), encoding);
+        Facts::default().fact("namespace", kind).fact("prefix", prefix).fact("delimiter", delimiter)
+    };
+    kinds.into_iter().flat_map(|(kind, all)| all.iter().map(move |one| row(kind, one))).collect()
 }
 
 pub fn notes(notes: &Metadata, encoding: Encoding) -> Vec<Facts> {

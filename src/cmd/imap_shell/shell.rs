@@ -1,12 +1,15 @@
 //! What is known between two commands, and one line sent and heard.
 
 use super::args::Args;
+use super::door::Door;
 use super::hearing::Hearing;
 use super::output::Out;
+use super::signals::Signals;
 use crate::browse::line::Line;
 use crate::browse::plan::kinds::View;
 use crate::browse::session::{self, Content, Heard, Lead, Over};
 use crate::browse::set::Set;
+use crate::browse::watch::{Backoff, Watch};
 use crate::cli::exit::{Failure, Status};
 use crate::cli::stdio::{StdoutError, say};
 use crate::protocol::imap::code::{Code, Status as Answer, StatusKind, Word};
@@ -17,6 +20,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 /// Why no further command makes sense.
 #[derive(Debug)]
@@ -27,6 +31,17 @@ pub enum Stop {
     Failed(Failure),
     /// `quit`.
     Quit,
+}
+
+/// A watch whose connection was lost, to be taken up over another one.
+pub struct Again {
+    pub watch: Watch,
+    pub until: Option<Instant>,
+    /// What was selected, and whether to be read only.
+    pub open: Option<(String, bool)>,
+    /// Messages that it had.
+    pub exists: Option<u32>,
+    pub backoff: Backoff,
 }
 
 impl From<Over> for Stop {
@@ -59,13 +74,30 @@ pub struct Shell<'a> {
     pub opening: bool,
     /// Somebody sits at a prompt: lines are told before they are sent, and this says that he has seen enough of an answer.
     pub interrupted: Option<Arc<AtomicBool>>,
+    pub signals: Signals,
+    /// Where further sessions come from.
+    pub door: &'a Door<'a>,
+    /// A watch whose connection was lost.
+    pub again: Option<Again>,
 }
 
 impl<'a> Shell<'a> {
-    pub fn new(args: &'a Args, hostname: &'a str, today: Date) -> Shell<'a> {
-        let out = Out::new(args.client.json, args.crlf);
-        let (mailbox, found, uid_validity, interrupted) = (None, None, None, None);
-        Shell { args, hostname, today, out, mailbox, found, uid_validity, failed: false, opening: false, interrupted }
+    pub fn new(args: &'a Args, hostname: &'a str, today: Date, door: &'a Door<'a>) -> Shell<'a> {
+        Shell {
+            args,
+            hostname,
+            today,
+            out: Out::new(args.client.json, args.crlf),
+            mailbox: None,
+            found: None,
+            uid_validity: None,
+            failed: false,
+            opening: false,
+            interrupted: None,
+            signals: Signals::default(),
+            door,
+            again: None,
+        }
     }
 
     /// Sends one line; `after` takes what was heard of it. None: a file that it names cannot be read, and nothing was sent.

@@ -37,10 +37,6 @@ pub fn way(args: &Args, chosen: Chosen) -> Result<(Way, ClientConfig), Failure> 
         None => LoginBy::Any,
     };
     let way = Way::new(chosen, &args.tls, login, regard)?;
-    let tags = match &args.tags {
-        Some(prefix) => Tags::Counted(prefix.clone()),
-        None => Tags::Random(getrandom::u64().map_err(std::io::Error::from).or_status(Status::Os)?),
-    };
     let config = ClientConfig {
         tls: way.tls.start(),
         auth: way.authentication(),
@@ -48,7 +44,15 @@ pub fn way(args: &Args, chosen: Chosen) -> Result<(Way, ClientConfig), Failure> 
         initial_response: !args.no_initial_response,
         timeouts: args.network.timeout().map_or_else(Timeouts::default, Timeouts::capped),
         discard: args.disable_extension.clone(),
-        tags,
+        tags: tags(args)?,
     };
     Ok((way, config))
+}
+
+/// Of one session.
+pub fn tags(args: &Args) -> Result<Tags, Failure> {
+    Ok(match &args.tags {
+        Some(prefix) => Tags::Counted(prefix.clone()),
+        None => Tags::Random(getrandom::u64().map_err(std::io::Error::from).or_status(Status::Os)?),
+    })
 }

@@ -5,6 +5,7 @@ use crate::cli::clock::System;
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::input::state_file;
 use crate::cli::opts::{duration, size};
+use crate::cli::program::program as named;
 use crate::cli::stdio::{Shown, StdoutError, refuse_closed};
 use crate::disk::journal::Journal;
 use crate::disk::maildir::Maildir;
@@ -31,11 +32,6 @@ use nix::sys::stat::{SFlag, fstat};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// How long a program may take for one message.
-const PROGRAM_WITHIN: Duration = Duration::from_secs(600);
-/// What programs get of our environment.
-const PASSED_ON: [&str; 7] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ"];
 
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct TargetOptions {
@@ -275,11 +271,7 @@ impl PolicyOptions {
 }
 
 fn program(command: &str, option: &str) -> Result<Program, Failure> {
-    let mut words = argv(command).map_err(|error| Failure::text(Status::Usage, format_args!("{option}: {error}")))?.into_iter();
-    let path = PathBuf::from(words.next().unwrap_or_default());
-    let variable = |name: &'static str| Some((name, std::env::var(name).ok()?));
-    let environment = PASSED_ON.into_iter().filter_map(variable).collect();
-    Ok(Program { path, arguments: words.map(Into::into).collect(), environment, within: PROGRAM_WITHIN })
+    Ok(named(argv(command).map_err(|error| Failure::text(Status::Usage, format_args!("{option}: {error}")))?))
 }
 
 /// Why nothing more can be fetched, as it ends the tool. A closed stdout stays one, which is quiet.

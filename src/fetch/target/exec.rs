@@ -35,20 +35,22 @@ impl Program {
     /// Runs it once on what `body` gives, with LF line ends. One that does not read all of its stdin has seen enough. The error is that of
     /// `body`.
     pub fn run(&self, facts: &Facts<'_>, body: &mut dyn Read) -> io::Result<Run> {
+        self.run_with(which(facts), body)
+    }
+
+    /// The same with what else it is to know in its environment.
+    pub fn run_with(&self, facts: Vec<(&str, String)>, body: &mut dyn Read) -> io::Result<Run> {
         Ok(self.told(self.child(facts).run(b"", body)?))
     }
 
     /// Runs it once on a file, which it reads to its end even if we are killed.
     pub fn run_on(&self, facts: &Facts<'_>, body: OwnedFd) -> Run {
-        self.told(self.child(facts).run_on(body))
+        self.told(self.child(which(facts)).run_on(body))
     }
 
-    /// `MAIL_NUMBER`, `MAIL_UID` and `MAIL_SIZE` say which message it is.
-    fn child(&self, facts: &Facts<'_>) -> Child<'_> {
-        let mut environment = self.environment.clone();
-        environment.push(("MAIL_NUMBER", facts.number.to_string()));
-        environment.extend(facts.uid.map(|uid| ("MAIL_UID", uid.to_string())));
-        environment.extend(facts.size.map(|size| ("MAIL_SIZE", size.to_string())));
+    fn child<'a>(&'a self, facts: Vec<(&'a str, String)>) -> Child<'a> {
+        let mut environment: Vec<(&str, String)> = self.environment.clone();
+        environment.extend(facts);
         Child {
             program: &self.path,
             arguments: self.arguments.clone(),
@@ -76,6 +78,14 @@ impl Program {
             Ending::TimedOut => Run::Failed(format!("{name} took longer than {:?}", self.within)),
         }
     }
+}
+
+/// `MAIL_NUMBER`, `MAIL_UID` and `MAIL_SIZE` say which message it is.
+fn which(facts: &Facts<'_>) -> Vec<(&'static str, String)> {
+    let mut told = vec![("MAIL_NUMBER", facts.number.to_string())];
+    told.extend(facts.uid.map(|uid| ("MAIL_UID", uid.to_string())));
+    told.extend(facts.size.map(|size| ("MAIL_SIZE", size.to_string())));
+    told
 }
 
 /// Status 0 takes the message, 99 has it deleted untaken, 75 ends the session, any other leaves it on the server.

@@ -1,0 +1,71 @@
+//! What is watched, and commands of extensions that have no other: what is switched on, where mailboxes stand, what the server is to tell.
+
+use super::{Planner, mod_seq};
+use super::kinds::{Plan, PlanError, View};
+use crate::browse::flags::is_atom;
+use crate::browse::watch::{Group, Watch, notify, notify_as_before, notify_none};
+use crate::browse::words::Word;
+
+impl Planner<'_> {
+    pub(super) fn of_extensions(&self, name: &str, words: &[Word]) -> Result<Plan, PlanError> {
+        match name {
+            "enable" => self.enable(words),
+            "namespace" => {
+                self.offered("NAMESPACE")?;
+                if words.is_empty() { Ok(Self::send([self.line("NAMESPACE")], View::Namespaces)) } else { self.usage() }
+            }
+            "notify" => self.notify(words),
+            "watch" => self.watch(words),
+            _ => self.changes(words),
+        }
+    }
+
+    /// `enable = "ENABLE" 1*(SP capability)` (RFC 5161)
+    fn enable(&self, words: &[Word]) -> Result<Plan, PlanError> {
+        self.offered("ENABLE")?;
+        let mut line = self.line("ENABLE");
+        for word in words {
+            if !is_atom(&word.text) {
+                return Err(PlanError::Word(word.text.clone(), "no capability; those are like CONDSTORE or UTF8=ACCEPT"));
+            }
+            line = line.word(&word.text);
+        }
+        if words.is_empty() { self.usage() } else { Ok(Self::send([line], View::Enabled)) }
+    }
+
+    /// RFC 5465.
+    fn notify(&self, words: &[Word]) -> Result<Plan, PlanError> {
+        self.offered("NOTIFY")?;
+        let encoding = self.context.encoding;
+        let line = match words {
+            [] => return self.usage(),
+            [word] if word.is("none") => notify_none(encoding),
+            [word] if word.is("default") => notify_as_before(encoding),
+            words => notify(true, &words.iter().map(Group::named).collect::<Vec<_>>(), encoding)?,
+        };
+        Ok(Self::send([line], View::Counts))
+    }
+
+    fn watch(&self, words: &[Word]) -> Result<Plan, PlanError> {
+        let Some(watch) = Watch::asked(words)? else { return self.usage() };
+        if watch.mailboxes.is_empty() {
+            self.selected()?;
+        }
+        Ok(Plan::Watch(watch))
+    }
+
+    /// RFC 7162 section 3.1.4.1, with section 3.2.6 where QRESYNC is on.
+    fn changes(&self, words: &[Word]) -> Result<Plan, PlanError> {
+        let (since, set) = match words {
+            [since] => (since, Word::plain("all")),
+            [since, set] => (since, set.clone()),
+            _ => return self.usage(),
+        };
+        self.offered("CONDSTORE").or_else(|_| self.offered("QRESYNC"))?;
+        let since = mod_seq(since)?;
+        let set = self.set(&set)?;
+        let vanished = if self.context.qresync { " VANISHED" } else { "" };
+        let line = self.line("UID FETCH").word(&set.set.to_string()).word("(UID FLAGS)");
+        Ok(Self::send([line.word(&format!("(CHANGEDSINCE {since}{vanished})"))], View::Messages))
+    }
+}

@@ -1,0 +1,149 @@
+//! SIGINT and SIGTERM: they end what is watched, at a prompt what a command shows, and else the tool, as they would without us.
+
+use crate::browse::session::Stopper;
+use crate::cli::exit::{Failure, OrStatus, Status};
+use crate::protocol::imap::words::ClientTell;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    bell: Condvar,
+    interrupted: Arc<AtomicBool>,
+}
+
+#[derive(Default)]
+struct State {
+    started: bool,
+    at_prompt: bool,
+    /// The shell's own session.
+    session: Option<Stopper>,
+    watch: Option<Watching>,
+}
+
+#[derive(Default)]
+struct Watching {
+    ended: bool,
+    /// Somebody wants it to end, not the clock.
+    by_signal: bool,
+    /// SIGTERM wants the tool to end.
+    for_good: bool,
+    /// Of the sessions that take part.
+    stoppers: BTreeMap<usize, Stopper>,
+}
+
+/// Hears signals, once [`Signals::start`] was called.
+#[derive(Default, Clone)]
+pub struct Signals(Arc<Shared>);
+
+impl Signals {
+    /// `at_prompt`: Ctrl-C ends what a command shows; a second one the session, for a server may never answer.
+    pub fn start(&self, at_prompt: bool) -> Result<(), Failure> {
+        let mut state = self.state();
+        state.at_prompt |= at_prompt;
+        if std::mem::replace(&mut state.started, true) {
+            return Ok(());
+        }
+        let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).or_status(Status::Os)?;
+        let ours = self.clone();
+        thread::spawn(move || signals.forever().for_each(|signal| ours.came(signal)));
+        Ok(())
+    }
+
+    /// Ctrl-C came while a command ran: nothing more of it is shown.
+    pub fn interrupted(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0.interrupted)
+    }
+
+    /// The shell's own session is this one from now on.
+    pub fn session(&self, stopper: Stopper) {
+        self.state().session = Some(stopper);
+    }
+
+    /// Something is watched from now on, until [`Signals::finish`].
+    pub fn watch(&self) {
+        self.state().watch = Some(Watching::default());
+    }
+
+    /// Session `number` of those that watch is to end with the others; one that comes too late ends at once.
+    pub fn take_part(&self, number: usize, stopper: Stopper) {
+        if let Some(watch) = &mut self.state().watch {
+            watch.stoppers.insert(number, stopper);
+        }
+    }
+
+    /// The watch is to end.
+    pub fn end(&self) {
+        if let Some(watch) = &mut self.state().watch {
+            watch.end();
+        }
+        self.0.bell.notify_all();
+    }
+
+    /// It was not to end after all, unless a signal came meanwhile.
+    pub fn go_on(&self) {
+        if let Some(watch) = &mut self.state().watch {
+            watch.ended = watch.by_signal;
+        }
+    }
+
+    pub fn came_by_signal(&self) -> bool {
+        self.state().watch.as_ref().is_some_and(|watch| watch.by_signal)
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.state().watch.as_ref().is_none_or(|watch| watch.ended)
+    }
+
+    /// Waits so long, or until it is to end: true.
+    pub fn wait(&self, time: Duration) -> bool {
+        let over = |state: &mut State| state.watch.as_ref().is_some_and(|watch| !watch.ended);
+        let waited = self.0.bell.wait_timeout_while(self.state(), time, over);
+        waited.unwrap_or_else(PoisonError::into_inner).0.watch.as_ref().is_none_or(|watch| watch.ended)
+    }
+
+    /// Nothing is watched any more. True: a signal ended it that ends more than that.
+    pub fn finish(&self) -> bool {
+        let mut state = self.state();
+        let watch = state.watch.take().unwrap_or_default();
+        watch.by_signal && (watch.for_good || !state.at_prompt)
+    }
+
+    fn came(&self, signal: i32) {
+        let mut state = self.state();
+        if let Some(watch) = state.watch.as_mut().filter(|watch| !watch.by_signal) {
+            (watch.by_signal, watch.for_good) = (true, signal == SIGTERM);
+            watch.end();
+            drop(state);
+            self.0.bell.notify_all();
+        } else if state.at_prompt && signal == SIGINT {
+            if let Some(session) = &state.session {
+                session.tell(ClientTell::EndIdle);
+                if self.0.interrupted.swap(true, Ordering::Relaxed) {
+                    session.stop();
+                }
+            }
+        } else {
+            drop(state);
+            let _ = signal_hook::low_level::emulate_default_handler(signal);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watching {
+    fn end(&mut self) {
+        self.ended = true;
+        for stopper in self.stoppers.values() {
+            stopper.tell(ClientTell::EndIdle);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! imap-shell's `append`: many messages in one command, one by one where that is refused, octets that no literal takes.
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+use support::dialogue::{Does, Site, hears, says, serve};
+use support::login::PASSWORD;
+use support::process::{Ran, run, tool};
+
+/// With what the server offers, and what it hears behind the login.
+fn shell(offers: &str, commands: &[&str], script: Vec<Does>, make: impl FnOnce(&Path)) -> Ran {
+    let site = Site::new();
+    let password = site.dir.path().join("password");
+    std::fs::write(&password, format!("{PASSWORD}\n")).unwrap();
+    std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).unwrap();
+    make(site.dir.path());
+    let before = vec![
+        says(&format!("* OK [CAPABILITY IMAP4rev1 {offers}] hi")),
+        hears(&format!("a1 LOGIN bob {PASSWORD}")),
+        says(&format!("a1 OK [CAPABILITY IMAP4rev1 {offers}] in")),
+    ];
+    let (address, serving) = serve(&site, [before, script].concat());
+    let mut command = tool("imap-shell");
+    command.arg(address.to_string()).args(["--user", "bob", "--tls", "never", "--allow-plaintext-auth", "--tags", "a"]);
+    command.args(["--login", "login", "--password-file"]).arg(password).current_dir(site.dir.path());
+    let ran = run(command.args(commands.iter().flat_map(|command| ["-c", command])), b"");
+    if let Err(why) = serving.join().unwrap() {
+        panic!("{why}\n{}{}", ran.out, ran.err);
+    }
+    ran
+}
+
+/// Three messages, each of nine octets on the wire.
+fn maildir(dir: &Path) {
+    for part in ["M", "M/cur", "M/new", "M/tmp"] {
+        std::fs::create_dir(dir.join(part)).unwrap();
+    }
+    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
+    for (name, text) in [("new/1.a.x", "A: 1\n\nx"), ("cur/2.b.x:2,FS", "A: 2\n\nx"), ("cur/3.c.x:2,", "A: 3\n\nx")] {
+        let path = dir.join("M").join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::File::options().write(true).open(path).unwrap().set_modified(at).unwrap();
+    }
+}
+
+const DATE: &str = "\" 1-Jan-2026 00:00:00 +0000\"";
+
+#[test]
+fn a_maildir_goes_in_one_command() {
+    let script = vec![
+        hears(&format!("a2 APPEND x {DATE} {{9+}}")),
+        hears("A: 1"),
+        hears(""),
+        hears(&format!("x (\\Flagged \\Seen) {DATE} {{9+}}")),
+        hears("A: 2"),
+        hears(""),
+        hears(&format!("x {DATE} {{9+}}")),
+        hears("A: 3"),
+        hears(""),
+        hears("x"),
+        says("a2 OK [APPENDUID 7 4:6] done"),
+        hears("a3 LOGOUT"),
+        says("* BYE\na3 OK x"),
+    ];
+    let ran = shell("MULTIAPPEND LITERAL+", &["append maildir M x"], script, maildir);
+    assert_eq!((ran.status, ran.out.as_str(), ran.err.as_str()), (0, "x\t4\nx\t5\nx\t6\n", ""));
+}
+
+/// RFC 3502: all of them are stored, or none.
+#[test]
+fn what_is_refused_together_goes_one_by_one() {
+    let script = vec![
+        hears(&format!("a2 APPEND x {DATE} {{9}}")),
+        says("+ go"),
+        hears("A: 1"),
+        hears(""),
+        hears(&format!("x (\\Flagged \\Seen) {DATE} {{9}}")),
+        says("a2 NO [TOOBIG] the second"),
+        hears(&format!("a3 APPEND x {DATE} {{9}}")),
+        says("+ go"),
+        hears("A: 1"),
+        hears(""),
+        hears("x"),
+        says("a3 OK [APPENDUID 7 4] done"),
+        hears(&format!("a4 APPEND x (\\Flagged \\Seen) {DATE} {{9}}")),
+        says("a4 NO [TOOBIG] that is it"),
+        hears("a5 LOGOUT"),
+        says("* BYE\na5 OK x"),
+    ];
+    let ran = shell("MULTIAPPEND", &["append maildir M x"], script, maildir);
+    assert_eq!((ran.status, ran.out.as_str()), (69, "x\t4\n"), "{}", ran.err);
+    assert!(ran.err.contains("APPEND: NO") && ran.err.contains("that is it") && !ran.err.contains("the second\nimap"), "{}", ran.err);
+}
+
+#[test]
+fn without_multiappend_each_has_its_command() {
+    let one = |number: u32, flags: &str| {
+        let uid = number + 2;
+        vec![
+            hears(&format!("a{} APPEND x {flags}{DATE} {{9+}}", number + 1)),
+            hears(&format!("A: {number}")),
+            hears(""),
+            hears("x"),
+            says(&format!("a{} OK [APPENDUID 7 {uid}] done", number + 1)),
+        ]
+    };
+    let script = [one(1, ""), one(2, "(\\Flagged \\Seen) "), one(3, ""), vec![hears("a5 LOGOUT"), says("* BYE\na5 OK x")]].concat();
+    let ran = shell("LITERAL-", &["append maildir M x"], script, maildir);
+    assert_eq!((ran.status, ran.out.as_str(), ran.err.as_str()), (0, "x\t3\nx\t4\nx\t5\n", ""));
+}
+
+#[test]
+fn nul_goes_as_a_literal8_or_not_at_all() {
+    let nul = |dir: &Path| std::fs::write(dir.join("f"), "A: 1\n\n\0").unwrap();
+    let script = vec![
+        hears("a2 APPEND x ~{9+}"),
+        hears("A: 1"),
+        hears(""),
+        hears("\0"),
+        says("a2 OK done"),
+        hears("a3 LOGOUT"),
+        says("* BYE\na3 OK x"),
+    ];
+    let ran = shell("BINARY LITERAL+", &["append f x"], script, nul);
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+    let ran = shell("LITERAL+", &["append f x"], vec![hears("a2 LOGOUT"), says("* BYE\na2 OK x")], nul);
+    assert_eq!(ran.status, 65, "{}", ran.err);
+    assert!(ran.err.contains("f: it holds a NUL"), "{}", ran.err);
+}
+
+/// RFC 6855 section 4.
+#[test]
+fn a_header_in_utf_8_goes_as_such_where_that_is_on() {
+    let script = vec![
+        hears("a2 ENABLE UTF8=ACCEPT"),
+        says("* ENABLED UTF8=ACCEPT\na2 OK x"),
+        hears("a3 APPEND x UTF8 (~{10+}"),
+        hears("A: \u{fc}"),
+        hears(""),
+        hears("x)"),
+        says("a3 OK done"),
+        hears("a4 APPEND x {10+}"),
+        hears("A: 1"),
+        hears(""),
+        hears("\u{fc}"),
+        says("a4 OK done"),
+        hears("a5 LOGOUT"),
+        says("* BYE\na5 OK x"),
+    ];
+    let ran = shell("ENABLE UTF8=ACCEPT LITERAL+", &["append f x", "append g x"], script, |dir| {
+        std::fs::write(dir.join("f"), "A: \u{fc}\n\nx").unwrap();
+        std::fs::write(dir.join("g"), "A: 1\n\n\u{fc}").unwrap();
+    });
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+}
