@@ -70,10 +70,11 @@ interop:
 	$(CARGO) test --locked $(FEATURES) --features interop --test mime_pack huge::
 	$(CARGO) test --locked $(FEATURES) --features interop --test pop3_memory
 
-# Mutated sessions against the IMAP engine and its tokenizer, then messages made and mutated against the MIME parser and what reads its parts;
-# FUZZ_SECONDS each, the same ones in every run.
+# The IMAP tokenizer and engine by libFuzzer; then mutated sessions against both, and messages made and mutated against the MIME parser and what
+# reads its parts, the same ones in every run. FUZZ_SECONDS each.
 FUZZ_SECONDS ?= 600
 fuzz:
+	FUZZ_SECONDS=$(FUZZ_SECONDS) CARGO='$(CARGO)' scripts/fuzz
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --locked $(FEATURES) --test imap_client -- --exact mutated::mutated_sessions_do_no_harm --nocapture
 	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --locked $(FEATURES) --test mime_pack -- --exact mutated::nothing_panics_and_no_byte_is_lost --nocapture
 

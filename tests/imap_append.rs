@@ -91,7 +91,11 @@ fn what_is_refused_together_goes_one_by_one() {
     ];
     let ran = shell("MULTIAPPEND", &["append maildir M x"], script, maildir);
     assert_eq!((ran.status, ran.out.as_str()), (69, "x\t4\n"), "{}", ran.err);
-    assert!(ran.err.contains("APPEND: NO") && ran.err.contains("that is it") && !ran.err.contains("the second\nimap"), "{}", ran.err);
+    assert!(
+        ran.err.contains("APPEND: NO") && ran.err.contains("that is it") && !ran.err.contains("the second\nimap"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
@@ -106,7 +110,8 @@ fn without_multiappend_each_has_its_command() {
             says(&format!("a{} OK [APPENDUID 7 {uid}] done", number + 1)),
         ]
     };
-    let script = [one(1, ""), one(2, "(\\Flagged \\Seen) "), one(3, ""), vec![hears("a5 LOGOUT"), says("* BYE\na5 OK x")]].concat();
+    let script =
+        [one(1, ""), one(2, "(\\Flagged \\Seen) "), one(3, ""), vec![hears("a5 LOGOUT"), says("* BYE\na5 OK x")]].concat();
     let ran = shell("LITERAL-", &["append maildir M x"], script, maildir);
     assert_eq!((ran.status, ran.out.as_str(), ran.err.as_str()), (0, "x\t3\nx\t4\nx\t5\n", ""));
 }

@@ -12,3 +12,5 @@ mod bare;
 mod hostile;
 #[path = "imap_client/mutated.rs"]
 mod mutated;
+#[path = "imap_client/readings.rs"]
+mod readings;

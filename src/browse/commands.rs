@@ -127,7 +127,12 @@ pub const COMMANDS: &[Command] = &[
         "the same in an order: date, -date, from, subject, size, arrival, to, cc",
         "UID SORT (KEY..) UTF-8 KEYS",
     ),
-    command("status", "status [MAILBOX..|PATTERN]", "counts of mailboxes; * is anything, % stops at a level", "STATUS MAILBOX (MESSAGES UNSEEN UIDNEXT UIDVALIDITY ..)"),
+    command(
+        "status",
+        "status [MAILBOX..|PATTERN]",
+        "counts of mailboxes; * is anything, % stops at a level",
+        "STATUS MAILBOX (MESSAGES UNSEEN UIDNEXT UIDVALIDITY ..)",
+    ),
     command("subscribe", "subscribe MAILBOX", "put a mailbox on the list of ls -s", "SUBSCRIBE MAILBOX"),
     command(
         "thread",

@@ -2,12 +2,11 @@
 //! the bytes matter. `make fuzz` runs this for as long as `FUZZ_SECONDS` says.
 
 use super::bare::{Worker, config};
+use super::readings::readings;
 use crate::support::bare::Bare;
 use crate::support::transcript::{self, Line};
 use postroad::protocol::engine::End;
 use postroad::protocol::imap::client::Client;
-use postroad::protocol::imap::framing::{Frame, Framing};
-use postroad::protocol::imap::response::read;
 use std::time::{Duration, Instant};
 
 /// A generator of no quality beyond being the same everywhere (xorshift64).
@@ -122,30 +121,6 @@ fn mutate(chance: &mut Chance, bytes: &mut Vec<u8>, other: &[u8]) {
             }
         }
     }
-}
-
-/// What the tokenizer makes of it; pieces of literals are joined.
-fn readings(bytes: &[u8], size: usize) -> Vec<String> {
-    let (mut framing, mut readings, mut octets) = (Framing::default(), Vec::new(), 0);
-    for piece in bytes.chunks(size) {
-        let mut rest = piece;
-        while !rest.is_empty() || framing.is_due() {
-            let (used, frame) = framing.take(rest);
-            rest = &rest[used..];
-            match frame {
-                None => assert!(used > 0, "it takes nothing"),
-                Some(Ok(Frame::Data(more))) => octets += more.len(),
-                Some(Ok(Frame::Response(raw))) => readings.push(format!("{octets} {:?} {raw:?}", read(&raw))),
-                Some(other) => {
-                    readings.push(format!("{octets} {other:?}"));
-                    if other.is_err() {
-                        return readings;
-                    }
-                }
-            }
-        }
-    }
-    readings
 }
 
 #[test]

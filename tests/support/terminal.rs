@@ -26,7 +26,14 @@ impl Terminal {
         let pty = openpty(None, None).unwrap();
         let end = || Stdio::from(pty.slave.try_clone().unwrap());
         let mut command = Command::new(tool(name).get_program());
-        command.args(words).env("XDG_STATE_HOME", state).env("TERM", "xterm").env("PAGER", pager).stdin(end()).stdout(end()).stderr(end());
+        command
+            .args(words)
+            .env("XDG_STATE_HOME", state)
+            .env("TERM", "xterm")
+            .env("PAGER", pager)
+            .stdin(end())
+            .stdout(end())
+            .stderr(end());
         let child = command.spawn().unwrap();
         drop(command);
         drop(pty.slave);

@@ -1,7 +1,7 @@
 //! What is watched, and commands of extensions that have no other: what is switched on, where mailboxes stand, what the server is to tell.
 
-use super::{Planner, mod_seq};
 use super::kinds::{Plan, PlanError, View};
+use super::{Planner, mod_seq};
 use crate::browse::flags::is_atom;
 use crate::browse::watch::{Group, Watch, notify, notify_as_before, notify_none};
 use crate::browse::words::Word;

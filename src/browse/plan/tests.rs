@@ -116,7 +116,10 @@ fn a_mailbox_is_wanted_where_messages_are_named() {
             ..watch.clone()
         }))
     );
-    assert_eq!(planned("watch x --exec 'a b' -t", "", None).map(|plan| matches!(plan, Plan::Watch(watch) if watch.exec == sub)), Ok(true));
+    assert_eq!(
+        planned("watch x --exec 'a b' -t", "", None).map(|plan| matches!(plan, Plan::Watch(watch) if watch.exec == sub)),
+        Ok(true)
+    );
     for bad in ["watch x --exec", "watch -t", "watch -x"] {
         assert!(matches!(planned(bad, "", Some("a")), Err(PlanError::Usage(_))), "{bad}");
     }

@@ -122,12 +122,7 @@ fn send(shell: &mut Shell<'_>, lead: &mut Lead, mailbox: &str, letters: &[Letter
 }
 
 /// One APPEND, and whether something in its answer could not be read; or the status of what kept it from being sent.
-fn ask(
-    shell: &mut Shell<'_>,
-    lead: &mut Lead,
-    mailbox: &str,
-    letters: &[Letter],
-) -> Result<Result<(Done, bool), Status>, Stop> {
+fn ask(shell: &mut Shell<'_>, lead: &mut Lead, mailbox: &str, letters: &[Letter]) -> Result<Result<(Done, bool), Status>, Stop> {
     let made = line(lead, mailbox, letters).and_then(|line| {
         let mut rest = letters.iter();
         let content = &mut |_: &Path| {

@@ -58,12 +58,7 @@ fn counts(row: Facts, items: &[StatusItem]) -> Facts {
 
 /// Tells what comes until nobody is left to send it, and runs `program` for each event. The status is that of runs that failed. Without
 /// stdout there is nothing to watch for.
-pub fn tell(
-    out: &mut Out,
-    told: &Receiver<Told>,
-    program: Option<&Program>,
-    signals: &Signals,
-) -> Result<Status, StdoutError> {
+pub fn tell(out: &mut Out, told: &Receiver<Told>, program: Option<&Program>, signals: &Signals) -> Result<Status, StdoutError> {
     thread::scope(|scope| {
         let (runs, waiting) = sync_channel::<Facts>(MOST);
         let runner = program.map(|program| scope.spawn(move || run_each(program, &waiting, signals)));
@@ -113,6 +108,7 @@ fn run_each(program: &Program, waiting: &Receiver<Facts>, signals: &Signals) -> 
         let why = match program.run_with(environment, &mut line.as_bytes()) {
             Ok(Run::Status(0, _)) => continue,
             Ok(Run::Status(_, why) | Run::Failed(why)) => why,
+            Ok(Run::NotStarted(stop)) => stop.to_string(),
             Err(error) => error.to_string(),
         };
         say(&format!("imap-shell: {why}"));

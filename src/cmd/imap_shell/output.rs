@@ -2,8 +2,8 @@
 
 use crate::bytes::escape::visible;
 use crate::bytes::newline::ToLf;
-use crate::cli::report::{json_line, text_line};
 use crate::cli::pager::Pager;
+use crate::cli::report::{json_line, text_line};
 use crate::cli::stdio::StdoutError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -96,10 +96,14 @@ impl Shell<'_> {
         let (led, apart, told) = thread::scope(|scope| {
             let program = program.as_ref();
             let teller = scope.spawn(move || events::tell(out, &told, program, signals));
-            let apart: Vec<_> = (1..).zip(&others).filter(|_| !by_notify).map(|(number, name)| {
-                let post = post.clone();
-                scope.spawn(move || apart(door, number, name, &post))
-            }).collect();
+            let apart: Vec<_> = (1..)
+                .zip(&others)
+                .filter(|_| !by_notify)
+                .map(|(number, name)| {
+                    let post = post.clone();
+                    scope.spawn(move || apart(door, number, name, &post))
+                })
+                .collect();
             if let Some(until) = again.until {
                 scope.spawn(move || {
                     if !signals.wait(until.saturating_duration_since(Instant::now())) {
