@@ -160,3 +160,29 @@ fn a_header_in_utf_8_goes_as_such_where_that_is_on() {
     });
     assert_eq!((ran.status, ran.err.as_str()), (0, ""));
 }
+
+/// Courier tells of a message in the open mailbox only when it is asked.
+#[test]
+fn what_is_appended_to_the_open_mailbox_is_there_for_the_next_command() {
+    let append = |tag: u32, says_exists: &str| {
+        vec![
+            hears(&format!("a{tag} APPEND x {{9+}}")),
+            hears("A: 1"),
+            hears(""),
+            hears("x"),
+            says(&format!("{says_exists}a{tag} OK done")),
+        ]
+    };
+    let script = [
+        vec![hears("a2 SELECT x"), says("* 1 EXISTS\na2 OK x")],
+        append(3, ""),
+        vec![hears("a4 NOOP"), says("* 2 EXISTS\na4 OK x")],
+        append(5, "* 3 EXISTS\n"),
+        vec![hears("a6 LOGOUT"), says("* BYE\na6 OK x")],
+    ]
+    .concat();
+    let ran = shell("LITERAL+", &["select x", "append f", "append f"], script, |dir| {
+        std::fs::write(dir.join("f"), "A: 1\n\nx").unwrap()
+    });
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+}

@@ -111,7 +111,7 @@ fn an_extension_that_is_disabled_is_not_used() {
         hears("a2 SELECT INBOX"),
         says("a2 OK x"),
         hears("a3 UID COPY 1 b"),
-        says("a3 OK x"),
+        says("a3 OK [COPYUID 7 1 5] x"),
         hears("a4 UID STORE 1 +FLAGS.SILENT (\\Deleted)"),
         says("a4 OK x"),
         hears("a5 UID EXPUNGE 1"),

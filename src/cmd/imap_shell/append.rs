@@ -6,6 +6,7 @@ use super::shell::{Shell, Stop, verdict};
 use crate::browse::line::Line;
 use crate::browse::plan::kinds::{From, View};
 use crate::browse::session::{self, Content, Lead};
+use crate::browse::watch::is_same;
 use crate::bytes::newline::ToCrlf;
 use crate::cli::exit::Status;
 use crate::cli::stdio::say;
@@ -13,6 +14,7 @@ use crate::disk::pickup::Pickup;
 use crate::disk::scratch::Scratch;
 use crate::mail::header::from_line;
 use crate::protocol::imap::code::{Code, StatusKind};
+use crate::protocol::imap::commands::noop;
 use crate::protocol::imap::words::Done;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -39,6 +41,17 @@ struct Letter {
 
 /// Appends what `from` names to `mailbox`. The first that fails ends it.
 pub fn append(shell: &mut Shell<'_>, lead: &mut Lead, from: &From, mailbox: &str) -> Result<Status, Stop> {
+    let before = lead.exists;
+    let status = append_all(shell, lead, from, mailbox)?;
+    let is_open = shell.mailbox.as_ref().is_some_and(|open| is_same(open, mailbox));
+    if is_open && status == Status::Done && lead.exists == before {
+        // Courier shows what is new in the mailbox that is open only once it is asked (RFC 9051 section 6.3.12 wants it at once).
+        lead.run(noop(), Vec::new(), &mut |_, _| {})?;
+    }
+    Ok(status)
+}
+
+fn append_all(shell: &mut Shell<'_>, lead: &mut Lead, from: &From, mailbox: &str) -> Result<Status, Stop> {
     let letter = match from {
         From::Stdin => letter("stdin", &mut io::stdin().lock(), String::new(), None),
         From::File(path) => match File::open(path) {

@@ -68,6 +68,10 @@ pub enum Entries {
 /// quota-resource)] ")"`
 pub fn quota_response(s: &mut Scanner<'_>) -> Parsed<Quota> {
     let root = s.astring()?;
+    // Courier leaves the list out where there is no limit.
+    if s.peek().is_none() {
+        return Ok(Quota { root, resources: Vec::new() });
+    }
     s.sp()?;
     let resources = s.list(|s| {
         let name = s.name()?;
@@ -154,6 +158,7 @@ mod tests {
         let quota = quota_response(&mut scan("\"\" (storage 10 512 MESSAGE 1 99999999999)")).unwrap();
         assert_eq!((quota.resources[0].name.as_str(), quota.resources[1].limit), ("STORAGE", 99_999_999_999));
         assert_eq!(quota_response(&mut scan("a ()")).unwrap().resources, []);
+        assert_eq!(quota_response(&mut scan("\"ROOT\"")).unwrap().resources, []);
         assert_eq!(quotaroot_response(&mut scan("INBOX \"\" b")).unwrap().roots.len(), 2);
         assert_eq!(quotaroot_response(&mut scan("comp.mail.mime")).unwrap().roots.len(), 0);
         let acl = acl_data(&mut scan("INBOX Fred rwipslxetad -Chris \"\"")).unwrap();
