@@ -52,9 +52,21 @@ pub fn named_mailboxes(value: &[u8]) -> Result<Vec<NamedMailbox>, AddressListErr
     list(value, None)
 }
 
+/// How many mailboxes [`named_mailboxes`] would give, without holding them.
+pub fn count_mailboxes(value: &[u8]) -> Result<usize, AddressListError> {
+    let mut count = 0;
+    each(value, None, |_| count += 1)?;
+    Ok(count)
+}
+
 fn list(value: &[u8], home: Option<&Domain>) -> Result<Vec<NamedMailbox>, AddressListError> {
-    let text = charset::guess(value);
     let mut found = Vec::new();
+    each(value, home, |named| found.push(named))?;
+    Ok(found)
+}
+
+fn each(value: &[u8], home: Option<&Domain>, mut take: impl FnMut(NamedMailbox)) -> Result<(), AddressListError> {
+    let text = charset::guess(value);
     let mut in_group = false;
     let mut rest: &str = &text;
     loop {
@@ -73,13 +85,13 @@ fn list(value: &[u8], home: Option<&Domain>) -> Result<Vec<NamedMailbox>, Addres
             _ => {}
         }
         if !tokens.is_empty() {
-            found.push(mailbox(&tokens, home).map_err(fail)?);
+            take(mailbox(&tokens, home).map_err(fail)?);
         }
         if stop.is_none() {
             return if in_group {
                 Err(AddressListError { element: excerpt(&text), why: Why::Misplaced(':') })
             } else {
-                Ok(found)
+                Ok(())
             };
         }
     }

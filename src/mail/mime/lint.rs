@@ -3,7 +3,7 @@
 use super::head::{Flag, Head, decoding_flags};
 use super::scan::{Kind, Part, Run, Scanner, Visitor};
 use crate::bytes::transfer::{Decoder, Encoding};
-use crate::mail::address_list::named_mailboxes;
+use crate::mail::address_list::count_mailboxes;
 use crate::mail::header::{Field, Item, field, items};
 
 /// Findings of one kind that are told of each part.
@@ -327,12 +327,12 @@ impl Header<'_> {
         self.encoded_words(within, name, field);
         let value = field.value();
         if is_root && ADDRESSES.contains(&name) {
-            match named_mailboxes(&value) {
+            match count_mailboxes(&value) {
                 Err(error) => self.tell(within, "RFC 5322 3.4", format!("{name}: {error}")),
-                Ok(list) if list.len() != 1 && name == "sender" => {
+                Ok(count) if count != 1 && name == "sender" => {
                     self.tell(within, "RFC 5322 3.6.2", "sender is not one address")
                 }
-                Ok(list) if list.is_empty() && name == "from" => self.tell(within, "RFC 5322 3.6.2", "from has no address"),
+                Ok(0) if name == "from" => self.tell(within, "RFC 5322 3.6.2", "from has no address"),
                 Ok(_) => {}
             }
         }
