@@ -88,11 +88,7 @@ fn each(value: &[u8], home: Option<&Domain>, mut take: impl FnMut(NamedMailbox))
             take(mailbox(&tokens, home).map_err(fail)?);
         }
         if stop.is_none() {
-            return if in_group {
-                Err(AddressListError { element: excerpt(&text), why: Why::Misplaced(':') })
-            } else {
-                Ok(())
-            };
+            return if in_group { Err(AddressListError { element: excerpt(&text), why: Why::Misplaced(':') }) } else { Ok(()) };
         }
     }
 }

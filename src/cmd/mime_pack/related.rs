@@ -5,7 +5,10 @@ use super::content::Content;
 use super::unique::hex;
 use crate::bytes::html::attributes;
 use crate::cli::exit::{Failure, Status};
+use crate::mail::mime::param;
 use sha2::{Digest, Sha256};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
 /// Longest page that is rewritten, in octets.
@@ -85,8 +88,15 @@ fn local(reference: &str) -> Option<PathBuf> {
         return None;
     }
     let plain = reference.split(['?', '#']).next().unwrap_or_default();
-    let path = PathBuf::from(percent_decoded(plain)?);
-    path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)).then_some(path)
+    let mut path = Vec::new();
+    param::percent_decode(plain.as_bytes(), &mut path);
+    let path = PathBuf::from(OsString::from_vec(path));
+    let is_name = !path.as_os_str().as_encoded_bytes().contains(&0);
+    is_name.then_some(path).filter(|path| is_below(path))
+}
+
+fn is_below(path: &Path) -> bool {
+    path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
 
 /// Whether no link leads from there to somewhere else. A file that is not there stays: it is an error to be told.
@@ -95,26 +105,6 @@ fn stays_below(base: &Path, file: &Path) -> bool {
         (Ok(base), Ok(file)) => file.starts_with(base),
         _ => true,
     }
-}
-
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut out = Vec::with_capacity(text.len());
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let digits = bytes.get(at + 1..at + 3).and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.filter(|_| byte == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(decoded) => {
-                out.push(decoded);
-                at += 3;
-            }
-            None => {
-                out.push(byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8(out).ok().filter(|text| !text.contains('\0'))
 }
 
 /// The Content-ID of a file, the same each time it is shown.
@@ -138,6 +128,9 @@ mod tests {
             ("a.png", Some("a.png")),
             ("img/a%20b.png?x#y", Some("img/a b.png")),
             ("./a.png", Some("./a.png")),
+            ("100%.png", Some("100%.png")),
+            ("a%+fb.png", Some("a%+fb.png")),
+            ("a%00.png", None),
             ("../a.png", None),
             ("img/../../a.png", None),
             ("%2e%2e/a.png", None),
@@ -153,6 +146,7 @@ mod tests {
         ] {
             assert_eq!(local(reference).as_deref(), path.map(Path::new), "{reference}");
         }
+        assert_eq!(local("a%ff.png").unwrap().as_os_str().as_encoded_bytes(), b"a\xff.png");
     }
 
     #[test]

@@ -329,9 +329,7 @@ impl Header<'_> {
         if is_root && ADDRESSES.contains(&name) {
             match count_mailboxes(&value) {
                 Err(error) => self.tell(within, "RFC 5322 3.4", format!("{name}: {error}")),
-                Ok(count) if count != 1 && name == "sender" => {
-                    self.tell(within, "RFC 5322 3.6.2", "sender is not one address")
-                }
+                Ok(count) if count != 1 && name == "sender" => self.tell(within, "RFC 5322 3.6.2", "sender is not one address"),
                 Ok(0) if name == "from" => self.tell(within, "RFC 5322 3.6.2", "from has no address"),
                 Ok(_) => {}
             }

@@ -152,7 +152,8 @@ fn joined(mut sections: Vec<Section>) -> String {
     charset::decode_or_guess(&label, &octets).into_owned()
 }
 
-fn percent_decode(text: &[u8], out: &mut Vec<u8>) {
+/// Appends `text` with each `%` and its two hexadecimal digits as their octet; what is none stays.
+pub fn percent_decode(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some((&first, tail)) = rest.split_first() {
         let digit = |at: usize| tail.get(at).and_then(|&b| char::from(b).to_digit(16));
