@@ -69,6 +69,7 @@ interop:
 	$(CARGO) test --locked $(FEATURES) --features interop --test must_hold large::
 	$(CARGO) test --locked $(FEATURES) --features interop --test mime_pack huge::
 	$(CARGO) test --locked $(FEATURES) --features interop --test pop3_memory
+	$(CARGO) test --locked $(FEATURES) --features interop --test imap_memory
 
 # The IMAP tokenizer and engine by libFuzzer; then mutated sessions against both, and messages made and mutated against the MIME parser and what
 # reads its parts, the same ones in every run. FUZZ_SECONDS each.

@@ -202,6 +202,7 @@
 //! fetch   4   a POP3 mailbox brought home; clock, target and journal are passed in
 //!   fetch/words.rs         what a mailbox lists, and what came of each message
 //!   fetch/name.rs          names of files and paths on one line
+//!   fetch/labels.rs        flags and dates as Maildirs and mboxes keep them
 //!   fetch/policy.rs        which messages are fetched, and which are deleted
 //!   fetch/target.rs        what a target of fetched messages is
 //!   fetch/target/stream.rs into a stream, one behind the other

@@ -2,7 +2,11 @@
 
 mod support;
 
+#[path = "imap_shell/export.rs"]
+mod export;
+
 use support::played::{self, play};
+use support::process::Ran;
 use support::transcript::{self, Transcript};
 
 fn check(transcript: &Transcript) {
@@ -14,30 +18,42 @@ fn every_transcript_passes_against_the_binary() {
     transcript::check_all("imap_shell", check);
 }
 
-/// What a server hides in an envelope is bounded on stdout, and told with its size.
-#[test]
-fn a_long_literal_where_none_belongs_is_cut() {
+/// Runs `commands` with INBOX selected as `a2`, against what the server says and hears from then on; behind a LOGOUT of the client's
+/// comes what answers it.
+fn scripted(options: &[&str], commands: &[&str], dialogue: &str) -> (Ran, String) {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("cut.txt");
-    let octets = "A".repeat(70_000);
+    let path = dir.path().join("session.txt");
+    let commands: String = commands.iter().map(|command| format!(" -c '{command}'")).collect();
+    let farewell = match dialogue.lines().last().and_then(|line| line.strip_prefix("C: ")?.strip_suffix(" LOGOUT")) {
+        Some(tag) => format!("\nS: * BYE\nS: {tag} OK\nclose"),
+        None => String::new(),
+    };
     let text = format!(
-        "$ imap-shell $SERVER/INBOX --user bob --tls never --allow-plaintext-auth --password-file $PASSWORD --tags a --login login -c 'fetch 5'\n\
+        "$ imap-shell $SERVER/INBOX --user bob --tls never --allow-plaintext-auth --password-file $PASSWORD --tags a --login login {}{commands}\n\
          S: * OK [CAPABILITY IMAP4rev1] ready\n\
          C: a1 LOGIN bob s3cret\n\
          S: a1 OK [CAPABILITY IMAP4rev1] in\n\
          C: a2 SELECT INBOX\n\
          S: a2 OK x\n\
-         C: a3 UID FETCH 5 (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE)\n\
+         {dialogue}{farewell}\n",
+        options.join(" ")
+    );
+    std::fs::write(&path, text).unwrap();
+    play("imap-shell", &transcript::read(&path))
+}
+
+/// What a server hides in an envelope is bounded on stdout, and told with its size.
+#[test]
+fn a_long_literal_where_none_belongs_is_cut() {
+    let octets = "A".repeat(70_000);
+    let dialogue = format!(
+        "C: a3 UID FETCH 5 (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE)\n\
          S: * 1 FETCH (UID 5 FLAGS (\\Seen) ENVELOPE (NIL {{70000}}\n\
          S: {octets} NIL NIL NIL NIL NIL NIL NIL NIL))\n\
          S: a3 OK x\n\
-         C: a4 LOGOUT\n\
-         S: * BYE\n\
-         S: a4 OK\n\
-         close\n"
+         C: a4 LOGOUT"
     );
-    std::fs::write(&path, text).unwrap();
-    let (ran, place) = play("imap-shell", &transcript::read(&path));
+    let (ran, place) = scripted(&[], &["fetch 5"], &dialogue);
     assert_eq!(ran.status, 76, "{place}");
     let rows: Vec<&str> = ran.out.lines().collect();
     assert!(rows[0].ends_with(&"A".repeat(1024)) && rows[0].len() < 1200, "{place}");

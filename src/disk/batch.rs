@@ -29,8 +29,8 @@ pub struct Batch {
     host: String,
     /// Of the mailbox they come from, in every name.
     tag: String,
-    /// Of those that are whole.
-    names: Vec<String>,
+    /// Those that are whole.
+    whole: Vec<Whole>,
     /// Whole, and not synced.
     fresh: Vec<Draft>,
     syncs: VecDeque<JoinHandle<Result<(), FsError>>>,
@@ -47,6 +47,15 @@ struct Draft {
     name: String,
     file: Box<dyn File>,
     at: u64,
+    info: String,
+    modified: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct Whole {
+    name: String,
+    /// Behind the colon of its name in `cur`; without, it goes to `new`.
+    info: String,
 }
 
 /// What became of a message.
@@ -73,7 +82,7 @@ impl Batch {
             dir: dir.into(),
             host,
             tag: tag.to_owned(),
-            names: Vec::new(),
+            whole: Vec::new(),
             fresh: Vec::new(),
             syncs: VecDeque::new(),
             failed: None,
@@ -85,11 +94,11 @@ impl Batch {
     }
 
     pub fn len(&self) -> usize {
-        self.names.len()
+        self.whole.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.whole.is_empty()
     }
 
     /// Octets of all of them.
@@ -105,8 +114,15 @@ impl Batch {
         let name = format!("{seconds}.M{micros}P{pid}R{random:016x}{}.{}", mark(&self.tag), self.host);
         let path = tmp.join(&name);
         let file = self.fs.create_new(&path).at("create", &path)?;
-        self.current = Some(Draft { name, file, at: 0 });
+        self.current = Some(Draft { name, file, at: 0, info: String::new(), modified: None });
         Ok(())
+    }
+
+    /// What is known beside the content of the message that was begun: `info`, if any, has it stand in `cur`, as a message that somebody saw.
+    pub fn label(&mut self, info: String, modified: Option<Timestamp>) {
+        if let Some(draft) = &mut self.current {
+            (draft.info, draft.modified) = (info, modified);
+        }
     }
 
     /// Takes the next bytes, in wire form.
@@ -120,8 +136,11 @@ impl Batch {
         self.newline.finish(&mut self.buffer);
         self.flush()?;
         if let Some(draft) = self.current.take() {
+            if let Some(modified) = draft.modified {
+                draft.file.set_modified(modified.into()).at("date", &self.tmp(&draft.name))?;
+            }
             self.size += draft.at;
-            self.names.push(draft.name.clone());
+            self.whole.push(Whole { name: draft.name.clone(), info: draft.info.clone() });
             self.fresh.push(draft);
         }
         if self.fresh.len() >= TOGETHER {
@@ -151,24 +170,27 @@ impl Batch {
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(String::as_str)
+        self.whole.iter().map(|whole| whole.name.as_str())
     }
 
-    /// Moves all of them to `new`, durably. To be called only when it is noted durably where they were. On an error some may have
+    /// Moves all of them to `new`, or to `cur`, durably. To be called only when it is noted durably where they were. On an error some may have
     /// moved, and [`settle`] has to say which.
     pub fn publish(&mut self) -> Result<(), FsError> {
-        let names = std::mem::take(&mut self.names);
+        let all = std::mem::take(&mut self.whole);
         self.size = 0;
         let mover = Mover::new(self.fs.as_ref(), &self.dir)?;
-        names.iter().try_for_each(|name| mover.show(name))?;
-        mover.finish(names.iter().map(String::as_str))
+        all.iter().try_for_each(|whole| mover.show(&whole.name, &whole.info))?;
+        let goes = |seen: bool| all.iter().any(|whole| whole.info.is_empty() != seen);
+        let dirs = [(goes(false), &mover.new), (goes(true), &mover.cur)];
+        let dirs = dirs.into_iter().filter_map(|(used, dir)| used.then_some(dir.as_path()));
+        mover.finish(dirs, all.iter().map(|whole| whole.name.as_str()))
     }
 
     /// Forgets all of them and removes their files.
     pub fn discard(&mut self) {
         self.abort();
-        for name in self.forget() {
-            let _ = self.fs.unlink(&self.tmp(&name));
+        for whole in self.forget() {
+            let _ = self.fs.unlink(&self.tmp(&whole.name));
         }
     }
 
@@ -177,11 +199,11 @@ impl Batch {
         self.forget();
     }
 
-    fn forget(&mut self) -> Vec<String> {
+    fn forget(&mut self) -> Vec<Whole> {
         self.wait();
         self.fresh.clear();
         (self.size, self.failed) = (0, None);
-        std::mem::take(&mut self.names)
+        std::mem::take(&mut self.whole)
     }
 
     fn tmp(&self, name: &str) -> PathBuf {
@@ -240,11 +262,12 @@ impl Drop for Batch {
     }
 }
 
-/// From `tmp` to `new`.
+/// From `tmp` to `new`, or `cur`.
 struct Mover<'a> {
     fs: &'a dyn Fs,
     tmp: PathBuf,
     new: PathBuf,
+    cur: PathBuf,
     /// A rename is one step on disk; elsewhere the old name goes when the new one is durable.
     one_step: bool,
 }
@@ -253,12 +276,13 @@ impl<'a> Mover<'a> {
     fn new(fs: &'a dyn Fs, dir: &Path) -> Result<Mover<'a>, FsError> {
         let (tmp, new) = (dir.join("tmp"), dir.join("new"));
         let one_step = fs.renames_atomically(&new).at("look at", &new)?;
-        Ok(Mover { fs, tmp, new, one_step })
+        Ok(Mover { fs, tmp, new, cur: dir.join("cur"), one_step })
     }
 
     /// A reader may see it from here on. Its name has 64 random bits: nothing is replaced.
-    fn show(&self, name: &str) -> Result<(), FsError> {
-        let (from, to) = (self.tmp.join(name), self.new.join(name));
+    fn show(&self, name: &str, info: &str) -> Result<(), FsError> {
+        let to = if info.is_empty() { self.new.join(name) } else { self.cur.join(format!("{name}:{info}")) };
+        let from = self.tmp.join(name);
         if !self.one_step {
             match self.fs.link(&from, &to) {
                 Err(e) if has_no_links(&e) => {}
@@ -269,8 +293,11 @@ impl<'a> Mover<'a> {
         self.fs.rename(&from, &to).at("name", &to)
     }
 
-    fn finish<'n>(&self, names: impl Iterator<Item = &'n str>) -> Result<(), FsError> {
-        self.fs.sync_dir(&self.new).at("sync", &self.new)?;
+    /// Makes durable what stands in `dirs` now.
+    fn finish<'n>(&self, dirs: impl Iterator<Item = &'n Path>, names: impl Iterator<Item = &'n str>) -> Result<(), FsError> {
+        for dir in dirs {
+            self.fs.sync_dir(dir).at("sync", dir)?;
+        }
         if !self.one_step {
             names.for_each(|name| drop(self.fs.unlink(&self.tmp.join(name))));
         }
@@ -296,7 +323,7 @@ pub fn settle(fs: &dyn Fs, dir: &Path, place: Place, names: &[&str], old: bool) 
         match present(fs.stat(&draft)).at("look at", &draft)? {
             // Linked, and its old name is back, or not yet gone.
             Some(stat) if stat.links > 1 => {}
-            Some(_) => mover.show(name)?,
+            Some(_) => mover.show(name, "")?,
             None if !old => {}
             None => {
                 let seen = match &mut seen {
@@ -311,7 +338,7 @@ pub fn settle(fs: &dyn Fs, dir: &Path, place: Place, names: &[&str], old: bool) 
         }
         fates.push(Fate::Delivered);
     }
-    mover.finish(names.iter().copied())?;
+    mover.finish([mover.new.as_path()].into_iter(), names.iter().copied())?;
     Ok(fates)
 }
 

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Modes of what is made: for its owner alone.
 pub const FILE_MODE: u32 = 0o600;
@@ -58,6 +59,8 @@ pub trait File: fmt::Debug + Send + Sync {
     fn sync_data(&self) -> io::Result<()>;
     /// Makes content and facts durable.
     fn sync_all(&self) -> io::Result<()>;
+    /// Sets the time of the last change, which a further write changes again.
+    fn set_modified(&self, at: SystemTime) -> io::Result<()>;
     fn stat(&self) -> io::Result<Stat>;
     /// Takes the lock of the file for this descriptor, or gives none when another has it. Never waits.
     fn try_lock(self: Box<Self>) -> io::Result<Option<Box<dyn File>>>;

@@ -18,6 +18,7 @@ use std::sync::{
     OnceLock,
     atomic::{AtomicBool, Ordering},
 };
+use std::time::SystemTime;
 
 /// Of std's own accord descriptors are closed on exec.
 const OPEN_FLAGS: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
@@ -208,6 +209,10 @@ impl File for Handle {
 
     fn sync_all(&self) -> io::Result<()> {
         self.file().sync_all()
+    }
+
+    fn set_modified(&self, at: SystemTime) -> io::Result<()> {
+        self.file().set_modified(at)
     }
 
     fn stat(&self) -> io::Result<Stat> {

@@ -50,5 +50,5 @@ pub struct Pending {
 /// What a target or a filter is told of a message.
 pub fn facts<'i>(number: u32, item: &'i Item, clock: &dyn Clock) -> Facts<'i> {
     let Item { size, unjudged, .. } = *item;
-    Facts { number, uid: item.uid.as_ref(), size, at: clock.now(), alone: false, done: None, unjudged }
+    Facts { number, uid: item.uid.as_ref(), size, at: clock.now(), alone: false, done: None, unjudged, labels: None }
 }

@@ -4,6 +4,7 @@ pub mod fetching;
 pub mod filter;
 pub mod item;
 pub mod keeper;
+pub mod labels;
 pub mod listing;
 pub mod missing;
 pub mod name;

@@ -107,7 +107,8 @@ impl<'a> Reading<'a> {
             Answer::Ok(_) => {
                 (self.current, self.octets) = (Some(number), 0);
                 let size = self.sizes.get(&number).copied();
-                let facts = Facts { number, uid: None, size, at: self.at, alone: self.alone, done: None, unjudged: false };
+                let facts =
+                    Facts { number, uid: None, size, at: self.at, alone: self.alone, done: None, unjudged: false, labels: None };
                 self.write(|target| target.begin(&facts));
             }
             Answer::Piece(bytes) => self.passed(number, &bytes),

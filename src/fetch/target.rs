@@ -1,5 +1,6 @@
 //! Where fetched messages go. A target takes one message after the other, whole or not at all; the journal around it is `keeper`'s.
 
+use super::labels::Labels;
 use super::words::{Stop, Uid, Why};
 use jiff::Timestamp;
 
@@ -26,6 +27,8 @@ pub struct Facts<'a> {
     pub done: Option<&'a str>,
     /// Its header could not be had alone: a filter has not seen it.
     pub unjudged: bool,
+    /// What its mailbox says of it, to be kept with it where there is a place for that.
+    pub labels: Option<&'a Labels>,
 }
 
 /// The same, kept while the message comes.
@@ -48,7 +51,7 @@ impl KeptFacts {
     /// As of a message that was judged, or that nobody judges.
     pub fn facts(&self) -> Facts<'_> {
         let KeptFacts { number, size, at, alone, .. } = *self;
-        Facts { number, uid: self.uid.as_ref(), size, at, alone, done: self.done.as_deref(), unjudged: false }
+        Facts { number, uid: self.uid.as_ref(), size, at, alone, done: self.done.as_deref(), unjudged: false, labels: None }
     }
 }
 

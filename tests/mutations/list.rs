@@ -231,7 +231,7 @@ pub const ALL: &[Mutation] = &[
     replace("mbox: made, and its name is not synced", APPEND, "match «self.fs.sync_dir(above)» {", "Ok(())"),
     replace("mbox: what a kill left is not synced", APPEND, "«locked.file.sync_data().at(\"sync\", &mbox.path)?;»", ""),
     replace("mbox: a torn message counts", APPEND, "Ok(«crc == region.crc»)", "true"),
-    replace("batch: new/ is not synced", BATCH, "«self.fs.sync_dir(&self.new).at(\"sync\", &self.new)?;»", ""),
+    replace("batch: new/ is not synced", BATCH, "«self.fs.sync_dir(dir).at(\"sync\", dir)?;»", ""),
     // What vouches for a message.
     replace("body: damage is not told", MESSAGE, "let sound = «self.crc == self.expected»;", "true"),
 ];

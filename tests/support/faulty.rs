@@ -162,6 +162,10 @@ impl File for FaultyFile {
         self.fs.step("sync-all", Path::new(""))
     }
 
+    fn set_modified(&self, at: std::time::SystemTime) -> io::Result<()> {
+        self.fs.step("date", Path::new("")).and_then(|()| self.file.set_modified(at))
+    }
+
     fn stat(&self) -> io::Result<Stat> {
         self.fs
             .step("file-stat", Path::new(""))

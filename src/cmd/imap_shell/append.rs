@@ -12,6 +12,7 @@ use crate::cli::exit::Status;
 use crate::cli::stdio::say;
 use crate::disk::pickup::Pickup;
 use crate::disk::scratch::Scratch;
+use crate::fetch::labels;
 use crate::mail::header::from_line;
 use crate::protocol::imap::code::{Code, StatusKind};
 use crate::protocol::imap::commands::noop;
@@ -203,13 +204,9 @@ fn line(lead: &Lead, mailbox: &str, letters: &[Letter]) -> Result<Line, Status> 
     Ok(line)
 }
 
-/// Those of a Maildir's `:2,FS`.
+/// Those that a name in a Maildir shows.
 fn flags(name: &Path) -> String {
-    let name = name.as_os_str().to_string_lossy();
-    let letters = name.rsplit_once(":2,").map_or("", |(_, letters)| letters);
-    let known = [('D', "\\Draft"), ('F', "\\Flagged"), ('R', "\\Answered"), ('S', "\\Seen"), ('T', "\\Deleted")];
-    let set: Vec<&str> = known.into_iter().filter(|(letter, _)| letters.contains(*letter)).map(|(_, flag)| flag).collect();
-    set.join(" ")
+    labels::of_name(&name.as_os_str().to_string_lossy()).join(" ")
 }
 
 /// What is wrong with one that is none was told.
@@ -299,12 +296,6 @@ fn fill(from: &mut dyn Read, buf: &mut [u8]) -> io::Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn flags_stand_in_a_maildir_s_names() {
-        assert_eq!(flags(Path::new("cur/1.M2.host:2,FS")), "\\Flagged \\Seen");
-        assert_eq!(flags(Path::new("new/1.M2.host")), "");
-    }
 
     #[test]
     fn a_message_goes_in_wire_form() {

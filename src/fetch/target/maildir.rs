@@ -51,7 +51,11 @@ impl IntoMaildir {
 
 impl Target for IntoMaildir {
     fn begin(&mut self, facts: &Facts<'_>) -> Result<(), Fault> {
-        Ok(self.batch.begin(facts.at).map_err(failed)?)
+        self.batch.begin(facts.at).map_err(failed)?;
+        if let Some(labels) = facts.labels {
+            self.batch.label(labels.info(), labels.received);
+        }
+        Ok(())
     }
 
     fn push(&mut self, bytes: &[u8]) -> Result<(), Fault> {

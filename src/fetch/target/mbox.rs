@@ -5,6 +5,7 @@ use crate::bytes::newline::ToLf;
 use crate::disk::fs::Fs;
 use crate::disk::mbox_append::{Locked, Mbox, MboxError, Patience, Region};
 use crate::disk::scratch::Scratch;
+use crate::fetch::labels::Labels;
 use crate::fetch::name;
 use crate::fetch::target::stream::held;
 use crate::fetch::target::{Announcement, Facts, Fault, Taken, Target};
@@ -99,8 +100,10 @@ impl Target for IntoMbox<'_> {
         self.abort();
         self.now = facts.at.as_second();
         (self.newline, self.quote, self.crc) = (ToLf::default(), FromQuote::default(), 0);
-        let line = format!("From MAILER-DAEMON {}\n", date::asctime(facts.at));
-        self.put(line.as_bytes()).map_err(|error| held(&error))
+        let received = facts.labels.and_then(|labels| labels.received).unwrap_or(facts.at);
+        let fields = facts.labels.map(Labels::fields).unwrap_or_default();
+        let head = format!("From MAILER-DAEMON {}\n{fields}", date::asctime(received));
+        self.put(head.as_bytes()).map_err(|error| held(&error))
     }
 
     fn push(&mut self, bytes: &[u8]) -> Result<(), Fault> {
