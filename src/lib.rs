@@ -108,7 +108,6 @@
 //!   protocol/imap/framing.rs        bytes cut into responses; long literals pass through
 //!   protocol/imap/capabilities.rs   what a server offers
 //!   protocol/imap/command.rs        commands as values: text that cannot end its line, and literals
-//!   protocol/imap/commands.rs       every command that there is
 //!   protocol/imap/words.rs          what the client engine is told and says
 //!   protocol/imap/auth.rs           ways to log in, and one exchange of AUTHENTICATE in lines
 //!   protocol/imap/authorization.rs  from the greeting to the first command: CAPABILITY, STARTTLS, logging in

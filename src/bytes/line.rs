@@ -44,11 +44,6 @@ impl LineBuffer {
         self.held.is_empty() && !self.too_long && !self.bare_cr && !self.after_cr
     }
 
-    /// Changes the cap for the lines to come.
-    pub fn set_cap(&mut self, cap: usize) {
-        self.cap = cap;
-    }
-
     fn hold(&mut self, mut bytes: &[u8]) {
         while let Some(&first) = bytes.first() {
             if self.after_cr {

@@ -28,7 +28,7 @@ use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::opts::auth::refuse_passwords;
 use crate::cli::stdio::say;
 use crate::cli::veil::words::Speech;
-use crate::protocol::imap::commands::enable as enabling;
+use crate::protocol::imap::command::Command;
 use crate::relay::ended::Ended;
 use anyhow::Context;
 use args::Args;
@@ -126,9 +126,8 @@ fn enable(shell: &Shell<'_>, lead: &mut Lead) -> Result<(), Over> {
         () if utf8() => "UTF8=ACCEPT",
         () => return Ok(()),
     };
-    let Ok(command) = enabling(&[name]) else { return Ok(()) };
     // A server that refuses goes on as it is.
-    lead.run(command, Vec::new(), &mut |_, heard| {
+    lead.run(Command::enable(name), Vec::new(), &mut |_, heard| {
         if let Heard::Received(received) = heard {
             hearing::warn(&received.response, shell.args.client.quiet);
         }

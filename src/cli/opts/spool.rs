@@ -17,11 +17,6 @@ impl SpoolOptions {
         let named = self.spool.clone().filter(|dir| !dir.as_os_str().is_empty());
         named.unwrap_or_else(|| config.spool_tree())
     }
-
-    /// Whether a spool was named outside the config.
-    pub fn is_named(&self) -> bool {
-        self.spool.is_some()
-    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::disk::scratch::Scratch;
 use crate::fetch::labels;
 use crate::mail::header::from_line;
 use crate::protocol::imap::code::{Code, StatusKind};
-use crate::protocol::imap::commands::noop;
+use crate::protocol::imap::command::Command;
 use crate::protocol::imap::words::Done;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -47,7 +47,7 @@ pub fn append(shell: &mut Shell<'_>, lead: &mut Lead, from: &From, mailbox: &str
     let is_open = shell.mailbox.as_ref().is_some_and(|open| is_same(open, mailbox));
     if is_open && status == Status::Done && lead.exists == before {
         // Courier shows what is new in the mailbox that is open only once it is asked (RFC 9051 section 6.3.12 wants it at once).
-        lead.run(noop(), Vec::new(), &mut |_, _| {})?;
+        lead.run(Command::bare("NOOP"), Vec::new(), &mut |_, _| {})?;
     }
     Ok(status)
 }

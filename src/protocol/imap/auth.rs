@@ -50,7 +50,7 @@ pub fn login(login: &Login) -> Result<Command, BadArgument> {
 }
 
 /// The server would not have this way, and has not said that it is the name or password that is wrong.
-pub fn is_about_the_way(status: &Status) -> bool {
+fn is_about_the_way(status: &Status) -> bool {
     status.kind == StatusKind::Bad || status.code.is_none() || status.is(Word::Cannot)
 }
 

@@ -22,10 +22,6 @@ impl Mailbox {
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
-
-    pub fn is_inbox(&self) -> bool {
-        self.0 == b"INBOX"
-    }
 }
 
 impl fmt::Display for Mailbox {

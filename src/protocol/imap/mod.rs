@@ -12,7 +12,6 @@ pub mod capabilities;
 pub mod client;
 pub mod code;
 pub mod command;
-pub mod commands;
 pub mod envelope;
 pub mod fetch;
 pub mod flag;

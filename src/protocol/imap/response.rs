@@ -1,7 +1,7 @@
 //! One response, read: what cannot be read is kept as it came, and never dropped.
 
 use super::access::{self, Acl, Identity, ListRights, Metadata, MyRights, Quota, QuotaRoots};
-use super::code::{Status, StatusKind, resp_cond_state, resp_text};
+use super::code::{Status, StatusKind, resp_cond_state};
 use super::fetch::{Fetch, msg_att};
 use super::flag::{Flag, flag_list};
 use super::mailbox::{self, Listed, Mailbox, Namespaces, StatusItem};
@@ -181,11 +181,6 @@ fn vanished(s: &mut Scanner<'_>) -> Parsed<Response> {
     Ok(Response::Vanished { earlier, uids: sequence_set(s)? })
 }
 
-/// The text of a `+` that asks for more: its code is for people.
-pub fn continuation_text(bytes: &[u8]) -> String {
-    resp_text(&mut Scanner::new(bytes, &[])).1
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,6 +257,5 @@ mod tests {
         assert!(matches!(read("A1 ok"), Read::Tagged(tag, _) if tag == b"A1"));
         assert!(matches!(read("+"), Read::Continue(text) if text.is_empty()));
         assert!(matches!(read("+ YQ=="), Read::Continue(text) if text == b"YQ=="));
-        assert_eq!(continuation_text(b"[ALERT] go on"), "go on");
     }
 }
