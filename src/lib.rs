@@ -14,7 +14,6 @@
 //!   bytes/secret.rs        a value that never prints itself
 //!   bytes/xtext.rs         values of SMTP parameters
 //!   bytes/mutf7.rs         mailbox names of IMAP4rev1 beyond ASCII
-//!   bytes/charset.rs       the character sets that need no table
 //!   bytes/charset.rs       character sets become UTF-8
 //!   bytes/transfer/base64.rs            base64 as a stream, 76-column lines out, anything in
 //!   bytes/transfer/quoted_printable.rs  quoted-printable as a stream

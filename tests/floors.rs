@@ -131,6 +131,11 @@ fn each_breach_is_found() {
         ("lib.rs", &map_line_without_file, "the map names bytes/gone.rs, which is not there"),
         ("bytes/low.rs", "", "the map names bytes/low.rs, which is not there"),
         ("lib.rs", &LIB.replace("bytes/low.rs    low", "bytes/low.rs"), "src/lib.rs:4: neither a floor nor a file"),
+        (
+            "lib.rs",
+            &LIB.replace("bytes/low.rs    low", "bytes/high.rs   high"),
+            "src/lib.rs:5: bytes/high.rs stands there already",
+        ),
         ("lib.rs", &LIB.replace("pub mod cli;", "pub mod cli;\npub use bytes::low;"), "more than mod lines (use)"),
         ("mail/mod.rs", "//! M.\npub mod word;\npub fn f() {}", "src/mail/mod.rs:3: more than mod lines (fn)"),
         ("bytes/low.rs", &long, "501 lines, 500 at most"),

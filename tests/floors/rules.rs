@@ -94,6 +94,9 @@ pub fn map(lib: &str) -> (Map, Vec<String>) {
                 if map.floors.keys().all(|f| f != folder) {
                     breaches.push(format!("{place}: {file} stands before its floor"));
                 }
+                if map.files.iter().any(|known| known == file) {
+                    breaches.push(format!("{place}: {file} stands there already"));
+                }
                 map.files.push(file.to_owned());
             }
             [folder, floor, _, ..] if floor.parse::<u8>().is_ok() => {
