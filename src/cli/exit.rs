@@ -1,6 +1,7 @@
 //! The one table of exit statuses (sysexits and three of our own), and how a failure carries its status through `main`.
 
 use super::stdio::{StdoutError, say};
+use crate::fetch::words::Why;
 use crate::protocol::session::Fault;
 use anyhow::Error;
 use std::env::ArgsOs;
@@ -75,6 +76,20 @@ impl From<Fault> for Status {
             Fault::Refused => Status::Refused,
             Fault::Login => Status::Permission,
             Fault::Protocol => Status::Protocol,
+        }
+    }
+}
+
+/// Why nothing more of a mailbox can be brought home, as it ends a tool.
+impl From<Why> for Status {
+    fn from(why: Why) -> Status {
+        match why {
+            Why::CannotCreate => Status::CannotCreate,
+            Why::Io => Status::Io,
+            Why::Retry => Status::TryAgain,
+            Why::Refused => Status::Refused,
+            Why::Login => Status::Permission,
+            Why::Usage => Status::Usage,
         }
     }
 }

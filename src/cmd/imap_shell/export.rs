@@ -118,14 +118,7 @@ fn open(hostname: &str, store: Store, path: &Path) -> Result<Box<dyn Target>, Ha
 
 fn halted(halt: &Halt) -> Status {
     say(&format!("imap-shell: {halt}"));
-    match halt.why {
-        Why::CannotCreate => Status::CannotCreate,
-        Why::Io => Status::Io,
-        Why::Retry => Status::TryAgain,
-        Why::Refused => Status::Refused,
-        Why::Login => Status::Permission,
-        Why::Usage => Status::Usage,
-    }
+    halt.why.into()
 }
 
 enum Trouble {

@@ -23,7 +23,7 @@ use crate::fetch::target::maildir::IntoMaildir;
 use crate::fetch::target::mbox::IntoMbox;
 use crate::fetch::target::spool::IntoSpool;
 use crate::fetch::target::stream::{Out, Stream};
-use crate::fetch::words::{Stop, Why};
+use crate::fetch::words::Stop;
 use crate::mail::address::{ForwardPath, ReversePath};
 use crate::mail::envelope::Envelope;
 use crate::relay::clock::Clock;
@@ -280,15 +280,7 @@ pub fn stopped(stop: &Stop) -> Failure {
     if closed.is_some() {
         return StdoutError::from(io::Error::from(io::ErrorKind::BrokenPipe)).into();
     }
-    let status = match stop.why {
-        Why::CannotCreate => Status::CannotCreate,
-        Why::Io => Status::Io,
-        Why::Retry => Status::TryAgain,
-        Why::Refused => Status::Refused,
-        Why::Login => Status::Permission,
-        Why::Usage => Status::Usage,
-    };
-    Failure::text(status, stop)
+    Failure::text(stop.why.into(), stop)
 }
 
 #[cfg(test)]
