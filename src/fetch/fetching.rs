@@ -3,7 +3,7 @@
 use super::filter::MOST_HEADER;
 use super::keeper::Keeper;
 use super::listing::Listing;
-use super::session::Job;
+use super::session::{Job, next};
 use super::words::{Listed, Plan, Row};
 use crate::protocol::pop3::response::Refusal;
 use crate::protocol::pop3::words::{Answer, ClientTell, Command};
@@ -192,14 +192,7 @@ impl Job for Fetching<'_, '_> {
             }
             self.deletions.pop_front().map(Command::Dele)
         });
-        match command {
-            Some(command) => {
-                self.due += 1;
-                ClientTell::Do(command)
-            }
-            None if self.due > 0 => ClientTell::Pause,
-            None => ClientTell::Quit,
-        }
+        next(command, &mut self.due)
     }
 
     fn answer(&mut self, command: Command, answer: Answer) {

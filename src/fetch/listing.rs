@@ -1,6 +1,6 @@
 //! What a mailbox holds, by STAT, LIST and UIDL. A server that lies about one message is believed about the others.
 
-use super::session::Job;
+use super::session::{Job, next};
 use super::words::{Listed, Uid};
 use crate::protocol::pop3::listing::counts;
 use crate::protocol::pop3::words::{Answer, ClientTell, Command};
@@ -49,13 +49,6 @@ impl Listing {
 
     fn of(asking: Vec<Command>) -> Listing {
         Listing { asking, due: 0, counts: None, messages: BTreeMap::new(), problems: Vec::new() }
-    }
-
-    /// The next command, if there is one left.
-    pub fn command(&mut self) -> Option<Command> {
-        let command = self.asking.pop()?;
-        self.due += 1;
-        Some(command)
     }
 
     pub fn is_done(&self) -> bool {
@@ -162,11 +155,7 @@ impl Default for Listing {
 
 impl Job for Listing {
     fn next(&mut self) -> ClientTell {
-        match self.command() {
-            Some(command) => ClientTell::Do(command),
-            None if self.due > 0 => ClientTell::Pause,
-            None => ClientTell::Quit,
-        }
+        next(self.asking.pop(), &mut self.due)
     }
 
     fn answer(&mut self, command: Command, answer: Answer) {
@@ -186,7 +175,7 @@ mod tests {
 
     fn listing(stat: &str, sizes: &[(u32, u64)], uids: &[(u32, &str)]) -> Listing {
         let mut listing = Listing::new();
-        while listing.command().is_some() {}
+        while matches!(listing.next(), ClientTell::Do(_)) {}
         listing.answer(Command::Stat, Answer::Ok(stat.to_owned()));
         for &(number, octets) in sizes {
             listing.answer(Command::List, Answer::Size { number, octets });

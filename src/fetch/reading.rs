@@ -1,6 +1,6 @@
 //! Single messages, or the top of them, each written out once it is whole.
 
-use super::session::Job;
+use super::session::{Job, next};
 use super::target::{Facts, Fault, Target};
 use super::words::Stop;
 use crate::protocol::pop3::listing::counts;
@@ -159,14 +159,7 @@ impl Job for Reading<'_> {
             None => self.read(),
         };
         self.sizes_due += usize::from(matches!(command, Some(Command::Size(_))));
-        match command {
-            Some(command) => {
-                self.due += 1;
-                ClientTell::Do(command)
-            }
-            None if self.due > 0 => ClientTell::Pause,
-            None => ClientTell::Quit,
-        }
+        next(command, &mut self.due)
     }
 
     fn answer(&mut self, command: Command, answer: Answer) {

@@ -28,6 +28,18 @@ pub trait Job {
     }
 }
 
+/// This command, counted among those that are due. Without one, a pause until all that is due was answered, and the end then.
+pub fn next(command: Option<Command>, due: &mut usize) -> ClientTell {
+    match command {
+        Some(command) => {
+            *due += 1;
+            ClientTell::Do(command)
+        }
+        None if *due > 0 => ClientTell::Pause,
+        None => ClientTell::Quit,
+    }
+}
+
 /// Ends a session from outside; used once, from another thread.
 pub type Stopper = Sender<ClientTell>;
 
