@@ -1,7 +1,8 @@
 //! Messages that were asked for by their UIDs, and which of them did not come. A UID of no message is passed over by servers without a word
 //! (RFC 9051 section 6.4.9); whoever named it wants to know.
 
-use super::set::{Edge, Set};
+use super::set::Set;
+use crate::protocol::imap::set::{Range, SequenceSet};
 use std::collections::BTreeMap;
 
 /// Numbers as ranges that do not touch: a mailbox without gaps costs one.
@@ -80,43 +81,33 @@ impl Asked {
         Asked { set, each: true }
     }
 
-    fn ranges(&self) -> &[(Edge, Edge)] {
+    fn ranges(&self) -> &[Range] {
         match &self.set {
-            Set::Ranges(ranges) => ranges,
+            Set::Ranges(SequenceSet(ranges)) => ranges,
             Set::Saved => &[],
         }
     }
 
     /// Whether `uid` may come in answer. `5:*` has the last message in it, whatever its UID (RFC 9051 section 6.4.9).
     pub fn includes(&self, uid: u32) -> bool {
-        let has = |(first, last): &(Edge, Edge)| bounds(*first, *last).is_none_or(|(low, high)| (low..=high).contains(&uid));
+        let has = |range: &Range| range.bounds().is_none_or(|(low, high)| (low..=high).contains(&uid));
         matches!(self.set, Set::Saved) || self.ranges().iter().any(has)
     }
 
     /// What was named and is not among those that came. A range up to `*` may be empty as its mailbox may be.
     pub fn missing(&self, came: &Numbers) -> Option<Set> {
         let mut missing = Vec::new();
-        for &(first, last) in self.ranges() {
-            match bounds(first, last) {
-                Some((low, high)) if self.each => missing.extend(came.gaps(low, high).into_iter().map(edges)),
-                Some((low, high)) if !came.any_in(low, high) => missing.push((first, last)),
-                None if first == last && came.is_empty() => missing.push((first, last)),
+        for &range in self.ranges() {
+            match range.bounds() {
+                Some((low, high)) if self.each => {
+                    missing.extend(came.gaps(low, high).into_iter().map(|(low, high)| Range::of(low, high)))
+                }
+                Some((low, high)) if !came.any_in(low, high) => missing.push(range),
+                None if range.first == range.last && came.is_empty() => missing.push(range),
                 _ => {}
             }
         }
-        (!missing.is_empty()).then_some(Set::Ranges(missing))
-    }
-}
-
-fn edges((low, high): (u32, u32)) -> (Edge, Edge) {
-    (Edge::Number(low), Edge::Number(high))
-}
-
-/// Lowest and highest; none where `*` is one of them.
-fn bounds(first: Edge, last: Edge) -> Option<(u32, u32)> {
-    match (first, last) {
-        (Edge::Number(a), Edge::Number(b)) => Some((a.min(b), a.max(b))),
-        _ => None,
+        (!missing.is_empty()).then_some(Set::Ranges(SequenceSet(missing)))
     }
 }
 

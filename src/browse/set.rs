@@ -1,22 +1,16 @@
 //! Sets of messages as people and the protocol write them: `1:*`, `5,7,9:12`, `$`, `*`, `all`.
 
+use crate::protocol::imap::set::{Range, SeqNumber, SequenceSet};
 use std::fmt;
 use std::str::FromStr;
 
 /// Most ranges in a set that somebody types.
 const MAX_RANGES: usize = 10_000;
 
-/// One end of a range; [`Edge::Last`] is the highest number in use (RFC 9051 section 9: `seq-number`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Edge {
-    Number(u32),
-    Last,
-}
-
 /// `sequence-set` of RFC 9051 section 9: ranges as they were written, never empty, or what the last search saved (section 6.4.4.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Set {
-    Ranges(Vec<(Edge, Edge)>),
+    Ranges(SequenceSet),
     Saved,
 }
 
@@ -32,34 +26,24 @@ pub enum SetError {
 
 impl Set {
     pub fn all() -> Set {
-        Set::Ranges(vec![(Edge::Number(1), Edge::Last)])
+        Set::Ranges(SequenceSet::all())
     }
 
     pub fn one(number: u32) -> Set {
-        Set::Ranges(vec![(Edge::Number(number), Edge::Number(number))])
+        Set::Ranges(SequenceSet(vec![Range::one(number)]))
     }
 
     /// Numbers in any order, as few ranges as they allow. None where there are none.
     pub fn of(numbers: &[u32]) -> Option<Set> {
-        let mut sorted: Vec<u32> = numbers.to_vec();
-        sorted.sort_unstable();
-        sorted.dedup();
-        let mut ranges: Vec<(u32, u32)> = Vec::new();
-        for number in sorted {
-            match ranges.last_mut() {
-                Some((_, last)) if last.checked_add(1) == Some(number) => *last = number,
-                _ => ranges.push((number, number)),
-            }
-        }
-        let edges: Vec<_> = ranges.into_iter().map(|(first, last)| (Edge::Number(first), Edge::Number(last))).collect();
-        (!edges.is_empty()).then_some(Set::Ranges(edges))
+        let set = SequenceSet::of(numbers.iter().copied());
+        (!set.is_empty()).then_some(Set::Ranges(set))
     }
 
     /// The only number in it, where there is only one.
     pub fn single(&self) -> Option<u32> {
         match self {
-            Set::Ranges(ranges) => match ranges[..] {
-                [(Edge::Number(first), Edge::Number(last))] if first == last => Some(first),
+            Set::Ranges(SequenceSet(ranges)) => match ranges[..] {
+                [Range { first: SeqNumber::Number(first), last: SeqNumber::Number(last) }] if first == last => Some(first),
                 _ => None,
             },
             Set::Saved => None,
@@ -83,50 +67,34 @@ impl FromStr for Set {
             return Ok(Set::all());
         }
         let ranges: Vec<_> = text.split(',').map(|part| range(part, text)).take(MAX_RANGES + 1).collect::<Result<_, _>>()?;
-        if ranges.len() > MAX_RANGES { Err(SetError::Many) } else { Ok(Set::Ranges(ranges)) }
+        if ranges.len() > MAX_RANGES { Err(SetError::Many) } else { Ok(Set::Ranges(SequenceSet(ranges))) }
     }
 }
 
-fn range(part: &str, whole: &str) -> Result<(Edge, Edge), SetError> {
-    match part.split_once(':') {
-        None => edge(part, whole).map(|edge| (edge, edge)),
-        Some((first, last)) => Ok((edge(first, whole)?, edge(last, whole)?)),
-    }
+fn range(part: &str, whole: &str) -> Result<Range, SetError> {
+    let (first, last) = part.split_once(':').unwrap_or((part, part));
+    Ok(Range { first: edge(first, whole)?, last: edge(last, whole)? })
 }
 
-fn edge(text: &str, whole: &str) -> Result<Edge, SetError> {
+fn edge(text: &str, whole: &str) -> Result<SeqNumber, SetError> {
     if text == "*" {
-        return Ok(Edge::Last);
+        return Ok(SeqNumber::Last);
     }
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(SetError::Form(whole.to_owned()));
     }
     match text.parse() {
-        Ok(number) if number > 0 => Ok(Edge::Number(number)),
+        Ok(number) if number > 0 => Ok(SeqNumber::Number(number)),
         _ => Err(SetError::Range(text.to_owned())),
-    }
-}
-
-impl fmt::Display for Edge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Edge::Number(number) => number.fmt(f),
-            Edge::Last => f.write_str("*"),
-        }
     }
 }
 
 impl fmt::Display for Set {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Set::Ranges(ranges) = self else { return f.write_str("$") };
-        for (n, (first, last)) in ranges.iter().enumerate() {
-            let comma = if n > 0 { "," } else { "" };
-            match first == last {
-                true => write!(f, "{comma}{first}")?,
-                false => write!(f, "{comma}{first}:{last}")?,
-            }
+        match self {
+            Set::Ranges(set) => set.fmt(f),
+            Set::Saved => f.write_str("$"),
         }
-        Ok(())
     }
 }
 
