@@ -17,7 +17,7 @@ complete -c pop3-fetch -l filter -d 'Run this program for each new message\'s he
 complete -c pop3-fetch -l state -d 'Remember in this file what was fetched [default: a file for each mailbox in ~/.local/state/postroad/pop3]' -r -F
 complete -c pop3-fetch -l watch -d 'Look again every so many seconds (or 5m), until a signal comes' -r
 complete -c pop3-fetch -l transcript -d 'Write the session that is typed to this file, too' -r -F
-complete -c pop3-fetch -l lines -d 'How many lines of the body --top gives' -r
+complete -c pop3-fetch -l lines -d 'How many lines of the body --top gives [default: 10]' -r
 complete -c pop3-fetch -l login -d 'Log in by this alone: auth (SASL), apop or user (USER and PASS) [default: the strongest that is offered]' -r -f -a "auth\t'AUTH, by a SASL mechanism'
 apop\t'A digest of password and greeting'
 user\t'USER and PASS'"

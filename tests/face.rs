@@ -35,13 +35,12 @@ fn help_and_version_go_to_stdout_with_status_0() {
 }
 
 #[test]
-fn a_wrong_option_is_status_64_and_one_line_before_the_usage() {
+fn a_wrong_option_is_status_64_and_one_line() {
     for tool in every() {
         let wrong = run(tool, &["--no-such-option"]);
         let said = text(&wrong.stderr);
-        assert_eq!((wrong.status.code(), text(&wrong.stdout)), (Some(64), ""), "{tool}: {said}");
-        assert_eq!(said.lines().next(), Some(&*format!("{tool}: unexpected argument '--no-such-option' found")));
-        assert!(said.contains(&format!("Usage: {tool}")), "{said}");
+        assert_eq!((wrong.status.code(), text(&wrong.stdout), said.lines().count()), (Some(64), "", 1), "{tool}: {said}");
+        assert!(said.starts_with(&format!("{tool}: unexpected argument '--no-such-option' found")), "{said}");
     }
 }
 

@@ -19,6 +19,8 @@ mod outcomes;
 mod output;
 #[path = "pop3_fetch/spool.rs"]
 mod spool;
+#[path = "pop3_fetch/usage.rs"]
+mod usage;
 
 use support::played;
 use support::transcript::{self, Transcript};

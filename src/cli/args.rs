@@ -1,6 +1,6 @@
 //! From the words of a command line to a tool's arguments, with our statuses in place of the parser's own exits.
 
-use super::exit::{Failure, Status, UsageError};
+use super::exit::{Failure, Status};
 use super::stdio::{StdoutError, refuse_closed};
 use clap::error::ErrorKind;
 use std::ffi::OsString;
@@ -14,8 +14,7 @@ pub enum Parsed<T> {
     Answered,
 }
 
-/// Parses a command line, `argv[0]` included. A mistake is status 64: one line that names it, then, unless it lies in a value alone, the
-/// usage.
+/// Parses a command line, `argv[0]` included. A mistake is status 64 and one line that names it.
 pub fn parse<T: clap::Parser>(args: impl IntoIterator<Item = OsString>) -> Result<Parsed<T>, Failure> {
     match T::try_parse_from(args) {
         Ok(args) => Ok(Parsed::Run(args)),
@@ -29,22 +28,23 @@ fn answer<T>(error: clap::Error) -> Result<Parsed<T>, Failure> {
         let printed = error.print().and_then(|()| std::io::stdout().flush());
         return printed.map(|()| Parsed::Answered).map_err(|e| StdoutError::from(e).into());
     }
-    let mut told = usage_error(&error.render().to_string());
-    if error.kind() == ErrorKind::ValueValidation {
-        // What is wrong with an address or a number is all said: how the options are spelt is no help.
-        told.usage.clear();
-    }
-    Err(Failure::new(Status::Usage, told))
+    Err(Failure::text(Status::Usage, mistake(&error.render().to_string())))
 }
 
-/// Takes the parser's text apart: its first paragraph, on one line, is the mistake; the rest is tips and usage.
-fn usage_error(text: &str) -> UsageError {
-    let text = text.trim();
-    let (first, rest) = text.split_once("\n\n").unwrap_or((text, ""));
-    let line: Vec<&str> = first.lines().map(str::trim).collect();
-    let line = line.join(" ");
-    UsageError { line: line.strip_prefix("error: ").unwrap_or(&line).to_owned(), usage: rest.to_owned() }
+/// What the parser says on one line: its first paragraph, and what it takes to be meant. How options are spelt is in `--help`.
+fn mistake(text: &str) -> String {
+    let (first, rest) = text.trim().split_once("\n\n").unwrap_or((text.trim(), ""));
+    let lines: Vec<&str> = first.lines().map(str::trim).filter(|line| *line != HINT).collect();
+    let line = lines.join(" ");
+    let line = line.strip_prefix("error: ").unwrap_or(&line).to_owned();
+    match rest.lines().find_map(|line| line.trim().strip_prefix("tip: ").filter(|tip| tip.contains("similar"))) {
+        Some(tip) => format!("{line}; {tip}"),
+        None => line,
+    }
 }
+
+/// What stands behind some mistakes.
+const HINT: &str = "For more information, try '--help'.";
 
 #[cfg(test)]
 mod tests {
@@ -63,25 +63,20 @@ mod tests {
         line.split(' ').map(OsString::from).collect()
     }
 
-    fn refused(line: &str) -> (Status, UsageError) {
+    fn refused(line: &str) -> String {
         let failure = parse::<Args>(words(line)).unwrap_err();
-        (failure.status, failure.error.downcast().unwrap())
+        assert_eq!(failure.status, Status::Usage);
+        failure.error.to_string()
     }
 
     #[test]
-    fn a_mistake_is_one_line_then_the_usage() {
-        let (status, error) = refused("tool");
-        assert_eq!(status, Status::Usage);
-        assert_eq!(error.line, "the following required arguments were not provided: <RECIPIENT>...");
-        assert!(error.usage.contains("Usage: tool"), "{}", error.usage);
-
-        let (_, error) = refused("tool --sise 3 a@b.test");
-        assert_eq!(error.line, "unexpected argument '--sise' found");
-        assert!(error.usage.contains("--size"), "{}", error.usage);
-
-        let (_, error) = refused("tool --size x a@b.test");
-        assert_eq!(error.line, "invalid value 'x' for '--size <SIZE>': invalid digit found in string");
-        assert_eq!(error.usage, "", "a wrong value takes one line");
+    fn a_mistake_is_one_line() {
+        assert_eq!(refused("tool"), "the following required arguments were not provided: <RECIPIENT>...");
+        let similar = "unexpected argument '--sise' found; a similar argument exists: '--size'";
+        assert_eq!(refused("tool --sise 3 a@b.test"), similar);
+        assert_eq!(refused("tool --xyz a@b.test"), "unexpected argument '--xyz' found");
+        assert_eq!(refused("tool --size x a@b.test"), "invalid value 'x' for '--size <SIZE>': invalid digit found in string");
+        assert_eq!(refused("tool a@b.test --size"), "a value is required for '--size <SIZE>' but none was supplied");
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl From<Fault> for Status {
         match fault {
             Fault::Busy | Fault::Lost | Fault::Tls | Fault::Cancelled => Status::TryAgain,
             Fault::Refused => Status::Refused,
-            Fault::Login => Status::Permission,
+            Fault::Login | Fault::Stranger => Status::Permission,
             Fault::Protocol => Status::Protocol,
         }
     }
@@ -130,15 +130,6 @@ impl From<StdoutError> for Failure {
     }
 }
 
-/// A command line that asks for what is not there. Shown as its line; the usage follows on lines of its own.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{line}")]
-pub struct UsageError {
-    pub line: String,
-    /// Tips and synopsis, several lines.
-    pub usage: String,
-}
-
 /// The whole of a tool's `main`: runs it with the process's arguments, turns what came of it into an exit status. A panic is a bug
 /// of ours, told on one line with its place, status 70.
 pub fn main(tool: &'static str, run: impl FnOnce(ArgsOs) -> Result<Status, Failure>) -> ExitCode {
@@ -157,9 +148,6 @@ fn finish(tool: &str, result: Result<Status, Failure>) -> ExitCode {
         Err(failure) if is_closed_stdout(&failure.error) => Status::Done.into(),
         Err(failure) => {
             say(&format!("{tool}: {}", without_os_code(format!("{:#}", failure.error))));
-            if let Some(error) = failure.error.downcast_ref::<UsageError>() {
-                error.usage.lines().for_each(say);
-            }
             failure.status.into()
         }
     }

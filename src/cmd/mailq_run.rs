@@ -13,7 +13,7 @@ use crate::cli::args::{Parsed, parse};
 use crate::cli::clock::System;
 use crate::cli::config::settings::Config;
 use crate::cli::config::{self, Reader, router, system_hostname};
-use crate::cli::exit::{Failure, OrStatus, Status, UsageError};
+use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::log::Target;
 use crate::disk::spool::layout::{Spool, SpoolError};
 use crate::mail::address::Domain;
@@ -60,9 +60,7 @@ fn as_mailq(args: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsStri
 
 fn dispatch(args: Args) -> Result<Status, Failure> {
     if args.command.is_some() && (args.pass.watch || args.pass.verbose > 0) {
-        let usage = Args::command().render_usage().to_string();
-        let line = "--watch and --verbose are for passes, not for commands".to_owned();
-        return Err(Failure::new(Status::Usage, UsageError { line, usage }));
+        return Err(Failure::text(Status::Usage, "--watch and --verbose are for passes, not for commands"));
     }
     let config = config::load(Reader::Server, args.config.as_deref())?;
     let hostname = hostname(&config)?;

@@ -3,7 +3,7 @@
 mod report;
 
 use crate::cli::args::{Parsed, parse};
-use crate::cli::exit::{Failure, OrStatus, Status, UsageError};
+use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::opts::duration::timeout;
 use crate::cli::report::json_line;
 use crate::cli::stdio::{Stdout, StdoutError, say};
@@ -100,8 +100,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
         Parsed::Answered => return Ok(Status::Done),
     };
     if args.names.is_empty() && io::stdin().is_terminal() {
-        let usage = Args::command().render_usage().to_string();
-        return Err(Failure::new(Status::Usage, UsageError { line: "no domain given".to_owned(), usage }));
+        return Err(Failure::text(Status::Usage, "no domain given: name some, or write them to stdin, one a line"));
     }
     let mut printer = Printer::new(&args);
     let (orders, results) = sync_channel(args.jobs.into());

@@ -30,7 +30,7 @@ use crate::relay::session::Login;
 use args::Args;
 use clap::CommandFactory;
 use hop::Hop;
-use mailbox::Mailbox;
+use mailbox::{Mailbox, Stranger};
 use signals::Signals;
 use std::ffi::OsString;
 use typist::Typist;
@@ -46,7 +46,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     let words: Vec<OsString> = args.collect();
     refuse_passwords(&words)?;
     let Parsed::Run(args) = words::parse::<Args>(words)? else { return Ok(Status::Done) };
-    check(&args)?;
+    args.check()?;
     let config = args.client.config()?;
     let chosen = way::chosen(&args, &config)?;
     let several = chosen.len() > 1;
@@ -87,12 +87,12 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
         several,
     };
     loop {
-        let status = round(ways.iter().map(mailbox), &screen, &signals, several, args.exit_empty)?;
+        let (status, passes) = round(ways.iter().map(mailbox), &screen, &signals, several, args.exit_empty)?;
         match args.watch {
             None => return Ok(status),
             Some(_) if signals.came() => return Ok(Status::Done),
             // What will not pass is no better next time, and servers lock out who tries again and again.
-            Some(_) if matches!(status, Status::Permission | Status::Protocol | Status::CannotCreate) => return Ok(status),
+            Some(_) if !passes && is_final(status) => return Ok(status),
             Some(time) if signals.wait(time) => return Ok(Status::Done),
             Some(_) => {}
         }
@@ -116,15 +116,21 @@ fn by_hand(args: &Args, way: &Way, screen: &Screen) -> Result<Status, Failure> {
     interactive::run(Setting { connection, via, lead, screen, transcript }, typist, Pop3::default())
 }
 
-/// Each mailbox once.
+/// A later session would come to the same.
+fn is_final(status: Status) -> bool {
+    use Status::{CannotCreate, Config, Permission, Protocol, Usage};
+    matches!(status, Permission | Protocol | CannotCreate | Usage | Config)
+}
+
+/// Each mailbox once. And whether what went wrong may pass though its status does not say so.
 fn round<'a>(
     mailboxes: impl Iterator<Item = Mailbox<'a>>,
     screen: &Screen,
     signals: &Signals,
     several: bool,
     exit_empty: bool,
-) -> Result<Status, Failure> {
-    let mut statuses = Vec::new();
+) -> Result<(Status, bool), Failure> {
+    let (mut statuses, mut passes) = (Vec::new(), false);
     for mailbox in mailboxes {
         let watched = mailbox.args.watch.is_some();
         let done = mailbox.run();
@@ -140,6 +146,8 @@ fn round<'a>(
             Err(failure) if !(several || watched) || failure.status == Status::Io => return Err(failure),
             Err(failure) => {
                 say(&format!("pop3-fetch: {:#}", failure.error));
+                // Somebody in between may be gone tomorrow, or the certificate mended; and no password went there.
+                passes |= failure.error.is::<Stranger>();
                 failure.status
             }
         };
@@ -148,15 +156,7 @@ fn round<'a>(
             break;
         }
     }
-    Ok(together(&statuses, exit_empty))
-}
-
-/// What the parser cannot see: options that go together only in some cases.
-fn check(args: &Args) -> Result<(), Failure> {
-    if args.client.json && args.target.is_stdout() && !args.looking.is_any() {
-        return Err(Failure::text(Status::Usage, "--json: the messages themselves go to stdout; name another target"));
-    }
-    Ok(())
+    Ok((together(&statuses, exit_empty), passes))
 }
 
 /// One status for all mailboxes. An empty one ([`Status::NoInput`]) counts as done beside others.

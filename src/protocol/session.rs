@@ -32,6 +32,8 @@ pub enum Fault {
     Lost,
     /// TLS could not be started.
     Tls,
+    /// The server does not prove to be who it should be.
+    Stranger,
     /// The server broke the protocol.
     Protocol,
     /// We gave up.

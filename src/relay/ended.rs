@@ -26,6 +26,9 @@ pub fn ended(cut: Option<Cut>, failure: Option<Failure>, tls: Option<Facts>) -> 
                 failure.text = cut.to_string();
             }
             if let Cut::Tls(error) = cut {
+                if matches!(error, TlsError::Certificate { .. }) {
+                    failure.fault = Fault::Stranger;
+                }
                 ended.tls_error = Some(error);
             }
         }

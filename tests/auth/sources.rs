@@ -3,6 +3,7 @@
 use super::host::{Host, MESSAGE, password, welcome};
 use crate::support::process::{Ran, run, tool};
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
@@ -212,19 +213,33 @@ fn a_password_that_cannot_be_had_is_77_with_a_row_for_each_recipient() {
     }
 }
 
+/// In cron, where nobody would mend it, it is not told.
 #[test]
-fn a_file_that_others_may_read_is_used_with_a_warning() {
+fn a_file_that_others_may_read_is_used_with_a_warning_to_who_is_there() {
     let world = World::new();
     let file = world.host.path("password");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     let file = file.display().to_string();
-    for (options, said) in [(&["--password-file", &file][..], true), (&["--password-file", &file, "-q"], false)] {
+    let told = |options: &[&str]| {
         let serving = world.host.serve("PLAIN", false, Box::new(welcome));
-        let ran = run(&mut world.command(None, options, &[]), MESSAGE);
+        let pty = nix::pty::openpty(None, None).unwrap();
+        let command = &mut world.command(None, options, &[]);
+        let ran = run(command.stderr(pty.slave), MESSAGE);
+        // Nobody else may keep the terminal open.
+        command.stderr(std::process::Stdio::null());
         serving.join().unwrap();
-        let warning = format!("smtp-send: warning: others may read the password in {file}\n");
-        assert_eq!((ran.status, ran.err == warning, ran.err.is_empty()), (0, said, !said), "{ran:?}");
-    }
+        let mut shown = Vec::new();
+        let _ = fs::File::from(pty.master).read_to_end(&mut shown);
+        assert_eq!(ran.status, 0, "{ran:?}");
+        String::from_utf8(shown).unwrap()
+    };
+    let warning = format!("smtp-send: warning: others may read the password in {file}\r\n");
+    assert_eq!(told(&["--password-file", &file]), warning);
+    assert_eq!(told(&["--password-file", &file, "-q"]), "");
+    let serving = world.host.serve("PLAIN", false, Box::new(welcome));
+    let ran = run(&mut world.command(None, &["--password-file", &file], &[]), MESSAGE);
+    serving.join().unwrap();
+    assert_eq!((ran.status, &*ran.err), (0, ""));
 }
 
 /// RFC 8314 section 3.3, and no exception for loopback; a UNIX socket cannot be overheard.

@@ -20,7 +20,7 @@ pub fn then(more: Vec<Does>) -> Vec<Does> {
     [logged_in(), more].concat()
 }
 
-fn secret(dir: &Path) -> PathBuf {
+pub fn secret(dir: &Path) -> PathBuf {
     let path = dir.join("password");
     std::fs::write(&path, format!("{PASSWORD}\n")).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();

@@ -21,7 +21,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -126,7 +126,8 @@ impl AuthOptions {
     pub fn resolve(&self, chosen: Option<&Chosen>, tool: &str, quiet: bool) -> Result<Option<Auth>, Failure> {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let warn = |text: &str| {
-            if !quiet {
+            // Where nobody is there to mend it, as in cron, it would only be told again and again.
+            if !quiet && std::io::stderr().is_terminal() {
                 say(&format!("{tool}: {text}"))
             }
         };

@@ -1,6 +1,7 @@
 //! pop3-fetch's command line.
 
 use super::target::TargetOptions;
+use crate::cli::exit::{Failure, Status};
 use crate::cli::opts::auth::AuthOptions;
 use crate::cli::opts::client::ClientOptions;
 use crate::cli::opts::duration;
@@ -32,9 +33,9 @@ pub struct Args {
     /// Write the session that is typed to this file, too
     #[arg(long, value_name = "FILE", requires = "interactive", hide_short_help = true, help_heading = "Debugging options")]
     pub transcript: Option<PathBuf>,
-    /// How many lines of the body --top gives
-    #[arg(long, value_name = "N", default_value_t = 10, hide_short_help = true)]
-    pub lines: u32,
+    /// How many lines of the body --top gives [default: 10]
+    #[arg(long, value_name = "N", requires = "top", hide_short_help = true)]
+    pub lines: Option<u32>,
     /// Status 66 where there was nothing to fetch, in place of 0
     #[arg(long, hide_short_help = true)]
     pub exit_empty: bool,
@@ -140,9 +141,53 @@ pub struct LookingOptions {
     pub interactive: bool,
 }
 
+impl Args {
+    /// What the parser cannot see: options that would do nothing with the others.
+    pub fn check(&self) -> Result<(), Failure> {
+        let usage = |text: String| Err(Failure::text(Status::Usage, text));
+        let (json, target) = (self.client.json, &self.target);
+        let Some(mode) = self.looking.mode() else {
+            if json && target.is_stdout() {
+                return usage("--json: the messages themselves go to stdout; name another target".to_owned());
+            }
+            if target.create && target.maildir.is_none() && target.spool.is_none() {
+                return usage("--create makes a Maildir or a spool: name it by --maildir or --spool".to_owned());
+            }
+            return Ok(());
+        };
+        let reads = matches!(mode, "--top" | "--retr");
+        let fits = |option: &&str| reads && ["--stdout", "--crlf", "--max-size"].contains(option);
+        let idle = target.given().find(|option| !fits(option));
+        let idle = idle.or((self.exit_empty && mode != "--stat").then_some("--exit-empty"));
+        // The parser asks for what these require, but not where that conflicts with what is there.
+        let idle = idle.or((self.lines.is_some() && mode != "--top").then_some("--lines"));
+        let idle = idle.or((self.transcript.is_some() && mode != "--interactive").then_some("--transcript"));
+        let idle = idle.or((json && mode == "--interactive").then_some("--json"));
+        let idle = idle.or((target.crlf && json).then_some("--crlf"));
+        match idle {
+            Some("--crlf") if reads => usage("--crlf is for messages as they are, not for those of --json".to_owned()),
+            Some(option) => usage(format!("{option} does nothing with {mode}")),
+            None => Ok(()),
+        }
+    }
+}
+
 impl LookingOptions {
+    /// The option that says what is looked at.
+    pub fn mode(&self) -> Option<&'static str> {
+        let modes = [
+            ("--list", self.list),
+            ("--stat", self.stat),
+            ("--top", !self.top.is_empty()),
+            ("--retr", !self.retr.is_empty()),
+            ("--serverinfo", self.serverinfo),
+            ("--interactive", self.interactive),
+        ];
+        modes.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
+    }
+
     /// Nothing is fetched into a target.
     pub fn is_any(&self) -> bool {
-        self.list || self.stat || self.serverinfo || self.interactive || !self.top.is_empty() || !self.retr.is_empty()
+        self.mode().is_some()
     }
 }

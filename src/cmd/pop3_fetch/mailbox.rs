@@ -28,6 +28,9 @@ use crate::relay::ended::Ended;
 use crate::relay::session::{Login, Via, Watch};
 use std::cell::RefCell;
 
+/// How many lines of a body --top gives where nobody says.
+const TOP_LINES: u32 = 10;
+
 pub struct Mailbox<'a> {
     pub args: &'a Args,
     pub way: &'a Way,
@@ -42,6 +45,11 @@ pub struct Mailbox<'a> {
     pub several: bool,
 }
 
+/// The server did not prove to be who it should be.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Stranger(String);
+
 impl Mailbox<'_> {
     /// [`Status::NoInput`]: there was nothing to fetch.
     pub fn run(&self) -> Result<Status, Failure> {
@@ -53,7 +61,7 @@ impl Mailbox<'_> {
         } else if looking.stat {
             self.stat()
         } else if !looking.top.is_empty() {
-            self.read(&looking.top, Extent::Top(self.args.lines))
+            self.read(&looking.top, Extent::Top(self.args.lines.unwrap_or(TOP_LINES)))
         } else if !looking.retr.is_empty() {
             self.read(&looking.retr, Extent::Whole)
         } else {
@@ -104,7 +112,11 @@ impl Mailbox<'_> {
     }
 
     fn failure(&self, failure: &SessionFailure) -> Failure {
-        Failure::text(failure.fault.into(), format_args!("{}: {}", self.way.title(), failure.text))
+        let text = format!("{}: {}", self.way.title(), failure.text);
+        match failure.fault {
+            Fault::Stranger => Failure::new(Status::Permission, Stranger(text)),
+            fault => Failure::text(fault.into(), text),
+        }
     }
 
     /// A session that broke, perhaps within a message, of which nothing was `done`.

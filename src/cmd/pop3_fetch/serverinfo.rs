@@ -95,6 +95,7 @@ impl<'a> Seen<'a> {
         match (fault, &self.verdict) {
             (Some(Fault::Protocol), _) => Status::Protocol,
             (Some(Fault::Refused), _) => Status::Refused,
+            (Some(Fault::Stranger), _) => Status::Permission,
             (Some(_), _) => Status::TryAgain,
             (None, Some(Err(_))) if self.way.tls.verify => Status::Permission,
             (None, None) if self.way.tls.implicit || self.way.tls.mode == TlsMode::Require => Status::TryAgain,

@@ -4,7 +4,8 @@ use super::hop::Hop;
 use crate::cli::clock::System;
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::input::state_file;
-use crate::cli::opts::{duration, size};
+use crate::cli::opts::duration::{self, DurationError};
+use crate::cli::opts::size;
 use crate::cli::program::program as named;
 use crate::cli::stdio::{Shown, StdoutError, refuse_closed};
 use crate::disk::journal::Journal;
@@ -130,9 +131,11 @@ pub struct PolicyOptions {
 
 /// A number is days; else as lengths of time are written.
 fn days(text: &str) -> Result<Duration, String> {
-    match text.parse::<u32>() {
-        Ok(days) => Ok(Duration::from_secs(u64::from(days) * 86_400)),
-        Err(_) => duration::parse(text).map_err(|error| error.to_string()),
+    match (text.parse::<u32>(), duration::parse(text)) {
+        (Ok(days), _) => Ok(Duration::from_secs(u64::from(days) * 86_400)),
+        (Err(_), Ok(time)) => Ok(time),
+        (Err(_), Err(DurationError::Form(_))) => Err("no number of days, and no length of time as 12h or 1d12h".to_owned()),
+        (Err(_), Err(error)) => Err(error.to_string()),
     }
 }
 
@@ -168,6 +171,34 @@ pub struct Whose<'a> {
 }
 
 impl TargetOptions {
+    /// The options that were given, by their names.
+    pub fn given(&self) -> impl Iterator<Item = &'static str> {
+        let policy = &self.policy;
+        let options = [
+            ("--stdout", self.stdout),
+            ("--crlf", self.crlf),
+            ("--maildir", self.maildir.is_some()),
+            ("--create", self.create),
+            ("--mbox", self.mbox.is_some()),
+            ("--exec", self.exec.is_some()),
+            ("--spool", self.spool.is_some()),
+            ("--lmtp", self.lmtp.is_some()),
+            ("--keep", policy.keep),
+            ("--delete", policy.delete),
+            ("--keep-days", policy.keep_days.is_some()),
+            ("--flush-seen", policy.flush_seen),
+            ("--only-new", policy.only_new),
+            ("--all", policy.all),
+            ("--max-size", policy.max_size.is_some()),
+            ("--skip-size", policy.skip_size.is_some()),
+            ("--max-messages", policy.max_messages.is_some()),
+            ("--filter", policy.filter.is_some()),
+            ("--dry-run", policy.dry_run),
+            ("--state", policy.state.is_some()),
+        ];
+        options.into_iter().filter(|(_, given)| *given).map(|(name, _)| name)
+    }
+
     /// Messages themselves go to stdout: nothing else may.
     pub fn is_stdout(&self) -> bool {
         let local = self.maildir.is_some() || self.mbox.is_some() || self.exec.is_some();

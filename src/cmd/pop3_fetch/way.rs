@@ -52,7 +52,9 @@ pub fn chosen(args: &Args, config: &Config) -> Result<Vec<Chosen>, Failure> {
     if options.account.is_empty() {
         return Err(Failure::text(Status::Usage, "no server: name one, or an account with -a, or --all-accounts"));
     }
-    options.account.iter().map(|name| checked(account(name, config)?)).collect()
+    // Each once, however often it is named.
+    let named = options.account.iter().enumerate().filter(|(n, name)| !options.account[..*n].contains(name));
+    named.map(|(_, name)| checked(account(name, config)?)).collect()
 }
 
 fn checked(chosen: Chosen) -> Result<Chosen, Failure> {
