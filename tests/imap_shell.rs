@@ -4,6 +4,8 @@ mod support;
 
 #[path = "imap_shell/export.rs"]
 mod export;
+#[path = "imap_shell/signals.rs"]
+mod signals;
 
 use support::played::{self, play};
 use support::process::Ran;

@@ -168,9 +168,9 @@ fn sigterm_ends_it_well() {
     assert_eq!(watching.ends(), (String::new(), String::new(), Some(0)));
 }
 
-/// Behind it, signals do what they always did.
+/// Behind it, signals end the script; a command without an answer has a second.
 #[test]
-fn behind_a_watch_a_signal_ends_the_tool() {
+fn behind_a_watch_a_signal_ends_the_script() {
     let listener = listen();
     let watching = Watching::start(&listener, &["watch INBOX -t 1s", "noop"]);
     let mut server = Server::accept(&listener);
@@ -180,7 +180,9 @@ fn behind_a_watch_a_signal_ends_the_tool() {
     server.says("a3 OK x");
     server.hears("a4 NOOP");
     watching.gets(Signal::SIGTERM);
-    assert_eq!(watching.ends(), (String::new(), String::new(), None));
+    let (out, err, status) = watching.ends();
+    assert!(err.contains("a signal ended the script"), "{err}");
+    assert_eq!((out, status), (String::new(), Some(75)));
 }
 
 #[test]

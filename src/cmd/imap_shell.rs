@@ -109,9 +109,7 @@ fn lead_session(shell: &mut Shell<'_>, script: &mut Script, lead: &mut Lead) -> 
     if enable(shell, lead).is_err() {
         return Ok(Some(Stop::Over));
     }
-    if script.prompt.is_some() {
-        shell.signals.start(true)?;
-    }
+    shell.signals.start(script.prompt.is_some())?;
     Ok(run_script(shell, script, lead).err())
 }
 
@@ -143,7 +141,7 @@ fn run_script(shell: &mut Shell<'_>, script: &mut Script, lead: &mut Lead) -> Re
         }
     } else if let Some(name) = script.opening.clone() {
         shell.opening = script.prompt.is_none();
-        let status = shell.run(lead, &format!("select \"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")))?;
+        let status = run_one(shell, lead, &format!("select \"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")))?;
         shell.opening = false;
         if script.ends_with(status, false) {
             return Ok(());
@@ -152,13 +150,23 @@ fn run_script(shell: &mut Shell<'_>, script: &mut Script, lead: &mut Lead) -> Re
     if let Some(prompt) = &script.prompt {
         return prompt.lead(shell, lead, &shell.door.who());
     }
-    while let Some(typed) = script.next().map_err(Stop::Failed)? {
-        let status = shell.run(lead, &typed)?;
+    let signals = shell.signals.clone();
+    while let Some(typed) = signals.while_reading(|| script.next()).map_err(Stop::Failed)? {
+        let status = run_one(shell, lead, &typed)?;
         if script.ends_with(status, shell.args.keep_going) {
             break;
         }
     }
     Ok(())
+}
+
+/// One command, unless a signal ends the script with it.
+fn run_one(shell: &mut Shell<'_>, lead: &mut Lead, typed: &str) -> Result<Status, Stop> {
+    match shell.run(lead, typed) {
+        Err(Stop::Stdout(error)) => Err(Stop::Stdout(error)),
+        _ if shell.signals.is_over() => Err(Stop::Signal),
+        done => done,
+    }
 }
 
 /// Commands in order: those of the command line, else the lines of stdin.
@@ -214,6 +222,7 @@ fn judge(led: Led, statuses: &[Status], ended: &Ended) -> Result<Status, Failure
         Some(Stop::Over) => {
             return Err(door::failure(ended));
         }
+        Some(Stop::Signal) => return Err(Failure::text(Status::TryAgain, "a signal ended the script")),
         Some(Stop::Quit) | None => {}
     }
     if let Some(failure) = &ended.failure {

@@ -31,6 +31,8 @@ pub enum Stop {
     Failed(Failure),
     /// `quit`.
     Quit,
+    /// One came that ends the script.
+    Signal,
 }
 
 /// A watch whose connection was lost, to be taken up over another one.

@@ -1,7 +1,8 @@
-//! SIGINT and SIGTERM: they end what is watched, at a prompt what a command shows, and else the tool, as they would without us.
+//! SIGINT and SIGTERM: they end what is watched, at a prompt what a command shows, and else the script, with a farewell to the server.
 
 use crate::browse::session::Stopper;
 use crate::cli::exit::{Failure, OrStatus, Status};
+use crate::cli::stdio::say;
 use crate::protocol::imap::words::ClientTell;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::collections::BTreeMap;
@@ -9,6 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
+
+/// What a command that is under way may still take, and the LOGOUT behind it.
+const GRACE: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(20);
 
 #[derive(Default)]
 struct Shared {
@@ -23,6 +28,10 @@ struct State {
     at_prompt: bool,
     /// The shell's own session.
     session: Option<Stopper>,
+    /// The next line of the script is waited for, which no signal cuts short.
+    reading: bool,
+    /// The script is to end.
+    over: bool,
     watch: Option<Watching>,
 }
 
@@ -128,10 +137,43 @@ impl Signals {
                     session.stop();
                 }
             }
+        } else if let Some(session) = state.session.clone().filter(|_| !state.at_prompt) {
+            let again = std::mem::replace(&mut state.over, true);
+            drop(state);
+            if again { session.stop() } else { self.farewell(session) }
         } else {
             drop(state);
             let _ = signal_hook::low_level::emulate_default_handler(signal);
         }
+    }
+
+    /// LOGOUT behind the command that is under way, if that ends in time.
+    fn farewell(&self, session: Stopper) {
+        session.tell(ClientTell::EndIdle);
+        session.tell(ClientTell::Quit);
+        let ours = self.clone();
+        thread::spawn(move || {
+            thread::sleep(GRACE);
+            session.stop();
+            while !ours.state().reading {
+                thread::sleep(LOOK);
+            }
+            say("imap-shell: a signal ended the script");
+            std::process::exit(Status::TryAgain as i32);
+        });
+    }
+
+    /// A signal came that ends the script.
+    pub fn is_over(&self) -> bool {
+        self.state().over
+    }
+
+    /// Waits for the next line of the script by `read`.
+    pub fn while_reading<T>(&self, read: impl FnOnce() -> T) -> T {
+        self.state().reading = true;
+        let line = read();
+        self.state().reading = false;
+        line
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
