@@ -99,6 +99,11 @@ impl Authenticating {
         }
     }
 
+    /// As [`Carried::advice`].
+    pub fn advice(&self) -> &'static str {
+        self.0.advice()
+    }
+
     /// AUTHENTICATE is done.
     pub fn done(&mut self, status: Status) -> Verdict {
         let carried = &mut self.0;

@@ -250,6 +250,9 @@ impl Authorization {
             Phase::Auth(mut running) => match running.done(status) {
                 Verdict::Accepted => self.inside(Place::Authenticated),
                 Verdict::OtherMechanism(status) => self.another_method(&status),
+                Verdict::Refused(status) if !auth::is_not_ours(&status) => {
+                    leave(Fault::Login, format!("the server refuses the login: {status}{}", running.advice()))
+                }
                 Verdict::Refused(status) => self.login_refused(&status),
                 Verdict::Failed(why) => {
                     let fault = if why.is_broken_protocol() { Fault::Protocol } else { Fault::Login };
@@ -301,4 +304,49 @@ pub fn leave(fault: Fault, text: impl Into<String>) -> Move {
 
 pub fn fail(fault: Fault, text: impl Into<String>) -> Move {
     Move::Broken(Failure { fault, text: text.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::imap::code::Word;
+    use crate::protocol::imap::words::{LoginBy, Tags, Timeouts};
+
+    /// Some servers bind to something else, and say only that the proof is wrong.
+    #[test]
+    fn who_is_refused_with_a_bound_mechanism_is_told_of_the_others() {
+        let config = ClientConfig {
+            tls: StartTls::Implicit,
+            auth: None,
+            by: LoginBy::Any,
+            initial_response: true,
+            timeouts: Timeouts::default(),
+            discard: Vec::new(),
+            tags: Tags::Counted("a".to_owned()),
+        };
+        let login = Login {
+            user: "bob".to_owned(),
+            authzid: None,
+            secret: Secret::new("secret".to_owned()),
+            nonce: "n".to_owned(),
+            binding: Some(vec![1]),
+            server: None,
+        };
+        let told = |mechanism: Mechanism, word: Word| {
+            let (mut running, _) = Authenticating::begin(mechanism, &login, &Capabilities::default(), true).unwrap();
+            // r=nx,s=AAAA,i=4096
+            assert_ne!(running.challenge(b"cj1ueCxzPUFBQUEsaT00MDk2").reveal(), "*");
+            let status = Status { kind: StatusKind::No, code: Some(Code::Word(word)), text: "no".to_owned() };
+            match Authorization::new(config.clone()).done(Phase::Auth(Box::new(running)), status) {
+                Move::Leave(failure) => failure.text,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(told(Mechanism::ScramSha256Plus, Word::AuthenticationFailed).ends_with("try a mechanism without -PLUS"));
+        for (mechanism, word) in
+            [(Mechanism::ScramSha256, Word::AuthenticationFailed), (Mechanism::ScramSha256Plus, Word::Unavailable)]
+        {
+            assert!(told(mechanism, word).ends_with(" no"), "{mechanism}");
+        }
+    }
 }

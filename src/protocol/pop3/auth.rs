@@ -66,10 +66,7 @@ fn argument<'a>(text: &'a str, why: &'static str) -> Result<&'a str, SaslError> 
 
 /// One exchange under way.
 #[derive(Debug)]
-pub struct Authenticating {
-    carried: Carried,
-    mechanism: Mechanism,
-}
+pub struct Authenticating(Carried);
 
 /// What the server's response means.
 #[derive(Debug)]
@@ -95,16 +92,16 @@ impl Authenticating {
     ) -> Result<(Authenticating, Secret<String>), SaslError> {
         let offered = Offered::among(&offered.sasl);
         let (carried, line) = Carried::begin(mechanism, login, offered, "AUTH", Initial::Within(MAX_COMMAND))?;
-        Ok((Authenticating { carried, mechanism }, line))
+        Ok((Authenticating(carried), line))
     }
 
-    /// Bound to the TLS channel.
-    pub fn is_bound(&self) -> bool {
-        self.mechanism.is_bound()
+    /// As [`Carried::advice`].
+    pub fn advice(&self) -> &'static str {
+        self.0.advice()
     }
 
     pub fn response(&mut self, response: Response) -> Verdict {
-        let carried = &mut self.carried;
+        let carried = &mut self.0;
         if let Some(why) = carried.cancelled() {
             return Verdict::Failed(why);
         }

@@ -275,12 +275,9 @@ impl Authorization {
             Verdict::Say(line) => say(line.reveal(), Phase::Auth(running)),
             Verdict::Accepted => Move::In,
             Verdict::OtherMechanism(refusal) => self.another_method(&refusal),
-            // Some bind to something else, and say only that the proof is wrong. Without -PLUS nobody would see who sits in between:
-            // that is not ours to choose.
-            Verdict::Refused(refusal) if running.is_bound() && !auth::is_not_ours(&refusal) => leave(
-                Fault::Login,
-                format!("the server refuses the login: {refusal}; if the password is right, try a mechanism without -PLUS"),
-            ),
+            Verdict::Refused(refusal) if !auth::is_not_ours(&refusal) => {
+                leave(Fault::Login, format!("the server refuses the login: {refusal}{}", running.advice()))
+            }
             Verdict::Refused(refusal) => self.login_refused(&refusal),
             Verdict::Failed(why) => {
                 let fault = if why.is_broken_protocol() { Fault::Protocol } else { Fault::Login };

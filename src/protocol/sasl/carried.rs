@@ -98,6 +98,12 @@ impl Carried {
         if self.withheld.is_some() { Err(SaslError::Early(self.mechanism)) } else { Ok(()) }
     }
 
+    /// What to say of a refusal, where the exchange was bound to the TLS channel. Some servers bind to something else, and say only that the
+    /// proof is wrong. Without -PLUS nobody would see who sits in between: that is not ours to choose.
+    pub fn advice(&self) -> &'static str {
+        if self.mechanism.is_bound() { "; if the password is right, try a mechanism without -PLUS" } else { "" }
+    }
+
     /// Something that comes of the secret was sent.
     pub fn is_exposed(&self) -> bool {
         self.exposed
