@@ -7,6 +7,7 @@ mod export;
 #[path = "imap_shell/signals.rs"]
 mod signals;
 
+use std::collections::{BTreeMap, BTreeSet};
 use support::played::{self, play};
 use support::process::Ran;
 use support::transcript::{self, Transcript};
@@ -61,4 +62,41 @@ fn a_long_literal_where_none_belongs_is_cut() {
     assert!(rows[0].ends_with(&"A".repeat(1024)) && rows[0].len() < 1200, "{place}");
     assert!(rows[1].starts_with("5\t\\Seen\t"), "the rest of the row is shown: {place}");
     assert!(ran.out.len() < 4096 && ran.err.contains("a literal of 70000 octets"), "{place}");
+}
+
+/// Keys of rows in the transcripts are documented with their types, and what is documented comes.
+#[test]
+fn the_keys_of_rows_are_those_of_the_document() {
+    let text = include_str!("../docs/imap-shell-json.md");
+    let mut documented = BTreeMap::new();
+    for line in text.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = line.split(" | ").collect();
+        for key in cells[0].trim_start_matches("| ").split(", ") {
+            documented.insert(key.trim_matches('`').to_owned(), cells[1].to_owned());
+        }
+    }
+    let mut seen = BTreeSet::new();
+    let transcripts = transcript::all("imap_shell");
+    for transcript in transcripts.iter().filter(|transcript| transcript.has("--json")) {
+        for row in transcript.outcomes.iter().filter(|row| !row.ends_with('…')) {
+            let Ok(serde_json::Value::Object(row)) = serde_json::from_str(row) else { panic!("{row}") };
+            for (key, value) in row {
+                let kind = match value {
+                    serde_json::Value::String(_) => "string",
+                    serde_json::Value::Number(_) => "number",
+                    serde_json::Value::Bool(_) => "boolean",
+                    serde_json::Value::Array(_) => "array",
+                    _ => "object",
+                };
+                let kinds =
+                    documented.get(&key).unwrap_or_else(|| panic!("{key} of {} is not documented", transcript.path.display()));
+                assert!(kinds.split(" or ").any(|known| known == kind), "{key} is {kind} in {}", transcript.path.display());
+                seen.insert(key);
+            }
+        }
+    }
+    // Those of `export`, `watch` and extensions have tests of their own.
+    let elsewhere = ["outcome", "event", "required", "optional", "count", "namespace", "prefix"].map(str::to_owned);
+    let missing: Vec<&String> = documented.keys().filter(|key| !seen.contains(*key) && !elsewhere.contains(key)).collect();
+    assert!(missing.is_empty(), "no transcript shows {missing:?}");
 }

@@ -217,3 +217,32 @@ fn every_transcript_passes_cut_at_every_byte() {
         }
     });
 }
+
+/// Whatever was said before, and whatever is awaited (RFC 9051 section 7.1.5).
+#[test]
+fn bye_ends_the_session_wherever_it_comes() {
+    let mut places = 0;
+    for transcript in transcript::all("imap_client") {
+        // Behind an injection nothing is heard any more, and compressed it would be other bytes.
+        if ["starttls", "compress", "tagged_early"].iter().any(|name| transcript.path.to_string_lossy().contains(name)) {
+            continue;
+        }
+        let turns = transcript.turns();
+        for at in (1..turns.len()).filter(|at| matches!(turns[*at][0], Line::Server(_))) {
+            let mut bare = session(&transcript);
+            for turn in &turns[..at] {
+                if let Line::Server(_) = turn[0] {
+                    bare.feed(&transcript::server_bytes(turn));
+                }
+            }
+            if bare.over || transcript::client_bytes(turns[at - 1]).ends_with(b" LOGOUT\r\n") {
+                continue;
+            }
+            bare.feed(b"* BYE gone\r\n");
+            let told = |line: &String| line.starts_with("failed ") && line.ends_with("the server ends the session: gone");
+            assert!(bare.over && bare.work.heard.iter().any(told), "{}, {at}: {:?}", transcript.path.display(), bare.work.heard);
+            places += 1;
+        }
+    }
+    assert!(places > 20, "{places}");
+}
