@@ -28,7 +28,7 @@ impl Selector {
 }
 
 /// `*` stands for any characters, `?` for one; all others for themselves, in any case.
-pub fn glob(pattern: &str, text: &str) -> bool {
+fn glob(pattern: &str, text: &str) -> bool {
     let same = |a: char, b: char| a == b || a.to_lowercase().eq(b.to_lowercase());
     let (mut pattern, mut text) = (pattern.chars(), text.chars());
     // Where the last star stood, and what it had swallowed by then: going back there once more is always enough.

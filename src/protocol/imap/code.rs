@@ -188,7 +188,7 @@ pub fn resp_cond_state(s: &mut Scanner<'_>) -> Option<Status> {
 }
 
 /// `resp-text = ["[" resp-text-code "]" SP] [text]`
-pub fn resp_text(s: &mut Scanner<'_>) -> (Option<Code>, String) {
+fn resp_text(s: &mut Scanner<'_>) -> (Option<Code>, String) {
     let from = s.at();
     let mut code = None;
     if s.eat(b'[') {

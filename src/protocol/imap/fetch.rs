@@ -238,7 +238,7 @@ fn mod_sequence(s: &mut Scanner<'_>) -> Parsed<u64> {
 }
 
 /// `date-time = DQUOTE date-day-fixed "-" date-month "-" date-year SP time SP zone DQUOTE`
-pub fn date_time(s: &mut Scanner<'_>) -> Parsed<DateTime> {
+fn date_time(s: &mut Scanner<'_>) -> Parsed<DateTime> {
     let text = String::from_utf8_lossy(&s.string()?).into_owned();
     let instant = jiff::fmt::strtime::parse("%d-%b-%Y %H:%M:%S %z", text.trim()).ok();
     let instant = instant.and_then(|parsed| parsed.to_timestamp().ok());
