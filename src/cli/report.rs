@@ -90,6 +90,9 @@ pub fn text_line(columns: &[Option<String>]) -> String {
 /// `value` as JSON on one line. What could drive a terminal or hide text there is escaped, which JSON leaves open.
 pub fn json_line(value: &impl Serialize) -> String {
     let plain = serde_json::to_string(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
+    if plain.bytes().all(|b| matches!(b, b' '..=b'~')) {
+        return plain;
+    }
     let mut line = String::with_capacity(plain.len());
     let mut buffer = [0; 4];
     for c in plain.chars() {
