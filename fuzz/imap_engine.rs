@@ -13,7 +13,7 @@ use postroad::protocol::engine::End;
 use postroad::protocol::imap::client::Client;
 use postroad::protocol::imap::command::{Command, Part};
 use postroad::protocol::imap::words::{ClientAsk, ClientConfig, ClientTell, LoginBy, Tags, Timeouts};
-use postroad::protocol::smtp::client::words::StartTls;
+use postroad::protocol::session::StartTls;
 
 /// What is sent, one after the other.
 const LINES: [&str; 8] = [

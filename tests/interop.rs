@@ -16,6 +16,8 @@ mod dialects;
 mod extensions;
 #[path = "interop/imap.rs"]
 mod imap;
+#[path = "interop/imap_dialects.rs"]
+mod imap_dialects;
 #[path = "interop/letters.rs"]
 mod letters;
 #[path = "interop/looks.rs"]

@@ -24,9 +24,7 @@ pub struct Dialect {
     pub dir: TempDir,
     pub pop3: SocketAddr,
     pub pop3s: SocketAddr,
-    #[allow(dead_code, reason = "for the client that speaks IMAP")]
     pub imap: SocketAddr,
-    #[allow(dead_code, reason = "for the client that speaks IMAP")]
     pub imaps: SocketAddr,
     /// Of Cyrus, for alice and bob; nobody listens there at Courier.
     pub lmtp: SocketAddr,

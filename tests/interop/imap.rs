@@ -134,6 +134,22 @@ fn imap_shell_changes_an_account_at_dovecot() {
     for start in ["User quota\tSTORAGE\t", "INBOX\t-\tl", "INBOX\t/private/comment\ta \"b", "name\tDovecot", "1\t"] {
         assert!(rows.iter().any(|row| row.starts_with(start)), "{start}: {rows:?}");
     }
+    let rows = dovecot.rows(
+        "INBOX",
+        &[
+            "watch -t 1s INBOX Work/Sub",
+            "search --count",
+            "search --save all",
+            "fetch $ fast",
+            "namespace",
+            "status *",
+            "enable QRESYNC",
+        ],
+    );
+    // The only message's row, what is counted, and what stands for it at the server.
+    for start in ["1", "1\t\\Flagged", "personal\t-\t/", "Work/Sub\t1\t", "QRESYNC"] {
+        assert!(rows.iter().any(|row| row.starts_with(start)), "{start}: {rows:?}");
+    }
     let refused = dovecot.shell(&format!("imaps://alice@{}/Gone", dovecot.imaps), &["-c", "noop"]);
     assert_eq!(refused.status, 69, "{}", refused.err);
 }

@@ -182,11 +182,14 @@ fn status_att_val(s: &mut Scanner<'_>) -> Parsed<StatusItem> {
     })
 }
 
-/// `"(" objectid ")"` (RFC 8474 section 7)
+/// `"(" objectid ")"` (RFC 8474 section 7). Cyrus 3.6 puts octets of any kind there for a mailbox that was just made.
 pub fn object_id(s: &mut Scanner<'_>) -> Parsed<Vec<u8>> {
     s.char(b'(', "an object id in parentheses")?;
     s.blanks();
-    let id = s.astring()?;
+    let id = match s.peek() {
+        Some(b'"' | b'{' | b'~') => s.astring()?,
+        _ => s.take_while(|byte| byte != b')').trim_ascii_end().to_vec(),
+    };
     s.blanks();
     s.char(b')', "the end of an object id")?;
     Ok(id)
@@ -281,6 +284,8 @@ mod tests {
             StatusItem::Other("X-FOO".into(), b"(1 2)".to_vec()),
         ];
         assert_eq!(items, want);
+        let (_, items) = status(&mut Scanner::new(b"x (MAILBOXID (l\x80\xff U) UNSEEN 1)", &[])).unwrap();
+        assert_eq!(items, [StatusItem::MailboxId(b"l\x80\xff U".to_vec()), StatusItem::Unseen(1)]);
     }
 
     /// RFC 2342 section 5.
