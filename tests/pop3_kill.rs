@@ -105,6 +105,13 @@ fn a_kill_costs_a_spool_one_copy_at_most() {
     assert!(tally.twice <= tally.kills, "{tally:?}");
 }
 
+/// What the server took of a message whose end we did not live to hear is sent again: one, since one transaction is under way at a time.
+#[test]
+fn a_kill_costs_an_lmtp_server_one_copy_at_most() {
+    let tally = storm(Into::Lmtp, "--delete", 4, 150);
+    assert!(tally.twice <= tally.kills, "{tally:?}");
+}
+
 #[cfg(feature = "proof")]
 mod proof {
     use super::*;

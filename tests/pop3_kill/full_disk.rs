@@ -51,6 +51,7 @@ fn target(into: Into, disk: &Path) -> (PathBuf, Vec<&'static str>) {
         Into::Maildir => (disk.join("mail"), vec!["--create", "--maildir"]),
         Into::Mbox => (disk.join("mbox"), vec!["--mbox"]),
         Into::Spool => (disk.join("spool"), vec!["--create", "--recipient", "bob@hamburger.test", "--spool"]),
+        Into::Lmtp => panic!("the disk is its server's"),
         Into::Command => (disk.join("nowhere"), vec!["--exec"]),
     }
 }

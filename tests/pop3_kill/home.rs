@@ -1,6 +1,6 @@
 //! Somebody who fetches: targets, the journal, and what became of each message.
 
-use crate::process::tool;
+use crate::process::{Listener, tool};
 use crate::server::Server;
 use postroad::disk::mbox::Mbox;
 use postroad::disk::spool::format::TRAILER;
@@ -18,12 +18,15 @@ pub enum Into {
     Mbox,
     Command,
     Spool,
+    /// To our own server, which stores what it takes in a Maildir.
+    Lmtp,
 }
 
 pub struct Home {
     dir: TempDir,
     pub into: Into,
     disposal: &'static str,
+    lmtp: Option<Listener>,
 }
 
 /// How often each message is there, by its index; what is there and was never sent, or half of it.
@@ -46,7 +49,7 @@ pub fn texts(count: usize) -> Vec<Vec<u8>> {
 
 impl Home {
     pub fn new(into: Into, disposal: &'static str) -> Home {
-        let home = Home { dir: tempfile::tempdir().unwrap(), into, disposal };
+        let mut home = Home { dir: tempfile::tempdir().unwrap(), into, disposal, lmtp: None };
         for part in ["mail/cur", "mail/new", "mail/tmp", "taken"] {
             fs::create_dir_all(home.path(part)).unwrap();
         }
@@ -55,6 +58,10 @@ impl Home {
         // Takes a message as a delivery agent does: whoever reads it sees it whole or not at all.
         let script = "t=$(mktemp \"$1/tmp.XXXXXX\") && cat >\"$t\" && mv \"$t\" \"$1/$MAIL_UID.$$\"\n";
         fs::write(home.path("take"), script).unwrap();
+        if into == Into::Lmtp {
+            let (mail, log) = (home.path("mail").display().to_string(), home.path("lmtp.log"));
+            home.lmtp = Some(Listener::start(&["--role", "lmtp", "--maildir", &mail], &log));
+        }
         home
     }
 
@@ -68,6 +75,7 @@ impl Home {
             Into::Mbox => self.path("mbox"),
             Into::Command => self.path("taken"),
             Into::Spool => self.path("spool"),
+            Into::Lmtp => self.lmtp.iter().map(|lmtp| format!("lmtp://{}", lmtp.address)).collect::<String>().into(),
         };
         let mut command = fetch(self.dir.path(), server, &self.path("password"));
         command.arg(self.disposal).arg("--state").arg(self.path("state/journal")).env("PATH", "/usr/bin:/bin");
@@ -76,6 +84,7 @@ impl Home {
             Into::Mbox => command.arg("--mbox").arg(target),
             Into::Command => command.arg("--exec").arg(format!("/bin/sh {} {}", self.path("take").display(), target.display())),
             Into::Spool => command.arg("--create").args(["--recipient", "bob@hamburger.test", "--spool"]).arg(target),
+            Into::Lmtp => command.args(["--recipient", "bob@hamburger.test", "--lmtp"]).arg(target),
         };
         command
     }
@@ -112,6 +121,7 @@ impl Home {
                 .map(|path| fs::read(path).unwrap())
                 .collect(),
             Into::Spool => files(&self.path("spool/new")).iter().map(|file| queued(file)).collect(),
+            Into::Lmtp => files(&self.path("mail/new")).iter().map(|file| headed(file).to_vec()).collect(),
         }
     }
 }
@@ -145,7 +155,12 @@ fn mbox(path: &Path) -> Vec<Vec<u8>> {
 
 /// The message of a spool's file: from its own first field to the trailer.
 fn queued(file: &[u8]) -> Vec<u8> {
+    let message = headed(file);
+    message[..message.len().saturating_sub(TRAILER)].to_vec()
+}
+
+/// A message from its own first field on: before it stand those of the way here.
+fn headed(file: &[u8]) -> &[u8] {
     let first = b"From: <alice@crepes.test>";
-    let start = file.windows(first.len()).position(|window| window == first).unwrap_or(0);
-    file[start..file.len().saturating_sub(TRAILER).max(start)].to_vec()
+    &file[file.windows(first.len()).position(|window| window == first).unwrap_or(0)..]
 }
