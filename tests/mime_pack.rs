@@ -22,6 +22,8 @@ mod reading;
 mod sealed;
 #[path = "mime_pack/take_apart.rs"]
 mod take_apart;
+#[path = "mime_pack/whole.rs"]
+mod whole;
 
 use serde_json::Value;
 use std::path::Path;

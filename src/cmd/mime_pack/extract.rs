@@ -189,14 +189,12 @@ impl Visitor for Extractor {
     }
 
     fn bytes(&mut self, run: Run, bytes: &[u8]) -> Result<(), Failure> {
-        let depth = self.open.len();
-        for (at, open) in self.open.iter_mut().enumerate() {
-            let is_last = at + 1 == depth;
+        for open in &mut self.open {
             let is_content = match (open.kind, run) {
                 (Kind::Embedded, run) => run == Run::Embedded,
                 (_, Run::Embedded) => false,
                 (Kind::Leaf, run) => run == Run::Content,
-                (Kind::Multipart | Kind::Message, run) => run != Run::HeaderEnd || !is_last,
+                (Kind::Multipart | Kind::Message, _) => true,
             };
             if !is_content {
                 continue;

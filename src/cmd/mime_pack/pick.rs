@@ -106,6 +106,8 @@ enum State {
         depth: usize,
         kind: Kind,
         decoder: Decoder,
+        /// Nothing of it was told yet.
+        fresh: bool,
     },
     Done,
 }
@@ -146,7 +148,7 @@ impl Visitor for Picker {
             return Ok(());
         }
         let decoder = if self.raw || part.kind != Kind::Leaf { Decoder::Identity } else { part.head.decoder() };
-        self.state = State::Open { section, depth: self.depth, kind: part.kind, decoder };
+        self.state = State::Open { section, depth: self.depth, kind: part.kind, decoder, fresh: true };
         if self.raw {
             if part.head.flags.contains(&Flag::HeaderTooLong) {
                 return Err(Failure::text(Status::Data, format!("part {}: {}", part.section, Flag::HeaderTooLong)));
@@ -164,14 +166,16 @@ impl Visitor for Picker {
         if run == Run::HeaderEnd {
             self.blank_line = bytes.to_vec();
         }
-        let State::Open { depth, kind, decoder, .. } = &mut self.state else { return Ok(()) };
+        let State::Open { kind, decoder, fresh, .. } = &mut self.state else { return Ok(()) };
         if (run == Run::Embedded) != (*kind == Kind::Embedded) {
             return Ok(());
         }
+        // The end of a message's own header was told before it began, and what comes later is of the headers in it.
+        let ends_own_header = std::mem::take(fresh) && run == Run::HeaderEnd && *kind != Kind::Message;
         let content = match (*kind, run) {
             _ if self.raw => bytes,
-            (_, Run::HeaderEnd) if *depth == self.depth => return Ok(()),
-            (Kind::Leaf, Run::Header | Run::Frame) => return Ok(()),
+            _ if ends_own_header => return Ok(()),
+            (Kind::Leaf, Run::Header | Run::HeaderEnd | Run::Frame) => return Ok(()),
             (Kind::Leaf, Run::Content) if !matches!(decoder, Decoder::Identity) => {
                 self.decoded.clear();
                 decoder.push(bytes, &mut self.decoded);
