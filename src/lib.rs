@@ -215,6 +215,7 @@
 //!   fetch/settle.rs        what an earlier run left unfinished
 //!   fetch/item.rs          what a keeper knows of each message
 //!   fetch/missing.rs       messages that the server does not list any more
+//!   fetch/recall.rs        which message of the journal one on the server is
 //!   fetch/keeper.rs        policy, journal and target behind one face
 //!   fetch/session.rs       one POP3 session, logged in, watched, and spent on a job
 //!   fetch/listing.rs       what a mailbox holds

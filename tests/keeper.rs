@@ -15,6 +15,8 @@ mod mailbox;
 mod maildir;
 #[path = "keeper/mbox.rs"]
 mod mbox;
+#[path = "keeper/names.rs"]
+mod names;
 #[path = "keeper/policy.rs"]
 mod policy;
 #[path = "keeper/programs.rs"]

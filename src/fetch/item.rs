@@ -13,6 +13,8 @@ pub struct Item {
     pub uid: Option<Uid>,
     /// What the server calls it, where that is no name of its own.
     pub said: Option<Box<str>>,
+    /// It was delivered in an earlier session, as far as its name tells.
+    pub seen: bool,
     /// No filter has seen its header.
     pub unjudged: bool,
     pub state: Progress,

@@ -1,11 +1,12 @@
 //! What a session needs to know of policy, journal and target, behind one face. Says what may be deleted, and only when it is safe.
 
 use crate::disk::journal::Journal;
-use crate::disk::journal::record::{Digest, Id, State};
+use crate::disk::journal::record::{Digest, State};
 use crate::fetch::filter::{Filter, Judgement};
 use crate::fetch::item::{Current, Item, Pending, Progress, facts};
 use crate::fetch::missing;
 use crate::fetch::policy::{Decision, Known, Policy};
+use crate::fetch::recall::{Recall, first};
 use crate::fetch::settle;
 use crate::fetch::target::judged::Judged;
 use crate::fetch::target::{Facts, Fault, Taken, Target};
@@ -13,7 +14,7 @@ use crate::fetch::told::Told;
 use crate::fetch::words::{Listed, Outcome, Plan, Row, Stop, Uid, Verdict};
 use crate::relay::clock::Clock;
 use sha2::{Digest as _, Sha256};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 /// What a keeper works by.
 pub struct Options<'a> {
@@ -36,9 +37,7 @@ pub struct Keeper<'a> {
     pending: Vec<Pending>,
     /// Safe, and to be deleted.
     deletable: Vec<u32>,
-    /// Delivered messages without a name that this session has not met yet, by digest.
-    nameless: Option<HashMap<Digest, Vec<Id>>>,
-    met: HashSet<Id>,
+    recall: Recall,
     told: Told,
     stop: Option<Stop>,
 }
@@ -59,8 +58,7 @@ impl<'a> Keeper<'a> {
             current: None,
             pending: Vec::new(),
             deletable: Vec::new(),
-            nameless: None,
-            met: HashSet::new(),
+            recall: Recall::default(),
             told: Told::default(),
             stop: None,
         }
@@ -75,17 +73,17 @@ impl<'a> Keeper<'a> {
         self.told.expect(listed.iter().map(|listed| listed.number));
         for listed in listed {
             let uid = listed.uid.clone().filter(|uid| times.get(uid) == Some(&1));
-            let (id, known) = self.known(uid.as_ref(), listed.size);
-            self.met.extend(id);
+            let (id, known) = self.recall.by_name(self.journal.as_ref(), uid.as_ref(), listed.size);
             let said = if uid.is_none() { listed.name().map(Into::into) } else { None };
-            let item = Item { size: listed.size, uid, said, unjudged: false, state: Progress::Wanted, id };
+            let seen = matches!(known, Known::Delivered(_));
+            let item = Item { size: listed.size, uid, said, seen, unjudged: false, state: Progress::Wanted, id };
             self.items.insert(listed.number, item);
             let decision = self.options.policy.decide(known, listed.size, self.wanted, now);
             plans.push(self.planned(listed.number, decision));
         }
         if let Some(journal) = self.journal.as_mut().filter(|_| !self.options.policy.dry_run) {
             let nameless = self.items.values().any(|item| item.uid.is_none());
-            missing::note(journal, &self.met, nameless, now);
+            self.recall.note(journal, nameless, now);
         }
         plans
     }
@@ -176,9 +174,12 @@ impl<'a> Keeper<'a> {
         }
         let mut digest = Digest::default();
         digest.copy_from_slice(&current.hash.finalize()[..16]);
-        if let Some(id) = self.delivered_before(number, &digest) {
+        if let Some(item) = self.items.get_mut(&number).filter(|_| self.options.policy.only_new)
+            && let Some(journal) = &mut self.journal
+            && let Some(id) = self.recall.by_digest(journal, item, &digest)
+        {
+            item.id = Some(id);
             self.target.abort();
-            self.items.entry(number).and_modify(|item| item.id = Some(id));
             self.safe(number, Outcome::Kept, "delivered earlier".to_owned());
             return Verdict::Settled;
         }
@@ -305,20 +306,6 @@ impl<'a> Keeper<'a> {
         self.options.clock.now().as_second()
     }
 
-    /// A name that stands for a message of another size now is looked into before anything is lost by it.
-    fn known(&self, uid: Option<&Uid>, size: Option<u64>) -> (Option<Id>, Known) {
-        let entry = self.journal.as_ref().zip(uid).and_then(|(journal, uid)| journal.find(uid.as_str()));
-        match entry.map(|entry| (entry.id, entry.state, entry.first)) {
-            Some((id, State::Delivered, _)) if size.is_some() && size != entry.map(|entry| entry.size) => (Some(id), Known::New),
-            Some((id, State::Delivered, first)) => (Some(id), Known::Delivered(first)),
-            Some((id, State::Killed, _)) => (Some(id), Known::Killed),
-            // Tried again, for those who do not have it.
-            Some((id, State::Partly, _)) => (Some(id), Known::New),
-            // Settled when the journal was opened.
-            Some((_, State::Waiting(_), _)) | None => (None, Known::New),
-        }
-    }
-
     fn planned(&mut self, number: u32, decision: Decision) -> Plan {
         if self.options.policy.dry_run {
             let (outcome, text) = match decision {
@@ -356,28 +343,6 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// A message that was delivered in an earlier session, by its content: of those without a name as many as were are not delivered again.
-    fn delivered_before(&mut self, number: u32, digest: &Digest) -> Option<Id> {
-        let item = self.items.get(&number).filter(|_| self.options.policy.only_new)?;
-        let (journal, met) = (self.journal.as_ref()?, &mut self.met);
-        if item.uid.is_some() {
-            let same =
-                |id: &Id| journal.entry(*id).is_some_and(|entry| entry.state == State::Delivered && entry.digest == *digest);
-            return item.id.filter(same);
-        }
-        let nameless = self.nameless.get_or_insert_with(|| {
-            let mut by_digest: HashMap<Digest, Vec<Id>> = HashMap::new();
-            for entry in journal.entries().filter(|entry| entry.state == State::Delivered && !met.contains(&entry.id)) {
-                by_digest.entry(entry.digest).or_default().push(entry.id);
-            }
-            by_digest
-        });
-        // Not one of this session's own.
-        let id = nameless.get_mut(digest)?.pop()?;
-        met.insert(id);
-        Some(id)
-    }
-
     fn publish(&mut self, pending: &[Pending]) -> Result<String, Stop> {
         let now = self.now();
         let announced = self.target.prepare()?;
@@ -388,9 +353,10 @@ impl<'a> Keeper<'a> {
                 let Some(item) = self.items.get_mut(&message.number) else { continue };
                 let uid = item.uid.as_ref().map(Uid::as_str);
                 let size = item.size.unwrap_or(message.size);
-                let entry = journal.add(uid, size, message.digest, now, State::Waiting(id), place);
+                let first = first(journal, item.id, &message.digest, now);
+                let entry = journal.add(uid, size, message.digest, first, State::Waiting(id), place);
                 item.id = Some(entry);
-                self.met.insert(entry);
+                self.recall.meet(entry);
             }
             if let Err(error) = journal.sync() {
                 self.target.leave();
@@ -414,11 +380,12 @@ impl<'a> Keeper<'a> {
         let now = self.now();
         let (Some(journal), Some(item)) = (&mut self.journal, self.items.get_mut(&number)) else { return };
         let size = item.size.unwrap_or(size);
-        let id = journal.add(item.uid.as_ref().map(Uid::as_str), size, digest, now, state, place);
+        let first = first(journal, item.id, &digest, now);
+        let id = journal.add(item.uid.as_ref().map(Uid::as_str), size, digest, first, state, place);
         if let Some(before) = item.id.replace(id).filter(|id| journal.entry(*id).is_some_and(|e| e.state == State::Partly)) {
             journal.drop_entry(before);
         }
-        self.met.insert(id);
+        self.recall.meet(id);
         if let Err(error) = journal.write() {
             self.stop.get_or_insert(settle::stop(error));
         }
@@ -458,7 +425,8 @@ impl<'a> Keeper<'a> {
         let now = self.now();
         let entry = self.items.get(&number).and_then(|item| item.id).and_then(|id| self.journal.as_ref()?.entry(id));
         let first = entry.map_or(now, |entry| entry.first);
-        if self.options.policy.is_due(first, now) {
+        let earlier = outcome == Outcome::Kept || self.items.get(&number).is_some_and(|item| item.seen);
+        if self.options.policy.is_due(first, now) || (earlier && self.options.policy.flush_seen) {
             let outcome = if outcome == Outcome::Kept { Outcome::Deleted } else { outcome };
             self.delete(number, outcome, text);
         } else {

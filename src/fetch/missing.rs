@@ -8,15 +8,17 @@ use std::collections::HashSet;
 const FORGOTTEN_AFTER: i64 = 30 * 24 * 3600;
 
 /// Notes which messages the journal knows and the server does not list, and forgets those that are long gone. `met`: those that it lists;
-/// `nameless`: it lists some without a name, and then one without a name counts as listed.
+/// `nameless`: it lists some without a name, and then one without a name counts as listed. A name that is listed again stays marked: it may
+/// stand for another message now, until that was looked at.
 pub fn note(journal: &mut Journal, met: &HashSet<Id>, nameless: bool, now: i64) {
     let changed = journal.entries().filter_map(|entry| {
         let listed = met.contains(&entry.id) || (nameless && entry.uid.is_none());
-        (!listed || entry.missing.is_some()).then_some((entry.id, listed, entry.missing))
+        (!listed || entry.missing.is_some()).then_some((entry.id, listed, listed && entry.uid.is_some(), entry.missing))
     });
-    let changed: Vec<(Id, bool, Option<i64>)> = changed.collect();
-    for (id, listed, missing) in changed {
+    let changed: Vec<(Id, bool, bool, Option<i64>)> = changed.collect();
+    for (id, listed, named, missing) in changed {
         match missing {
+            Some(_) if named => {}
             _ if listed => journal.set_missing(id, None),
             // A clock that was ahead then would keep it for ever.
             Some(since) if since <= now && now - since > FORGOTTEN_AFTER => journal.drop_entry(id),

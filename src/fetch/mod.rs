@@ -10,6 +10,7 @@ pub mod missing;
 pub mod name;
 pub mod policy;
 pub mod reading;
+pub mod recall;
 pub mod session;
 pub mod settle;
 pub mod target;

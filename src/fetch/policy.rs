@@ -72,10 +72,11 @@ impl Policy {
     pub fn decide(&self, known: Known, size: Option<u64>, before: usize, now: i64) -> Decision {
         match known {
             Known::Killed => return Decision::Delete("not wanted earlier"),
-            Known::Delivered(first) if self.flush_seen || self.is_due(first, now) => {
-                return Decision::Delete("delivered earlier");
+            Known::Delivered(first) if self.only_new => {
+                let why = "delivered earlier";
+                let goes = self.flush_seen || self.is_due(first, now);
+                return if goes { Decision::Delete(why) } else { Decision::Leave(Outcome::Kept, why.to_owned()) };
             }
-            Known::Delivered(_) if self.only_new => return Decision::Leave(Outcome::Kept, "delivered earlier".to_owned()),
             Known::Delivered(_) | Known::New => {}
         }
         if let (Some(size), Some(limit)) = (size, self.skip_size)
@@ -160,8 +161,10 @@ mod tests {
 
     #[test]
     fn all_of_them_again_if_so_wanted() {
-        let policy = Policy { only_new: false, ..Policy::default() };
-        assert_eq!(decide(&policy, Known::Delivered(NOW)), Decision::Fetch);
+        for disposal in [Disposal::Keep, Disposal::Delete, Disposal::After(Duration::ZERO)] {
+            let policy = Policy { only_new: false, disposal, flush_seen: true, ..Policy::default() };
+            assert_eq!(decide(&policy, Known::Delivered(NOW)), Decision::Fetch, "before it is deleted");
+        }
     }
 
     #[test]
