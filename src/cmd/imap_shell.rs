@@ -163,7 +163,7 @@ fn run_script(shell: &mut Shell<'_>, script: &mut Script, lead: &mut Lead) -> Re
 /// One command, unless a signal ends the script with it.
 fn run_one(shell: &mut Shell<'_>, lead: &mut Lead, typed: &str) -> Result<Status, Stop> {
     match shell.run(lead, typed) {
-        Err(Stop::Stdout(error)) => Err(Stop::Stdout(error)),
+        Err(stop @ (Stop::Stdout(_) | Stop::Doubt(_))) => Err(stop),
         _ if shell.signals.is_over() => Err(Stop::Signal),
         done => done,
     }
@@ -221,6 +221,12 @@ fn judge(led: Led, statuses: &[Status], ended: &Ended) -> Result<Status, Failure
         Some(Stop::Failed(failure)) => return Err(failure),
         Some(Stop::Over) => {
             return Err(door::failure(ended));
+        }
+        Some(Stop::Doubt(command)) => {
+            let Failure { status, error } = door::failure(ended);
+            // What the server said last is another matter where it broke the protocol.
+            let status = if status == Status::TryAgain { Status::InDoubt } else { status };
+            return Err(Failure::text(status, format_args!("{error:#}: {command} may have been done")));
         }
         Some(Stop::Signal) => return Err(Failure::text(Status::TryAgain, "a signal ended the script")),
         Some(Stop::Quit) | None => {}

@@ -20,6 +20,8 @@ use crate::protocol::imap::words::Done;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Octets looked at in one go; an mbox line is shorter.
 const BUFFER: usize = 64 * 1024;
@@ -38,6 +40,24 @@ struct Letter {
     nul: bool,
     /// Its header goes beyond ASCII.
     eight_bit: bool,
+}
+
+/// The content that goes out last: behind it the server has all.
+struct Last {
+    file: File,
+    left: u64,
+    whole: Arc<AtomicBool>,
+}
+
+impl Read for Last {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read(buf)?;
+        self.left = self.left.saturating_sub(n as u64);
+        if self.left == 0 {
+            self.whole.store(true, Ordering::Relaxed);
+        }
+        Ok(n)
+    }
 }
 
 /// Appends what `from` names to `mailbox`. The first that fails ends it.
@@ -137,13 +157,15 @@ fn send(shell: &mut Shell<'_>, lead: &mut Lead, mailbox: &str, letters: &[Letter
 
 /// One APPEND, and whether something in its answer could not be read; or the status of what kept it from being sent.
 fn ask(shell: &mut Shell<'_>, lead: &mut Lead, mailbox: &str, letters: &[Letter]) -> Result<Result<(Done, bool), Status>, Stop> {
+    let whole = Arc::new(AtomicBool::new(false));
     let made = line(lead, mailbox, letters).and_then(|line| {
         let mut rest = letters.iter();
         let content = &mut |_: &Path| {
             let letter = rest.next().ok_or_else(|| io::Error::other("read already"))?;
             let mut file = letter.file.try_clone()?;
             file.rewind()?;
-            Ok(Content { octets: letter.octets, read: Box::new(file) })
+            let left = if rest.len() == 0 { letter.octets } else { u64::MAX };
+            Ok(Content { octets: letter.octets, read: Box::new(Last { file, left, whole: Arc::clone(&whole) }) })
         };
         session::command(line, content).map_err(|error| {
             say(&format!("imap-shell: {error}"));
@@ -160,7 +182,7 @@ fn ask(shell: &mut Shell<'_>, lead: &mut Lead, mailbox: &str, letters: &[Letter]
     if let Some(error) = hearing.failed.take() {
         return Err(Stop::Stdout(error));
     }
-    let done = done?;
+    let done = done.map_err(|over| if whole.load(Ordering::Relaxed) { Stop::Doubt("APPEND") } else { over.into() })?;
     match done.status.code.as_ref().filter(|_| done.status.kind == StatusKind::Ok) {
         // A row each, if they are as many as were sent.
         Some(Code::AppendUid { validity, uids }) if uids.count() == Some(letters.len() as u64) => {

@@ -30,7 +30,7 @@ pub fn fetch(shell: &Shell<'_>, lead: &mut Lead, uid: u32, section: &str, sink: 
             return Ok(Status::Usage);
         }
     };
-    let mut taking = Taking { section, uid, sink, open: false, found: false, damaged: false, failed: None };
+    let mut taking = Taking { section, uid, sink, open: false, given: false, found: false, damaged: false, failed: None };
     let done = lead.run(command, contents, &mut |lead, heard| taking.hear(lead, heard));
     if let Some(failure) = taking.failed.take() {
         return Err(Stop::Failed(failure));
@@ -51,6 +51,8 @@ struct Taking<'a> {
     sink: Sink<'a>,
     /// The literal that comes is the one that is wanted.
     open: bool,
+    /// Octets were handed on of the row that is open, which may yet name another message.
+    given: bool,
     found: bool,
     damaged: bool,
     failed: Option<Failure>,
@@ -65,8 +67,8 @@ impl Taking<'_> {
             Heard::Literal(Piece::Begin(opened)) => {
                 let ours = opened.uid.is_none_or(|uid| uid == self.uid);
                 // What comes twice is taken once.
-                self.open = ours && !self.found && opened.item.as_ref().is_some_and(|item| self.is_it(item));
-                self.found |= self.open;
+                self.open = ours && !self.found && !self.given && opened.item.as_ref().is_some_and(|item| self.is_it(item));
+                self.given |= self.open;
                 Ok(())
             }
             Heard::Literal(Piece::Data(bytes)) if self.open => (self.sink)(&bytes),
@@ -90,8 +92,11 @@ impl Taking<'_> {
     fn received(&mut self, received: &Received) -> Result<(), Failure> {
         match &received.response {
             Response::Fetch(fetch) => {
-                self.damaged |= fetch.is_damaged();
-                self.held(fetch)
+                if fetch.is_damaged() {
+                    self.damaged = true;
+                    say(&format!("imap-shell: {}: a row that cannot be read in whole", self.uid));
+                }
+                if self.given && !self.found { self.given(fetch) } else { self.held(fetch) }
             }
             Response::Unparsed(why) => {
                 self.damaged = true;
@@ -100,6 +105,24 @@ impl Taking<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The order within a row is free (RFC 9051 section 7.5.2): whose the octets were is known at its end. What went out cannot be taken back, so nothing
+    /// more is taken.
+    fn given(&mut self, fetch: &Fetch) -> Result<(), Failure> {
+        self.found = true;
+        if fetch.uid() != Some(self.uid) {
+            self.strange(fetch);
+        }
+        Ok(())
+    }
+
+    fn strange(&mut self, fetch: &Fetch) {
+        self.damaged = true;
+        say(&match fetch.uid() {
+            Some(other) => format!("imap-shell: {}: the server sent message {other} in place of it", self.uid),
+            None => format!("imap-shell: {}: the server gives no UID for message number {}", self.uid, fetch.sequence),
+        });
     }
 
     /// What is short, or quoted, comes within its response.
@@ -112,6 +135,10 @@ impl Taking<'_> {
                 && self.is_it(item)
                 && !self.found
             {
+                if fetch.uid().is_none() {
+                    self.strange(fetch);
+                    return Ok(());
+                }
                 self.found = true;
                 (self.sink)(bytes)?;
             }

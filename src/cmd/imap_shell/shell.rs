@@ -27,6 +27,8 @@ use std::time::Instant;
 pub enum Stop {
     /// The session is over.
     Over,
+    /// It is over before this was answered, which may have been done.
+    Doubt(&'static str),
     Stdout(StdoutError),
     Failed(Failure),
     /// `quit`.
@@ -113,6 +115,7 @@ impl<'a> Shell<'a> {
         if self.interrupted.is_some() && *view != View::Raw && self.args.client.verbose == 0 && !self.args.client.quiet {
             say(&format!(" -> {}", line.shown()));
         }
+        let doubtful = doubtful(&line.shown());
         let (command, contents) = match session::command(line, &mut open) {
             Ok(made) => made,
             Err(error) => {
@@ -134,7 +137,7 @@ impl<'a> Shell<'a> {
         if let Some(error) = hearing.failed.take() {
             return Err(Stop::Stdout(error));
         }
-        let done = done?;
+        let done = done.map_err(|over| doubtful.map_or(over.into(), Stop::Doubt))?;
         if *view == View::Nothing
             && let Some(code) = &done.status.code
         {
@@ -144,6 +147,13 @@ impl<'a> Shell<'a> {
         let status = verdict(&done, hearing.damaged);
         Ok(Some((done, status)))
     }
+}
+
+/// What doubles mail where it is done twice.
+fn doubtful(line: &str) -> Option<&'static str> {
+    let mut words = line.split(' ').filter(|word| !word.eq_ignore_ascii_case("UID"));
+    let name = words.next()?;
+    ["APPEND", "COPY", "MOVE", "REPLACE"].into_iter().find(|known| known.eq_ignore_ascii_case(name))
 }
 
 fn open(path: &Path) -> io::Result<Content> {
