@@ -206,7 +206,10 @@ impl Write {
             (Write::Bytes { at, bytes }, Write::Bytes { at: place, bytes: others }) => {
                 at <= place && place + others.len() <= at + bytes.len()
             }
-            _ => false,
+            // A length is of the file, not of its data: once it is durable, nothing stands behind it, whatever became of the data there.
+            (Write::Truncate(length), Write::Bytes { at: place, .. }) => length <= place,
+            (Write::Truncate(length), Write::Truncate(longer)) => length <= longer,
+            (Write::Bytes { .. }, Write::Truncate(_)) => false,
         }
     }
 
