@@ -65,6 +65,7 @@ enum From {
     Set(encoding_rs::Decoder),
     /// No set is stated: what is UTF-8 is, other octets are windows-1252. Holds the beginning of a character.
     Guess(Vec<u8>),
+    Ascii,
 }
 
 impl ToUtf8 {
@@ -81,12 +82,19 @@ impl ToUtf8 {
         Some(ToUtf8 { from, lines: 0, malformed: None })
     }
 
+    /// As [`ToUtf8::new`] for text that goes out under this label: beyond ASCII there is nothing in `us-ascii`.
+    pub fn strict(label: &str) -> Option<ToUtf8> {
+        let says_nothing = ["", UNKNOWN_8BIT].iter().any(|known| known.eq_ignore_ascii_case(label.trim()));
+        let is_ascii = is_ascii_label(label) && !says_nothing;
+        if is_ascii { Some(ToUtf8 { from: From::Ascii, lines: 0, malformed: None }) } else { ToUtf8::new(Some(label)) }
+    }
+
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
-        let start = out.len();
         for chunk in bytes.chunks(16 * 1024) {
+            let start = out.len();
             self.take(chunk, false, out);
+            self.lines += memchr::memchr_iter(b'\n', &out[start..]).count() as u64;
         }
-        self.lines += memchr::memchr_iter(b'\n', &out[start..]).count() as u64;
     }
 
     /// The text is at its end. Gives the first line, from 1, with octets that are no text in this set.
@@ -99,6 +107,13 @@ impl ToUtf8 {
         let start = out.len();
         let decoder = match &mut self.from {
             From::Guess(held) => return guess_on(held, bytes, last, out),
+            From::Ascii => {
+                if let Some(at) = bytes.iter().position(|byte| !byte.is_ascii()) {
+                    let line = self.lines + memchr::memchr_iter(b'\n', &bytes[..at]).count() as u64 + 1;
+                    self.malformed.get_or_insert(line);
+                }
+                return out.extend_from_slice(String::from_utf8_lossy(bytes).as_bytes());
+            }
             From::Set(decoder) => decoder,
         };
         loop {

@@ -103,9 +103,11 @@ EXIT STATUS
   1    -H: no such field; -x: some of the SELECTORs met nothing
   64   usage, a bad address or field
   65   the body is not UTF-8, or not in --charset; a file cannot be sent as the type it was given; no message on stdin; --strict: damage;
-       --check: findings
+       --check: findings; -H: a header over 1 MiB, read as far as that; the command of --sign-with or
+       --encrypt-with prints something else
   66   a file cannot be read; -O, -x: no such part; --text: no text; --report: no report
-  69   the command of --sign-with or --encrypt-with failed
+  69   the command of --sign-with or --encrypt-with failed or cannot be started
+  71   too many files at once for this process (ulimit -n)
   73   a file cannot be created
   74   input or output failed
 

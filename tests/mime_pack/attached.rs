@@ -95,3 +95,55 @@ fn one_type_for_all_that_have_none_of_their_own() {
     }
     assert_eq!(run(here.path(), &["--type", "text/plain"], TEXT).status, 64);
 }
+
+#[test]
+fn text_that_goes_out_as_ascii_is_ascii() {
+    let here = files(&[("a.txt", b"a\ncaf\xc3\xa9\n")]);
+    let ran = run(here.path(), &["--charset", "us-ascii"], b"a\ncaf\xe9\n".as_slice());
+    assert_eq!((ran.status, ran.out.len(), ran.err.as_str()), (65, 0, "mime-pack: stdin: line 2: not us-ascii\n"));
+    let ran = run(here.path(), &["-a", "a.txt;charset=us-ascii"], "");
+    assert_eq!((ran.status, ran.out.len(), ran.err.as_str()), (65, 0, "mime-pack: a.txt: line 2: not us-ascii\n"));
+    run(here.path(), &["--charset", "us-ascii"], "plain\n").done();
+}
+
+#[test]
+fn names_that_look_encoded_come_back_as_they_are() {
+    let here = files(&[("a.txt", b"x\n")]);
+    for name in ["=?utf-8?q?a?=.txt", "it's%20.c", "a*0*=b", "100%", "utf-8''a.txt"] {
+        let message = run(here.path(), &["-f", "a@b.test", "-t", "c@b.test", "-a", &format!("a.txt;name={name}")], "hi\n").done();
+        assert_eq!(listed(&message)[2]["name"].as_str(), Some(name));
+        run(here.path(), &["--check"], message).done();
+    }
+}
+
+#[test]
+fn too_many_files_at_once_is_no_fault_of_a_file() {
+    let here = files(&[("a.txt", b"x\n")]);
+    let script = "ulimit -n 20; for n in 1 2 3 4 5 6 7 8 9 10; do set -- \"$@\" -a a.txt -a a.txt; done; exec \"$0\" \"$@\"";
+    let mut shell = assert_cmd::Command::new("sh");
+    let ran = ran(shell.current_dir(here.path()).args(["-c", script, env!("CARGO_BIN_EXE_mime-pack")]).write_stdin("hi\n"));
+    assert_eq!((ran.status, ran.out.len()), (71, 0), "{}", ran.err);
+}
+
+#[test]
+fn fields_of_identifiers_are_never_encoded() {
+    let here = Path::new(".");
+    let ids = "<1.abcdefghijklmnop@example.test> ".repeat(40);
+    let message = run(here, &["--set", &format!("References: {ids}")], "A: b\n\nbody\n").done();
+    let field = String::from_utf8(run(here, &["-H", "References"], message.clone()).done()).unwrap();
+    assert_eq!((field.trim_end(), memchr::memmem::find(&message, b"=?")), (ids.trim_end(), None));
+    for field in ["In-Reply-To: <é@x>", "Received: from é.x by y; date", "Message-ID: <a\x1b@x>"] {
+        let ran = run(here, &["--set", field], "A: b\n\nbody\n");
+        assert_eq!((ran.status, ran.out.len()), (64, 0), "{field}: {}", ran.err);
+        assert_eq!(run(here, &["--header", field], "body\n").status, 64, "{field}");
+    }
+}
+
+#[test]
+fn a_character_set_is_one_of_a_text() {
+    let here = files(&[("l1", b"caf\xe9\n")]);
+    let message = run(here.path(), &["-a", "l1;charset=iso-8859-1"], "hi\n").done();
+    let row = &listed(&message)[2];
+    assert_eq!((row["type"].as_str(), row["charset"].as_str()), (Some("text/plain"), Some("iso-8859-1")));
+    assert_eq!(part(&message, "2"), b"caf\xe9\n");
+}

@@ -104,3 +104,24 @@ fn reports_tell_of_each_recipient() {
     let ran = run(Path::new("."), &["--report"], SOUND);
     assert_eq!((ran.status, ran.err.as_str()), (66, "mime-pack: the message is no report\n"));
 }
+
+#[test]
+fn a_report_has_a_row_for_each_of_its_recipients_however_many() {
+    let groups: String =
+        (0..20_000).map(|n| format!("Final-Recipient: rfc822; u{n}@x.test\nAction: failed\nStatus: 5.0.0\n\n")).collect();
+    let report = format!(
+        "Content-Type: message/delivery-status\n\nReporting-MTA: dns; mx.b.test\n \n{groups}\n\nFinal-Recipient: x; last"
+    );
+    let rows = String::from_utf8(run(Path::new("."), &["--report", "--strict", "--json"], report).done()).unwrap();
+    assert_eq!(rows.lines().count(), 20_001);
+    let row: Value = serde_json::from_str(rows.lines().nth(19_999).unwrap()).unwrap();
+    assert_eq!((row["recipient"].as_str(), row["reporting_mta"].as_str()), (Some("u19999@x.test"), Some("mx.b.test")));
+
+    let long = format!(
+        "Content-Type: message/delivery-status\n\nA: b\n\nFinal-Recipient: x; y\nX: {}\n\nFinal-Recipient: x; z\n",
+        "x".repeat(2 << 20)
+    );
+    assert_eq!(run(Path::new("."), &["--report"], long.clone()).done().iter().filter(|byte| **byte == b'\n').count(), 2);
+    let ran = run(Path::new("."), &["--report", "--strict"], long);
+    assert_eq!((ran.status, ran.err.as_str()), (65, "mime-pack: part 1: header-too-long\n"));
+}

@@ -41,7 +41,8 @@ fn what_cannot_be_sealed_is_told_before_a_byte_is_written() {
         (&["--sign-with", "sh -c 'exit 3'"] as &[&str], 69, "--sign-with: sh failed: exit status: 3"),
         (&["--sign-with", "echo junk"], 65, "--sign-with echo junk: what it printed is not a detached signature"),
         (&["--encrypt-with", "echo junk"], 65, "--encrypt-with echo junk: what it printed is not an encrypted message"),
-        (&["--encrypt-with", "/no/such/program"], 66, "--encrypt-with: cannot start /no/such/program: No such file or directory"),
+        (&["--encrypt-with", "/no/such/program"], 69, "--encrypt-with: cannot start /no/such/program: No such file or directory"),
+        (&["--sign-with", "yes"], 65, "--sign-with: yes prints more than 1048576 bytes"),
         (&["--sign-with", "'"], 64, "--sign-with '"),
         (&["--sign-with", "cat", "-a", "8bit.eml"], 65, "an attached message has 8-bit text"),
     ] {

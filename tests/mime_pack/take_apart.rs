@@ -88,3 +88,13 @@ fn nothing_on_stdin_is_no_message() {
     let version = String::from_utf8(run(&folder(), &["--version"], "").done()).unwrap();
     assert_eq!(version, format!("mime-pack {}\n", env!("CARGO_PKG_VERSION")));
 }
+
+#[test]
+fn a_header_that_is_not_read_whole_does_not_count_as_one_without_the_field() {
+    let fields = format!("X: {}\n", "a".repeat(100)).repeat(20_000);
+    let why = "mime-pack: the header is over 1 MiB long; what comes later in it was not looked at\n";
+    let ran = run(&folder(), &["-H", "Subject"], format!("{fields}Subject: late\n\nbody\n"));
+    assert_eq!((ran.status, ran.out.len(), ran.err.as_str()), (65, 0, why));
+    let ran = run(&folder(), &["-H", "Subject"], format!("Subject: early\n{fields}\nbody\n"));
+    assert_eq!((ran.status, ran.out.as_slice(), ran.err.as_str()), (65, b"Subject: early\n"[9..].as_ref(), why));
+}

@@ -11,7 +11,7 @@ use crate::mail::mime::report::{self, Kind, Told};
 use crate::mail::mime::scan::{Part, Run, Visitor};
 use serde::Serialize;
 
-/// What of a report is read, in octets.
+/// The longest line of an mbox that is looked for, in octets.
 const MOST: usize = 1024 * 1024;
 
 #[derive(Debug, Serialize)]
@@ -65,7 +65,7 @@ pub fn check(json: bool) -> Result<Status, Failure> {
 /// Prints a row for each recipient that a report tells of; status 66 if the message holds none.
 pub fn reports(json: bool, mbox: bool, strict: bool) -> Result<Status, Failure> {
     let (open, rows, damage) = (Vec::new(), Rows::new(json), Damage::default());
-    let mut collector = Collector { message: None, rows, found: false, open, damage };
+    let mut collector = Collector { message: None, rows, found: false, open, decoded: Vec::new(), damage };
     scan_stdin(mbox, &mut collector)?;
     collector.rows.flush()?;
     if !collector.found {
@@ -140,8 +140,8 @@ impl ToldRow {
 
 struct OpenPart {
     section: String,
-    /// Of a report: its kind, what reads its content, and that.
-    report: Option<(Kind, Decoder, Vec<u8>)>,
+    /// Of a report: what decodes its content, and what reads that.
+    report: Option<(Decoder, report::Reader)>,
 }
 
 struct Collector {
@@ -149,6 +149,7 @@ struct Collector {
     rows: Rows,
     found: bool,
     open: Vec<OpenPart>,
+    decoded: Vec<u8>,
     damage: Damage,
 }
 
@@ -162,28 +163,37 @@ impl Visitor for Collector {
     type Error = Failure;
 
     fn begin(&mut self, part: &Part<'_>) -> Result<(), Failure> {
-        let report = Kind::of(&part.head.media).map(|kind| (kind, part.head.decoder(), Vec::new()));
+        let report = Kind::of(&part.head.media).map(|kind| (part.head.decoder(), report::Reader::new(kind)));
         self.open.push(OpenPart { section: part.section.to_owned(), report });
         Ok(())
     }
 
     fn bytes(&mut self, run: Run, bytes: &[u8]) -> Result<(), Failure> {
-        if let (Run::Content, Some((_, decoder, content))) = (run, self.open.last_mut().and_then(|open| open.report.as_mut()))
-            && content.len() < MOST
-        {
-            decoder.push(bytes, content);
+        let Some(OpenPart { section, report: Some((decoder, reader)) }) = self.open.last_mut() else { return Ok(()) };
+        if run != Run::Content {
+            return Ok(());
         }
-        Ok(())
+        self.decoded.clear();
+        decoder.push(bytes, &mut self.decoded);
+        let (rows, message, kind) = (&mut self.rows, self.message, reader.kind());
+        let mut add = |told| Ok::<(), Failure>(rows.add(&ToldRow::new(full_section(message, section), kind, told))?);
+        reader.push(&self.decoded, &mut add)
     }
 
     fn end(&mut self, flags: &[Flag]) -> Result<(), Failure> {
-        let Some(open) = self.open.pop() else { return Ok(()) };
-        let Some((kind, mut decoder, mut content)) = open.report else { return Ok(()) };
-        self.damage.note(self.message, &open.section, flags);
-        self.damage.note(self.message, &open.section, &decoding_flags(decoder.finish(&mut content)));
+        let Some(OpenPart { section, report }) = self.open.pop() else { return Ok(()) };
+        let Some((mut decoder, mut reader)) = report else { return Ok(()) };
         self.found = true;
-        for told in report::read(kind, &content) {
-            self.rows.add(&ToldRow::new(full_section(self.message, &open.section), kind, told))?;
+        self.decoded.clear();
+        let damage = decoder.finish(&mut self.decoded);
+        let (rows, message, kind) = (&mut self.rows, self.message, reader.kind());
+        let mut add = |told| Ok::<(), Failure>(rows.add(&ToldRow::new(full_section(message, &section), kind, told))?);
+        reader.push(&self.decoded, &mut add)?;
+        reader.finish(&mut add)?;
+        self.damage.note(self.message, &section, flags);
+        self.damage.note(self.message, &section, &decoding_flags(damage));
+        if reader.is_cut() {
+            self.damage.note(self.message, &section, &[Flag::HeaderTooLong]);
         }
         Ok(())
     }

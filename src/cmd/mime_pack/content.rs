@@ -7,6 +7,7 @@ use crate::bytes::transfer::Profile;
 use crate::cli::exit::{Failure, OrStatus, Status};
 use anyhow::Context;
 use memchr::memmem;
+use nix::errno::Errno;
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
@@ -48,7 +49,13 @@ impl Content {
             let file = File::open(path)?;
             if file.metadata()?.is_dir() { Err(io::Error::from(io::ErrorKind::IsADirectory)) } else { Ok(file) }
         };
-        let file = open().with_context(|| format!("cannot open {label}")).or_status(Status::NoInput)?;
+        let opened = open();
+        let status = match opened.as_ref().err().and_then(io::Error::raw_os_error).map(Errno::from_raw) {
+            // Every file stays open until it is written, so that none is exchanged behind our back.
+            Some(Errno::EMFILE | Errno::ENFILE) => Status::Os,
+            _ => Status::NoInput,
+        };
+        let file = opened.with_context(|| format!("cannot open {label}")).or_status(status)?;
         Content::of_file(file, 0, label)
     }
 
@@ -145,8 +152,8 @@ impl Content {
     }
 
     /// Everything that comes from this descriptor.
-    pub fn stream(file: File, label: &str) -> Result<Content, Failure> {
-        Ok(Content { label: label.to_owned(), data: keep(file, label)? })
+    pub fn stream(stream: impl Read, label: &str) -> Result<Content, Failure> {
+        Ok(Content { label: label.to_owned(), data: keep(stream, label)? })
     }
 
     pub fn is_empty(&self) -> Result<bool, Failure> {
@@ -194,7 +201,7 @@ impl Content {
     }
 }
 
-fn keep(mut stream: File, label: &str) -> Result<Data, Failure> {
+fn keep(mut stream: impl Read, label: &str) -> Result<Data, Failure> {
     let mut keeper = Keeper::default();
     let mut chunk = vec![0; CHUNK];
     loop {

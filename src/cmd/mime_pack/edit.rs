@@ -3,7 +3,7 @@
 use super::fields::written;
 use super::message::{each_chunk, empty};
 use crate::cli::exit::{Failure, OrStatus, Status};
-use crate::cli::stdio::{Stdout, StdoutError};
+use crate::cli::stdio::{Shown, StdoutError};
 use crate::mail::header::fold;
 use anyhow::Context;
 use memchr::memchr;
@@ -35,7 +35,7 @@ impl Edit {
 /// Copies the message on stdin to stdout with its header changed.
 pub fn edit(edit: &Edit) -> Result<Status, Failure> {
     let mut editor = Editor::new(edit)?;
-    let mut out = Stdout::new();
+    let mut out = Shown::new();
     let mut buffer = Vec::new();
     let mut is_empty = true;
     each_chunk(|chunk| {

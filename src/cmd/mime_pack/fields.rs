@@ -14,6 +14,19 @@ use jiff::Timestamp;
 const ADDRESS_FIELDS: &[&str] =
     &["from", "sender", "reply-to", "to", "cc", "bcc", "resent-from", "resent-to", "resent-cc", "resent-bcc"];
 
+/// Other fields in which no encoded word may stand (RFC 2047 section 5).
+const STRUCTURED_FIELDS: &[&str] = &[
+    "message-id",
+    "in-reply-to",
+    "references",
+    "resent-message-id",
+    "received",
+    "return-path",
+    "date",
+    "resent-date",
+    "mime-version",
+];
+
 /// The header as far as it does not depend on the content.
 #[derive(Debug)]
 pub struct Fields {
@@ -140,6 +153,13 @@ fn write(option: &str, name: &str, value: &str, out: &mut String) -> Result<(), 
         } else {
             fold::mailboxes(name, &list, out).or_status(Status::Usage)?;
         }
+        return Ok(());
+    }
+    if STRUCTURED_FIELDS.contains(&lower.as_str()) {
+        if !value.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
+            return Err(Failure::text(Status::Usage, format!("{}: only ASCII may stand there", what())));
+        }
+        fold::words(name, value.split_ascii_whitespace(), out);
         return Ok(());
     }
     fold::unstructured(name, value, out).with_context(what).or_status(Status::Usage)

@@ -11,13 +11,17 @@ use crate::mail::mime::scan::{Kind, Part, Run, Visitor};
 use crate::mail::mime::select::Selector;
 use std::io::{self, IsTerminal, Write};
 
-/// Prints each field of that name in the message's own header, one line a field. Status 1 if there is none.
+/// Prints each field of that name in the message's own header, one line a field. Status 1 if there is none, 65 where the header is too long
+/// to be read whole.
 pub fn field(name: &str, mbox: bool, strict: bool) -> Result<Status, Failure> {
     fold::field_name(name).map_err(|why| Failure::text(Status::Usage, format!("{name:?} {why}")))?;
     let (out, damage) = (Stdout::new(), Damage::default());
-    let mut finder = Finder { name, found: false, message: None, seen_root: false, open: Vec::new(), out, damage };
+    let mut finder = Finder { name, found: false, message: None, seen_root: false, cut: false, open: Vec::new(), out, damage };
     scan_stdin(mbox, &mut finder)?;
     finder.out.flush().map_err(StdoutError::from)?;
+    if finder.cut {
+        return Err(Failure::text(Status::Data, "the header is over 1 MiB long; what comes later in it was not looked at"));
+    }
     finder.damage.verdict(strict)?;
     Ok(if finder.found { Status::Done } else { Status::Partly })
 }
@@ -55,6 +59,8 @@ struct Finder<'a> {
     found: bool,
     message: Option<u64>,
     seen_root: bool,
+    /// A header was longer than what is read of one.
+    cut: bool,
     /// Sections of the parts that are open.
     open: Vec<String>,
     out: Stdout,
@@ -76,6 +82,7 @@ impl Visitor for Finder<'_> {
         if std::mem::replace(&mut self.seen_root, true) {
             return Ok(());
         }
+        self.cut |= part.head.flags.contains(&Flag::HeaderTooLong);
         for field in header::fields(part.header).filter(|field| field.is(self.name)) {
             self.found = true;
             let value = field.text();

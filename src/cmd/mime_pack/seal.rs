@@ -8,8 +8,7 @@ use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::mail::mime::build::{Entity, Leaf, Together};
 use crate::relay::route::argv;
 use anyhow::Context;
-use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::io::Read;
 use std::process::{Command, Stdio};
 
 /// Longest signature.
@@ -19,7 +18,7 @@ const PGP_MESSAGE: &[u8] = b"-----BEGIN PGP MESSAGE-----";
 
 /// `part` and a detached signature over it, as a multipart/signed.
 pub fn signed(part: &Content, command: &str) -> Result<Entity<Source>, Failure> {
-    let printed = run("--sign-with", command, part)?.whole(MOST)?;
+    let printed = run("--sign-with", command, part, Some(MOST))?.whole(MOST)?;
     let (protocol, micalg, name, signature, encoding) = if printed.trim_ascii_start().starts_with(PGP_SIGNATURE) {
         let micalg = pgp_hash(&unarmored(&printed))
             .ok_or_else(|| unfit("--sign-with", command, "an OpenPGP signature that is readable"))?;
@@ -36,7 +35,7 @@ pub fn signed(part: &Content, command: &str) -> Result<Entity<Source>, Failure> 
 
 /// What `part` is encrypted to.
 pub fn encrypted(part: &Content, command: &str) -> Result<Entity<Source>, Failure> {
-    let printed = run("--encrypt-with", command, part)?;
+    let printed = run("--encrypt-with", command, part, None)?;
     let start = printed.start(64)?;
     if start.trim_ascii_start().starts_with(PGP_MESSAGE) {
         let protocol = "application/pgp-encrypted";
@@ -79,8 +78,8 @@ fn copy(bytes: Option<&[u8]>, out: &mut Vec<u8>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the program prints when it is given `part`. Its stderr is ours.
-fn run(option: &str, command: &str, part: &Content) -> Result<Content, Failure> {
+/// What the program prints when it is given `part`, `most` octets of it. Its stderr is ours.
+fn run(option: &str, command: &str, part: &Content, most: Option<usize>) -> Result<Content, Failure> {
     let words = argv(command).with_context(|| format!("{option} {command}")).or_status(Status::Usage)?;
     let [program, arguments @ ..] = words.as_slice() else {
         return Err(Failure::text(Status::Usage, format!("{option}: no command")));
@@ -94,9 +93,17 @@ fn run(option: &str, command: &str, part: &Content) -> Result<Content, Failure> 
         .stdout(Stdio::piped())
         .spawn()
         .with_context(starting)
-        .or_status(Status::NoInput)?;
-    let stdout = child.stdout.take().map(OwnedFd::from).map(File::from);
+        .or_status(Status::Refused)?;
+    let stdout = child.stdout.take().map(|stdout| stdout.take(most.map_or(u64::MAX, |most| most as u64 + 1)));
     let printed = stdout.map(|stdout| Content::stream(stdout, program)).transpose();
+    if let (Some(most), Ok(Some(printed))) = (most, &printed)
+        && printed.whole(most).is_err()
+    {
+        // It may never end by itself.
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(Failure::text(Status::Data, format!("{option}: {program} prints more than {most} bytes")));
+    }
     let ended = child.wait().with_context(starting).or_status(Status::Os)?;
     if !ended.success() {
         return Err(Failure::text(Status::Refused, format!("{option}: {program} failed: {ended}")));

@@ -50,7 +50,7 @@ impl Source {
 pub fn converted(content: Content, label: Option<&str>) -> Result<Content, Failure> {
     let Some(label) = label else { return Ok(content) };
     let unknown = || Failure::text(Status::Usage, format!("--charset {label}: not known here"));
-    let mut to = ToUtf8::new(Some(label)).ok_or_else(unknown)?;
+    let mut to = ToUtf8::strict(label).ok_or_else(unknown)?;
     let mut malformed = None;
     let text = content.changed(|bytes, out| {
         match bytes {
@@ -118,7 +118,11 @@ pub fn file(named: &Named, disposition: &'static str, sealed: Sealed) -> Result<
     };
     let media = match by_name.filter(|media| is_believed(media)) {
         Some(media) => media,
-        None => media_by_content(&named.path, &content.start(MAGIC)?, is_text).to_owned(),
+        None => match media_by_content(&named.path, &content.start(MAGIC)?, is_text) {
+            // A character set is one of a text.
+            "application/octet-stream" if named.charset.is_some() => "text/plain".to_owned(),
+            media => media.to_owned(),
+        },
     };
     let encoding = match &measure {
         Some(measure) if media.starts_with("message/") => measure.profile.message_encoding().ok_or_else(|| {
@@ -153,7 +157,7 @@ pub fn file(named: &Named, disposition: &'static str, sealed: Sealed) -> Result<
 /// The label of the character set that was given, if the content is text in it: status 65 with the line where not. A set that is not known
 /// here is taken at its word.
 fn confirmed(content: &Content, label: &str) -> Result<String, Failure> {
-    let Some(mut to) = ToUtf8::new(Some(label)) else { return Ok(label.to_owned()) };
+    let Some(mut to) = ToUtf8::strict(label) else { return Ok(label.to_owned()) };
     let mut text = Vec::new();
     content.each(|bytes| {
         text.clear();

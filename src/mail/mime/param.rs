@@ -44,8 +44,9 @@ pub fn is_token(text: &str) -> bool {
 /// continued form where the value is not plain or is long (RFC 2231 sections 3 and 4).
 pub fn write(name: &str, value: &str) -> Vec<String> {
     let printable = value.bytes().all(|b| matches!(b, b' '..=b'~'));
-    if printable && value.len() <= SECTION {
-        let plain = if is_token(value) { value.to_owned() } else { quoted_string(value) };
+    // Readers take an encoded word for one even where none may stand, and the marks of RFC 2231 for its.
+    if printable && value.len() <= SECTION && !value.contains("=?") {
+        let plain = if is_token(value) && !value.contains(['%', '\'', '*']) { value.to_owned() } else { quoted_string(value) };
         return vec![format!("{name}={plain}")];
     }
     extended(name, "utf-8", value.char_indices().map(|(at, c)| &value.as_bytes()[at..at + c.len_utf8()]))
@@ -58,7 +59,7 @@ pub fn write_octets(name: &str, value: &[u8]) -> Vec<String> {
         return write(name, text);
     }
     let ascii: String = value.iter().map(|&b| if matches!(b, b' '..=b'~') { char::from(b) } else { '_' }).collect();
-    let mut words = if ascii.len() <= SECTION { write(name, &ascii) } else { Vec::new() };
+    let mut words = if ascii.len() <= SECTION && !ascii.contains("=?") { write(name, &ascii) } else { Vec::new() };
     words.extend(extended(name, charset::UNKNOWN_8BIT, value.chunks(1)));
     words
 }
@@ -301,6 +302,8 @@ mod tests {
     fn plain_names_are_written_plainly() {
         assert_eq!(write("filename", "a.txt"), ["filename=a.txt"]);
         assert_eq!(write("filename", "a \"b\".txt"), ["filename=\"a \\\"b\\\".txt\""]);
+        assert_eq!(write("filename", "it's%20.c"), ["filename=\"it's%20.c\""]);
+        assert_eq!(write("filename", "=?utf-8?q?a?=.txt"), ["filename*=utf-8''%3D%3Futf-8%3Fq%3Fa%3F%3D.txt"]);
         assert_eq!(write("filename", "Käse.txt"), ["filename*=utf-8''K%C3%A4se.txt"]);
         assert_eq!(write("filename", &"x".repeat(70)).len(), 2);
         let octets = write_octets("filename", b"K\xe4se.txt");

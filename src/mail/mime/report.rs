@@ -35,30 +35,91 @@ impl Kind {
     }
 }
 
-/// Reads the content of such a part, decoded.
-pub fn read(kind: Kind, content: &[u8]) -> Vec<Told> {
-    let groups = groups(content);
-    match (kind, groups.split_first()) {
-        (_, None) => Vec::new(),
-        (Kind::Disposition, Some((fields, _))) => vec![disposition(fields)],
-        (Kind::Delivery, Some((message, recipients))) => recipients.iter().map(|group| delivery(message, group)).collect(),
+/// Reads the content of such a part, decoded, as it comes: groups of fields with empty lines between them (RFC 3464 section 2.1).
+#[derive(Debug)]
+pub struct Reader {
+    kind: Kind,
+    /// Of a delivery report, what its first group says of all recipients.
+    about: Option<Told>,
+    group: Vec<u8>,
+    line: usize,
+    line_is_blank: bool,
+    cut: bool,
+}
+
+impl Reader {
+    /// What of a group is read, in octets.
+    pub const MOST: usize = 1024 * 1024;
+
+    pub fn new(kind: Kind) -> Reader {
+        Reader { kind, about: None, group: Vec::new(), line: 0, line_is_blank: true, cut: false }
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether a group was longer than what is read of one.
+    pub fn is_cut(&self) -> bool {
+        self.cut
+    }
+
+    /// The next octets, however they are split; `tell` is given what they say of a recipient.
+    pub fn push<E>(&mut self, bytes: &[u8], tell: &mut impl FnMut(Told) -> Result<(), E>) -> Result<(), E> {
+        for piece in bytes.split_inclusive(|b| *b == b'\n') {
+            self.line_is_blank &= piece.trim_ascii().is_empty();
+            let room = Self::MOST - self.group.len();
+            self.cut |= piece.len() > room;
+            self.group.extend_from_slice(&piece[..piece.len().min(room)]);
+            if !piece.ends_with(b"\n") {
+                continue;
+            }
+            if std::mem::replace(&mut self.line_is_blank, true) {
+                self.group.truncate(self.line);
+                self.end_group().map_or(Ok(()), &mut *tell)?;
+            }
+            self.line = self.group.len();
+        }
+        Ok(())
+    }
+
+    pub fn finish<E>(&mut self, tell: &mut impl FnMut(Told) -> Result<(), E>) -> Result<(), E> {
+        self.end_group().map_or(Ok(()), tell)
+    }
+
+    fn end_group(&mut self) -> Option<Told> {
+        let told = match (self.kind, &self.about) {
+            _ if header::fields(&self.group).next().is_none() => None,
+            (Kind::Delivery, Some(about)) => Some(delivery(about, &self.group)),
+            (Kind::Disposition, Some(_)) => None,
+            (kind, None) => {
+                let is_delivery = kind == Kind::Delivery;
+                let told = if is_delivery { about(&self.group) } else { disposition(&self.group) };
+                let shown = (!is_delivery).then(|| told.clone());
+                self.about = Some(told);
+                shown
+            }
+        };
+        self.group.clear();
+        self.line = 0;
+        told
     }
 }
 
-/// Groups of fields with empty lines between them (RFC 3464 section 2.1).
-fn groups(content: &[u8]) -> Vec<&[u8]> {
-    let mut groups = Vec::new();
-    let (mut start, mut at) = (0, 0);
-    for line in content.split_inclusive(|b| *b == b'\n') {
-        if line.trim_ascii().is_empty() {
-            groups.push(&content[start..at]);
-            start = at + line.len();
-        }
-        at += line.len();
-    }
-    groups.push(&content[start..]);
-    groups.retain(|group| header::fields(group).next().is_some());
-    groups
+/// Reads the whole content of such a part, decoded.
+pub fn read(kind: Kind, content: &[u8]) -> Vec<Told> {
+    let (mut reader, mut told) = (Reader::new(kind), Vec::new());
+    let mut keep = |one| {
+        told.push(one);
+        Ok::<(), std::convert::Infallible>(())
+    };
+    let Ok(()) = reader.push(content, &mut keep).and_then(|()| reader.finish(&mut keep));
+    told
+}
+
+/// What stands once for all recipients (RFC 3464 section 2.2).
+fn about(group: &[u8]) -> Told {
+    Told { reporting_mta: typed(group, "Reporting-MTA"), envelope_id: text(group, "Original-Envelope-Id"), ..Told::default() }
 }
 
 fn text(group: &[u8], name: &str) -> Option<String> {
@@ -70,7 +131,7 @@ fn typed(group: &[u8], name: &str) -> Option<String> {
     text(group, name).map(|value| value.split_once(';').map_or(value.as_str(), |(_, rest)| rest).trim().to_owned())
 }
 
-fn delivery(message: &[u8], group: &[u8]) -> Told {
+fn delivery(about: &Told, group: &[u8]) -> Told {
     Told {
         action: text(group, "Action").map(|action| action.to_ascii_lowercase()),
         recipient: typed(group, "Final-Recipient"),
@@ -79,9 +140,7 @@ fn delivery(message: &[u8], group: &[u8]) -> Told {
         status: text(group, "Status").and_then(|status| status.split([' ', '(']).next().map(str::to_owned)),
         diagnostic: typed(group, "Diagnostic-Code"),
         remote_mta: typed(group, "Remote-MTA"),
-        reporting_mta: typed(message, "Reporting-MTA"),
-        envelope_id: text(message, "Original-Envelope-Id"),
-        message_id: None,
+        ..about.clone()
     }
 }
 
