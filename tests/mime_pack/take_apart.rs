@@ -98,3 +98,17 @@ fn a_header_that_is_not_read_whole_does_not_count_as_one_without_the_field() {
     let ran = run(&folder(), &["-H", "Subject"], format!("Subject: early\n{fields}\nbody\n"));
     assert_eq!((ran.status, ran.out.as_slice(), ran.err.as_str()), (65, b"Subject: early\n"[9..].as_ref(), why));
 }
+
+/// RFC 5322 section 3.2.2: between any two tokens.
+#[test]
+fn comments_hide_no_part() {
+    for media in [
+        "multipart/mixed; boundary (d)=x",
+        "multipart (c)/ mixed; boundary=x",
+        "(a) multipart/(b)mixed (c); (d) boundary = (e) x",
+    ] {
+        let message = format!("Content-Type: {media}\n\n--x\nContent-Transfer-Encoding: (c) base64 (d)\n\nYWJjZA==\n--x--\n");
+        assert_eq!(shape(message.as_bytes()), ["TEXT multipart/mixed -", "1 text/plain base64"], "{media}");
+        assert_eq!(part(message.as_bytes(), "1"), b"abcd", "{media}");
+    }
+}

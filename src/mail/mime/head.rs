@@ -188,8 +188,8 @@ impl Head {
     }
 
     fn transfer_encoding(&mut self, value: &[u8]) {
-        let stated = String::from_utf8_lossy(value).to_ascii_lowercase();
-        let stated = stated.split(['(', ';']).next().unwrap_or_default().trim().to_owned();
+        let stated = String::from_utf8_lossy(&param::without_comments(value)).to_ascii_lowercase();
+        let stated = stated.split(';').next().unwrap_or_default().trim().to_owned();
         match Encoding::named(&stated) {
             Some(encoding) => self.encoding = encoding,
             None if matches!(stated.as_str(), "x-uuencode" | "x-uue" | "uuencode" | "uue") => self.is_uuencoded = true,

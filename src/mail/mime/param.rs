@@ -90,8 +90,20 @@ fn is_attribute_char(byte: u8) -> bool {
 fn before_parameters(value: &[u8]) -> (String, &[u8]) {
     let end = memchr::memchr(b';', value).unwrap_or(value.len());
     let (first, rest) = value.split_at(end);
-    let first = memchr::memchr(b'(', first).map_or(first, |comment| &first[..comment]);
-    (String::from_utf8_lossy(first.trim_ascii()).to_ascii_lowercase(), rest)
+    (String::from_utf8_lossy(without_comments(first).trim_ascii()).to_ascii_lowercase(), rest)
+}
+
+/// A value that has no quoted string, each comment in it become a blank (RFC 5322 section 3.2.2).
+pub fn without_comments(value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len());
+    let mut rest = value;
+    while let Some(comment) = memchr::memchr(b'(', rest) {
+        out.extend_from_slice(&rest[..comment]);
+        out.push(b' ');
+        rest = skip_cfws(&rest[comment..]);
+    }
+    out.extend_from_slice(rest);
+    out
 }
 
 /// One section of a parameter as it stands in the value.
@@ -182,7 +194,7 @@ fn parameter(value: &[u8]) -> Option<(String, Vec<u8>, &[u8])> {
         }
     }
     let end = rest.iter().position(|&b| b == b'=' || b == b';').unwrap_or(rest.len());
-    let name = String::from_utf8_lossy(rest[..end].trim_ascii()).to_ascii_lowercase();
+    let name = String::from_utf8_lossy(without_comments(&rest[..end]).trim_ascii()).to_ascii_lowercase();
     if rest.get(end) != Some(&b'=') {
         return Some((name, Vec::new(), &rest[end..]));
     }
