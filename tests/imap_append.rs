@@ -186,3 +186,25 @@ fn what_is_appended_to_the_open_mailbox_is_there_for_the_next_command() {
     });
     assert_eq!((ran.status, ran.err.as_str()), (0, ""));
 }
+
+/// What cannot be sent is named, and nothing behind it stays.
+#[test]
+fn a_bad_message_of_a_maildir_keeps_no_other_back() {
+    let bad = |dir: &Path| {
+        maildir(dir);
+        std::fs::write(dir.join("M/cur/2.b.x:2,FS"), "A: 2\rx\n\nx").unwrap();
+    };
+    let one = |tag: u32, number: u32| {
+        vec![
+            hears(&format!("a{tag} APPEND x {DATE} {{9+}}")),
+            hears(&format!("A: {number}")),
+            hears(""),
+            hears("x"),
+            says(&format!("a{tag} OK [APPENDUID 7 {tag}] done")),
+        ]
+    };
+    let script = [one(2, 1), one(3, 3), vec![hears("a4 LOGOUT"), says("* BYE\na4 OK x")]].concat();
+    let ran = shell("LITERAL-", &["append maildir M x"], script, bad);
+    assert_eq!((ran.status, ran.out.as_str()), (1, "x\t2\nx\t3\n"), "{}", ran.err);
+    assert!(ran.err.contains("M/cur/2.b.x:2,FS: "), "{}", ran.err);
+}

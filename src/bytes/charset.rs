@@ -68,6 +68,13 @@ enum From {
     Ascii,
 }
 
+/// As if no set were stated.
+impl Default for ToUtf8 {
+    fn default() -> ToUtf8 {
+        ToUtf8 { from: From::Guess(Vec::new()), lines: 0, malformed: None }
+    }
+}
+
 impl ToUtf8 {
     /// None where the set is not known here; without a label, and for ASCII, octets beyond ASCII are guessed at as by [`guess`].
     pub fn new(label: Option<&str>) -> Option<ToUtf8> {

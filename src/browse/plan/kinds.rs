@@ -149,6 +149,8 @@ pub enum PlanError {
     NoMailbox,
     #[error("nothing was searched for in this mailbox, so there is no $")]
     NothingFound,
+    #[error("the search found nothing, so $ names no message")]
+    FoundNothing,
     #[error("the server does not offer {0}")]
     NotOffered(&'static str),
     #[error("{0} would change something, and --read-only is given")]

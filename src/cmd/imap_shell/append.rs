@@ -101,16 +101,25 @@ fn maildir(shell: &mut Shell<'_>, lead: &mut Lead, dir: &Path, mailbox: &str) ->
     };
     let most = if lead.capabilities.offers("MULTIAPPEND") { MOST } else { 1 };
     let mut batch: Vec<Letter> = Vec::new();
+    // A message that is none keeps nothing behind it back.
+    let (mut bad, mut any) = (None, false);
     for name in names {
         let path = dir.join(&name);
         let (mut file, _) = match pickup.open(&name) {
             Ok(opened) => opened,
-            Err(error) => return Ok(unreadable(&path, &error)),
+            Err(error) => {
+                bad.get_or_insert(unreadable(&path, &error));
+                continue;
+            }
         };
         let came = file.metadata().ok().and_then(|facts| jiff::Timestamp::try_from(facts.modified().ok()?).ok());
         let date = came.map(|at| at.strftime("%e-%b-%Y %H:%M:%S +0000").to_string());
         let letter = match letter(&path.display().to_string(), &mut file, flags(&name), date) {
             Ok(letter) => letter,
+            Err(status @ (Status::Data | Status::NoInput)) => {
+                bad.get_or_insert(status);
+                continue;
+            }
             Err(status) => {
                 let sent = together(shell, lead, mailbox, &batch)?;
                 return Ok(if sent == Status::Done { status } else { sent });
@@ -123,9 +132,15 @@ fn maildir(shell: &mut Shell<'_>, lead: &mut Lead, dir: &Path, mailbox: &str) ->
             }
             batch.clear();
         }
+        any = true;
         batch.push(letter);
     }
-    together(shell, lead, mailbox, &batch)
+    let sent = together(shell, lead, mailbox, &batch)?;
+    Ok(match bad {
+        Some(_) if sent == Status::Done && any => Status::Partly,
+        Some(status) if sent == Status::Done => status,
+        _ => sent,
+    })
 }
 
 /// All in one command; where that is refused one by one, so that only what the server does not take stays behind.
@@ -297,6 +312,10 @@ fn wire_form(from: &mut dyn Read) -> io::Result<(File, Look)> {
         look.at(&out);
         scratch.write_all(&out)?;
         out.clear();
+        if n < buf.len() {
+            // A terminal has said that this is the end, and would have to say it again.
+            break;
+        }
     }
     newline.finish().map_err(lone)?;
     Ok((scratch.into_file()?, look))
@@ -326,6 +345,22 @@ mod tests {
         file.read_to_string(&mut text).unwrap();
         assert_eq!((text.as_str(), look.octets, look.nul, look.eight_bit), ("A: b\r\n\r\nc\r\nd", 12, false, false));
         assert_eq!(wire_form(&mut &b"a\rb"[..]).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn the_end_is_asked_for_once() {
+        struct Typed(usize);
+        impl Read for Typed {
+            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+                self.0 += 1;
+                match self.0 {
+                    1 => (&b"A: b\n"[..]).read(buf),
+                    2 => Ok(0),
+                    _ => panic!("asked again"),
+                }
+            }
+        }
+        assert_eq!(wire_form(&mut Typed(0)).unwrap().1.octets, 6);
     }
 
     #[test]

@@ -49,7 +49,10 @@ impl Shell<'_> {
             read_only: self.args.read_only,
             examined: matches!(lead.place, Place::Selected { read_only: true, .. }),
         };
-        plan(typed, &context)
+        plan(typed, &context).map_err(|error| match error {
+            PlanError::NothingFound if self.found_nothing => PlanError::FoundNothing,
+            other => other,
+        })
     }
 
     fn carry_out(&mut self, lead: &mut Lead, plan: Plan) -> Result<Status, Stop> {
@@ -90,6 +93,7 @@ impl Shell<'_> {
 
     pub fn select(&mut self, lead: &mut Lead, line: Line, name: String, wanted: Option<u32>) -> Result<Status, Stop> {
         let before = (self.mailbox.take(), self.uid_validity.take(), self.found.take());
+        self.found_nothing = false;
         let mut facets = Facets::default();
         // What is told before it is open is of this one, too.
         self.mailbox = Some(name.clone());
@@ -148,6 +152,7 @@ impl Shell<'_> {
         let worst = together(&statuses);
         if *view == View::Found && worst != Status::Refused {
             self.found = Set::of(&heard.found);
+            self.found_nothing = self.found.is_none();
         }
         if *view == View::Saved && worst == Status::Done {
             self.found = Some(Set::Saved);
@@ -157,6 +162,7 @@ impl Shell<'_> {
         }
         if !matches!(lead.place, Place::Selected { .. }) {
             (self.mailbox, self.found, self.uid_validity) = (None, None, None);
+            self.found_nothing = false;
         }
         match asked {
             Some((asked, proof)) if worst == Status::Done => self.account(lead, asked, *proof, heard),
@@ -194,6 +200,7 @@ impl Shell<'_> {
             && done.status.kind == StatusKind::Ok
         {
             (self.mailbox, self.found, self.uid_validity) = (Some(rows::name(mailbox, lead.encoding)), None, uid_validity);
+            self.found_nothing = false;
         }
     }
 }
@@ -244,6 +251,7 @@ fn together(statuses: &[Status]) -> Status {
 fn status_of(error: &PlanError) -> Status {
     match error {
         PlanError::NotOffered(_) => Status::Refused,
+        PlanError::FoundNothing => Status::NoInput,
         PlanError::ReadOnly(_) | PlanError::Examined(_) => Status::Permission,
         _ => Status::Usage,
     }

@@ -123,6 +123,9 @@ impl<'a> Hearing<'a> {
             say(&format!("imap-shell: a response that cannot be read: {why}"));
             return self.out.raw(&received.raw.bytes);
         }
+        if received.response.is_damaged() {
+            say("imap-shell: a response that cannot be read in whole");
+        }
         self.note(&received.response);
         if *self.view == View::Raw {
             return self.raw(&received.raw);
@@ -331,6 +334,10 @@ pub fn warn(response: &Response, quiet: bool) {
         Response::Status(status) if status.is(Word::Alert) => say(&format!("imap-shell: the server says: {}", status.text)),
         Response::Status(status) if status.kind == StatusKind::No && !quiet => {
             say(&format!("imap-shell: the server warns: {}", status.text));
+        }
+        // RFC 9051 section 7.1.3: an error whose command the server cannot tell.
+        Response::Status(status) if status.kind == StatusKind::Bad => {
+            say(&format!("imap-shell: the server could not read something: BAD {}", status.text));
         }
         _ => {}
     }

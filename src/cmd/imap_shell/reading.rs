@@ -86,8 +86,8 @@ fn show_part(shell: &mut Shell<'_>, lead: &mut Lead, uid: u32, part: &str) -> Re
     let mut text = decoded(&head);
     let mut out = super::output::Out::new(shell.args.client.json, true);
     out.begin_text(&super::text::facts(shell.mailbox.as_deref(), uid, part, &head))?;
-    let status = section::fetch(shell, lead, uid, part, &mut |bytes| Ok(out.content(text.push(bytes).as_bytes())?))?;
-    out.content(text.finish().as_bytes())?;
+    let status = section::fetch(shell, lead, uid, part, &mut |bytes| Ok(out.content(&text.push(bytes))?))?;
+    out.content(&text.finish())?;
     out.end(true)?;
     out.flush()?;
     Ok(status)

@@ -71,6 +71,8 @@ pub struct Shell<'a> {
     pub mailbox: Option<String>,
     /// What `$` stands for.
     pub found: Option<Set>,
+    /// The last search found nothing.
+    pub found_nothing: bool,
     pub uid_validity: Option<u32>,
     /// A command that went out failed.
     pub failed: bool,
@@ -94,6 +96,7 @@ impl<'a> Shell<'a> {
             out: Out::new(args.client.json, args.crlf),
             mailbox: None,
             found: None,
+            found_nothing: false,
             uid_validity: None,
             failed: false,
             opening: false,
