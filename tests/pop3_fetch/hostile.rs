@@ -138,6 +138,19 @@ fn capabilities_that_never_end_are_given_up() {
 
 /// A server that was to send 10 octets, as one that sent mpop newlines for ever.
 #[test]
+fn a_list_that_never_ends_is_given_up() {
+    let mut talk = Talk::logged_in(false, [Command::Stat, Command::List]);
+    talk.hear(b"+OK 2 20\r\n");
+    talk.hear(b"+OK\r\n");
+    for row in 1..=1002 {
+        talk.hear(format!("{row} 10\r\n").as_bytes());
+    }
+    assert_eq!(talk.fault(), None, "mail may have come in between");
+    talk.hear(b"1003 10\r\n");
+    assert_eq!(talk.fault(), Some(Fault::Protocol));
+}
+
+#[test]
 fn a_message_that_never_ends_is_given_up() {
     let mut talk = Talk::logged_in(false, [retr(1, 10)]);
     talk.hear(b"+OK\r\n");

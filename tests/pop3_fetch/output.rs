@@ -2,7 +2,7 @@
 
 use crate::answers::{Answers, LOST};
 use crate::mailboxes::fetch;
-use crate::support::process::{Process, Ran, run_as_is};
+use crate::support::process::{Process, Ran, run_as_is, tool};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::fs::{self, File};
@@ -162,4 +162,28 @@ fn a_terminal_is_not_driven_by_a_message() {
     }
     assert_eq!(process.wait().status.code(), Some(0));
     assert_eq!(String::from_utf8_lossy(&shown[..n]), "Subject: \\x1b[2J\\u{9b}1m\r\n\r\n\tx\r\n");
+}
+
+/// Each has one message alone, and both go to one stdout.
+#[test]
+fn messages_of_several_accounts_are_told_apart() {
+    let table: Vec<(&str, &str)> = [("STAT", "+OK 1 20"), ("LIST", "+OK\n1 20\n."), ("UIDL", "+OK\n1 a\n.")]
+        .into_iter()
+        .chain(TWO.iter().copied().filter(|(line, _)| line.contains(' ')))
+        .collect();
+    let (home, one, two) = (tempfile::tempdir().unwrap(), Answers::new(&table), Answers::new(&table));
+    let account = |name: &str, user: &str, server: &Answers| {
+        let at = server.address;
+        format!("[account.{name}]\nserver = \"pop3://{user}@{at}\"\npassword = \"s3cret\"\ntls = \"never\"\n")
+    };
+    let config = home.path().join("config.toml");
+    fs::write(&config, account("a", "bob", &one) + &account("b", "alice", &two)).unwrap();
+    fs::set_permissions(&config, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    for words in [&["--stdout"][..], &["--retr", "1"]] {
+        let mut command = tool("pop3-fetch");
+        command.env("HOME", home.path()).args(["-a", "a", "-a", "b", "--allow-plaintext-auth", "--config"]).arg(&config);
+        let ran = run_as_is(command.args(words));
+        assert_eq!((ran.status, ran.out.matches("From MAILER-DAEMON ").count()), (0, 2), "{words:?}: {}{}", ran.out, ran.err);
+        assert_eq!(ran.out.matches("\n>From x\n\n").count(), 2, "{}", ran.out);
+    }
 }

@@ -171,7 +171,7 @@ impl Mailbox<'_> {
 
     fn read(&self, numbers: &[u32], extent: Extent) -> Result<Status, Failure> {
         let options = &self.args.target;
-        let mut target = if self.args.client.json { Box::<Objects>::default() } else { options.stream()? };
+        let mut target = if self.args.client.json { Box::<Objects>::default() } else { options.stream(self.several)? };
         let mut reading = Reading::new(numbers, extent, options.policy.max_size, target.as_mut(), System.now());
         let ended = self.session(&mut reading)?;
         if let Some(stop) = &reading.stop {
@@ -194,7 +194,7 @@ impl Mailbox<'_> {
         let log = RefCell::new(MailboxLog::new(self.log, self.way));
         let mut tell = |line: &str| self.warn(&[line.to_owned()]);
         let target = &self.args.target;
-        let (whose, over) = (self.way.whose(self.hostname), || self.signals.came());
+        let (whose, over) = (self.way.whose(self.hostname, self.several), || self.signals.came());
         let done = target.with_keeper((&whose, self.hop, &over), &mut tell, |keeper| {
             let mut teller = Teller {
                 mailbox: self,

@@ -168,6 +168,8 @@ pub struct Whose<'a> {
     pub port: u16,
     /// Ours, in names and trace fields.
     pub hostname: &'a str,
+    /// There are others in this run.
+    pub several: bool,
 }
 
 impl TargetOptions {
@@ -260,13 +262,13 @@ impl TargetOptions {
         if let Some(dir) = self.spool.as_deref().filter(|_| !self.policy.dry_run) {
             return Ok(Box::new(IntoSpool::new(self.open_spool(dir)?, self.envelope()?, whose.hostname, &System)));
         }
-        self.stream()
+        self.stream(whose.several)
     }
 
-    /// Messages on stdout, as they are.
-    pub fn stream(&self) -> Result<Box<dyn Target>, Failure> {
+    /// Messages on stdout; `several`: those of other mailboxes, too.
+    pub fn stream(&self, several: bool) -> Result<Box<dyn Target>, Failure> {
         refuse_closed()?;
-        Ok(Box::new(Stream::new(Synced(Shown::new()), self.crlf)))
+        Ok(Box::new(Stream::new(Synced(Shown::new()), self.crlf).beside(several)))
     }
 
     fn open_spool(&self, dir: &Path) -> Result<Spool, Failure> {

@@ -138,9 +138,9 @@ impl Way {
     }
 
     /// Whose mailbox it is, for what is remembered of it.
-    pub fn whose<'a>(&'a self, hostname: &'a str) -> Whose<'a> {
+    pub fn whose<'a>(&'a self, hostname: &'a str, several: bool) -> Whose<'a> {
         let user = self.login.as_ref().map_or("", Auth::user);
         let port = if let Place::Host { port, .. } = &self.server.place { *port } else { 0 };
-        Whose { user, host: &self.place, port, hostname }
+        Whose { user, host: &self.place, port, hostname, several }
     }
 }

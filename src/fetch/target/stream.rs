@@ -21,6 +21,8 @@ pub struct Stream<O> {
     out: O,
     /// Line ends as on the wire.
     crlf: bool,
+    /// Other streams of messages follow or came before: one message alone is part of an mbox, too.
+    several: bool,
     scratch: Option<Scratch>,
     newline: ToLf,
     /// The `From ` line, where one is wanted.
@@ -29,7 +31,12 @@ pub struct Stream<O> {
 
 impl<O: Out> Stream<O> {
     pub fn new(out: O, crlf: bool) -> Stream<O> {
-        Stream { out, crlf, scratch: None, newline: ToLf::default(), separator: None }
+        Stream { out, crlf, several: false, scratch: None, newline: ToLf::default(), separator: None }
+    }
+
+    /// `several`: other mailboxes' messages go there as well, so that all of it is an mbox.
+    pub fn beside(self, several: bool) -> Stream<O> {
+        Stream { several, ..self }
     }
 
     fn copy(&mut self, scratch: &mut Scratch) -> io::Result<()> {
@@ -65,7 +72,7 @@ impl<O: Out> Stream<O> {
 
 impl<O: Out> Target for Stream<O> {
     fn begin(&mut self, facts: &Facts<'_>) -> Result<(), Fault> {
-        self.separator = (!facts.alone).then(|| format!("From MAILER-DAEMON {}", date::asctime(facts.at)));
+        self.separator = (self.several || !facts.alone).then(|| format!("From MAILER-DAEMON {}", date::asctime(facts.at)));
         self.newline = ToLf::default();
         self.scratch = Some(Scratch::new().map_err(|error| held(&error))?);
         Ok(())

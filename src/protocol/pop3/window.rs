@@ -13,6 +13,8 @@ const MOST_COMMANDS: usize = 500;
 const MOST_OCTETS: u64 = 2 << 20;
 /// Most rows of a listing where STAT was not answered.
 const MOST_ROWS: u32 = 1_000_000;
+/// So many rows more than STAT counted are read: mail comes in between where nothing is locked, and a row may be there twice.
+const MORE_ROWS: u32 = 1000;
 /// What a message may be longer than twice what LIST said: servers that count without dots, or with LF, are off by less.
 const SLACK: u64 = 16 << 20;
 /// What counts as said where LIST says nothing.
@@ -257,7 +259,7 @@ impl Window {
         }
         // RFC 1939 section 3: a line that begins with a dot has one more.
         let line = line.strip_prefix(b".").unwrap_or(&line);
-        let most = self.counted.unwrap_or(MOST_ROWS).min(MOST_ROWS);
+        let most = self.counted.map_or(MOST_ROWS, |count| count.saturating_add(MORE_ROWS).min(MOST_ROWS));
         self.due = Due::Rows { rows: rows.saturating_add(1) };
         match sent {
             Sent::Capa if !self.capabilities.line(line) => return Err(Broken::Capabilities),
