@@ -8,9 +8,23 @@ use std::path::PathBuf;
 /// Longest name of a journal, in bytes; beside it stand names with something behind them.
 const LONGEST: usize = 200;
 
-/// The file name of an account's journal: `user@host:port`, with `%XX` for all that is no letter, digit, or one of `.@-_+`.
+/// The ports of POP3 and of POP3 within TLS, which lead to one mailbox.
+const OWN_PORTS: [u16; 2] = [110, 995];
+
+/// The file name of a mailbox's journal: `user@host`, with `:port` behind it where that is none of POP3's own, and `%XX` for all that is no
+/// letter, digit, or one of `.@-_+`.
 pub fn journal(user: &str, host: &str, port: u16) -> String {
-    let account = format!("{user}@{host}:{port}");
+    let host = host.to_ascii_lowercase();
+    if OWN_PORTS.contains(&port) { file(&format!("{user}@{host}")) } else { file(&format!("{user}@{host}:{port}")) }
+}
+
+/// What earlier versions called it, by this port first.
+pub fn earlier_journals(user: &str, host: &str, port: u16) -> Vec<String> {
+    let others = OWN_PORTS.into_iter().filter(|other| OWN_PORTS.contains(&port) && *other != port);
+    std::iter::once(port).chain(others).map(|port| file(&format!("{user}@{host}:{port}"))).collect()
+}
+
+fn file(account: &str) -> String {
     let mut name = quoted(account.as_bytes(), |byte| byte.is_ascii_alphanumeric() || b".@-_+:".contains(&byte));
     if name.starts_with('.') {
         name.replace_range(..1, "%2E");
@@ -68,11 +82,21 @@ mod tests {
 
     #[test]
     fn an_account_names_one_file_in_one_directory() {
-        assert_eq!(journal("bob", "mail.hamburger.test", 995), "bob@mail.hamburger.test:995");
-        assert_eq!(journal("../../x", "::1", 110), "%2E./../x@::1:110".replace('/', "%2F"));
+        assert_eq!(journal("bob", "mail.hamburger.test", 2110), "bob@mail.hamburger.test:2110");
+        assert_eq!(journal("../../x", "::1", 111), "%2E./../x@::1:111".replace('/', "%2F"));
         assert_eq!(journal("a b\0\x1b", "h", 1), "a%20b%00%1B@h:1");
         let (long, other) = (journal(&"x".repeat(300), "h", 1), journal(&format!("{}y", "x".repeat(299)), "h", 1));
         assert!(long.len() <= LONGEST && long != other, "{long}");
+    }
+
+    #[test]
+    fn every_way_to_a_mailbox_leads_to_one_file() {
+        for (host, port) in [("mail.hamburger.test", 110), ("Mail.Hamburger.TEST", 995)] {
+            assert_eq!(journal("bob", host, port), "bob@mail.hamburger.test");
+        }
+        assert_ne!(journal("bob", "127.0.0.1", 2110), journal("bob", "127.0.0.1", 2111), "who knows whose they are");
+        assert_eq!(earlier_journals("bob", "H", 995), ["bob@H:995", "bob@H:110"]);
+        assert_eq!(earlier_journals("bob", "H", 2110), ["bob@H:2110"]);
     }
 
     proptest! {

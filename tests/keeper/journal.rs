@@ -1,7 +1,7 @@
 //! The journal by itself: what damage costs, and what it does not.
 
 use postroad::disk::journal::Journal;
-use postroad::disk::journal::place::JournalError;
+use postroad::disk::journal::place::{JournalError, take_over};
 use postroad::disk::journal::record::State;
 use postroad::disk::real::Real;
 use std::fs;
@@ -143,4 +143,20 @@ fn a_hundred_thousand_messages_are_no_matter() {
     let journal = open(&path).0;
     assert_eq!((journal.len(), journal.find("u77777").unwrap().size), (100_000, 77_777));
     assert!(fs::metadata(&path).unwrap().len() < 12_000_000);
+}
+
+#[test]
+fn one_of_an_earlier_name_is_taken_over_unless_it_is_in_use() {
+    let (dir, old) = place();
+    let new = old.with_file_name("new");
+    let take = |from: &Path| take_over(Real::shared().as_ref(), from, &new);
+    take(&dir.path().join("no/such")).unwrap();
+    let journal = filled(&old, 2);
+    assert!(matches!(take(&old), Err(JournalError::Busy(_))));
+    drop(journal);
+    take(&old).unwrap();
+    assert_eq!((uids(&open(&new).0), old.exists()), (vec!["u1".to_owned(), "u2".to_owned()], false));
+    drop(filled(&old, 3));
+    take(&old).unwrap();
+    assert_eq!((uids(&open(&new).0).len(), uids(&open(&old).0).len()), (2, 3), "what is there already stays");
 }

@@ -9,6 +9,7 @@ use crate::cli::opts::size;
 use crate::cli::program::program as named;
 use crate::cli::stdio::{Shown, StdoutError, refuse_closed};
 use crate::disk::journal::Journal;
+use crate::disk::journal::place::take_over;
 use crate::disk::maildir::Maildir;
 use crate::disk::real::Real;
 use crate::disk::spool::layout::Spool;
@@ -219,8 +220,7 @@ impl TargetOptions {
         let filter = policy.filter.as_deref().map(|command| program(command, "--filter").map(ByProgram)).transpose()?;
         let path = match &policy.state {
             Some(path) => path.clone(),
-            None => state_file(&format!("pop3/{}", name::journal(whose.user, whose.host, whose.port)))
-                .ok_or_else(|| Failure::text(Status::Config, "no $HOME to remember in what was fetched: say --state FILE"))?,
+            None => remembered(whose)?,
         };
         let owner = name::owner(whose.user, whose.host);
         let opened = settle::open(Real::shared(), &path, &owner, System.now().as_second(), over);
@@ -301,6 +301,20 @@ impl PolicyOptions {
             dry_run: self.dry_run,
         }
     }
+}
+
+/// Where it is remembered what was fetched of a mailbox, under whatever name an earlier version did that.
+fn remembered(whose: &Whose<'_>) -> Result<PathBuf, Failure> {
+    let Whose { user, host, port, .. } = *whose;
+    let file = |name: String| {
+        state_file(&format!("pop3/{name}"))
+            .ok_or_else(|| Failure::text(Status::Config, "no $HOME to remember in what was fetched: say --state FILE"))
+    };
+    let path = file(name::journal(user, host, port))?;
+    for earlier in name::earlier_journals(user, host, port) {
+        take_over(Real::shared().as_ref(), &file(earlier)?, &path).map_err(|error| stopped(&settle::stop(error)))?;
+    }
+    Ok(path)
 }
 
 fn program(command: &str, option: &str) -> Result<Program, Failure> {

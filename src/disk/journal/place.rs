@@ -41,6 +41,26 @@ pub fn lock(fs: &dyn Fs, path: &Path) -> Result<(Box<dyn File>, u64), JournalErr
     Err(JournalError::Busy(path.to_owned()))
 }
 
+/// Gives the journal at `from` the name `to`, unless something has that. It has one of the names at any moment; opening the journal makes the new
+/// one durable.
+pub fn take_over(fs: &dyn Fs, from: &Path, to: &Path) -> Result<(), JournalError> {
+    if from == to || present(fs.stat(to)).at("look at", to)?.is_some() {
+        return Ok(());
+    }
+    match try_lock(fs, from).at("lock", from)? {
+        // Whoever writes in it now may replace it under its old name.
+        Attempt::Busy => Err(JournalError::Busy(from.to_owned())),
+        Attempt::Gone | Attempt::NotRegular => Ok(()),
+        Attempt::Held(_held, _) => match fs.link(from, to) {
+            Ok(()) => Ok(fs.unlink(from).at("remove", from)?),
+            // Made by another just now.
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            // No second names here.
+            Err(_) => Ok(fs.rename(from, to).at("rename", from)?),
+        },
+    }
+}
+
 /// Makes the directories that are missing above a journal.
 pub fn make_dirs(fs: &dyn Fs, dir: &Path) -> Result<(), JournalError> {
     if present(fs.stat(dir)).at("look at", dir)?.is_some() || parent(dir) == dir {
