@@ -8,6 +8,7 @@ use std::env::ArgsOs;
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// The statuses of every tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +134,9 @@ impl From<StdoutError> for Failure {
 /// The whole of a tool's `main`: runs it with the process's arguments, turns what came of it into an exit status. A panic is a bug
 /// of ours, told on one line with its place, status 70.
 pub fn main(tool: &'static str, run: impl FnOnce(ArgsOs) -> Result<Status, Failure>) -> ExitCode {
+    // A file that has come to its limit (ulimit -f) is an error of writing, and not the end of the tool. Caught rather than ignored: programs that
+    // we start would inherit that.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     panic::set_hook(Box::new(move |bug| say(&format!("{tool}: bug: {bug}"))));
     match panic::catch_unwind(AssertUnwindSafe(|| run(std::env::args_os()))) {
         Ok(result) => finish(tool, result),

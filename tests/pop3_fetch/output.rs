@@ -187,3 +187,20 @@ fn messages_of_several_accounts_are_told_apart() {
         assert_eq!(ran.out.matches("\n>From x\n\n").count(), 2, "{}", ran.out);
     }
 }
+
+/// By `ulimit -f`, which kills whoever does not expect it.
+#[test]
+fn a_file_that_may_not_grow_is_told_on_one_line() {
+    let long = format!("+OK\nSubject: long\n\n{}.", "x\n".repeat(100_000));
+    let server = Answers::new(&[("STAT", "+OK 1 200000"), ("LIST", "+OK\n1 200000\n."), ("RETR 1", &long)]);
+    let home = tempfile::tempdir().unwrap();
+    let command = fetch(home.path(), &server.url());
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "ulimit -f 16; exec \"$0\" \"$@\""]).arg(command.get_program()).args(command.get_args());
+    shell.arg("--mbox").arg(home.path().join("mbox"));
+    shell.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ran = run_as_is(&mut shell);
+    assert_eq!((ran.status, ran.err.lines().count()), (74, 1), "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("File too large"), "{}", ran.err);
+    assert!(server.heard("DELE").is_empty());
+}
