@@ -136,7 +136,6 @@ fn capabilities_that_never_end_are_given_up() {
     assert_eq!(talk.fault(), Some(Fault::Protocol));
 }
 
-/// A server that was to send 10 octets, as one that sent mpop newlines for ever.
 #[test]
 fn a_list_that_never_ends_is_given_up() {
     let mut talk = Talk::logged_in(false, [Command::Stat, Command::List]);
@@ -150,6 +149,7 @@ fn a_list_that_never_ends_is_given_up() {
     assert_eq!(talk.fault(), Some(Fault::Protocol));
 }
 
+/// A server that was to send 10 octets, as one that sent mpop newlines for ever.
 #[test]
 fn a_message_that_never_ends_is_given_up() {
     let mut talk = Talk::logged_in(false, [retr(1, 10)]);
