@@ -199,7 +199,7 @@ fn a_file_that_may_not_grow_is_told_on_one_line() {
     shell.args(["-c", "ulimit -f 16; exec \"$0\" \"$@\""]).arg(command.get_program()).args(command.get_args());
     shell.arg("--mbox").arg(home.path().join("mbox"));
     shell.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let ran = run_as_is(&mut shell);
+    let ran = run_as_is(shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
     assert_eq!((ran.status, ran.err.lines().count()), (74, 1), "{}{}", ran.out, ran.err);
     assert!(ran.err.contains("File too large"), "{}", ran.err);
     assert!(server.heard("DELE").is_empty());
