@@ -3,6 +3,7 @@
 mod entity;
 mod layout;
 
+pub use entity::resolve;
 use layout::Layout;
 
 /// What of one tag is looked at; the rest of a longer one is passed over.

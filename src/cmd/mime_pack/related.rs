@@ -3,7 +3,7 @@
 use super::attachment::Named;
 use super::content::Content;
 use super::unique::hex;
-use crate::bytes::html::attributes;
+use crate::bytes::html::{attributes, resolve};
 use crate::cli::exit::{Failure, Status};
 use crate::mail::mime::param;
 use sha2::{Digest, Sha256};
@@ -13,6 +13,9 @@ use std::path::{Component, Path, PathBuf};
 
 /// Longest page that is rewritten, in octets.
 const MOST: usize = 16 * 1024 * 1024;
+
+/// Elements whose content is text, whatever looks like a tag in it (the HTML standard, section 13.1.2).
+const TEXTS: &[&str] = &["script", "style", "textarea", "title"];
 
 /// Attributes that show a file.
 const SHOWING: &[(&str, &str)] = &[
@@ -44,8 +47,14 @@ pub fn rewritten(html: &Content, path: &Path, inline: &mut Vec<Named>) -> Result
             continue;
         }
         let end = tag_end(rest);
-        tag(&rest[..end], base, inline, &mut out);
+        let name = tag_name(rest);
+        tag(&name, &rest[..end], base, inline, &mut out);
         rest = &rest[end..];
+        if TEXTS.contains(&name.as_str()) {
+            let end = text_end(rest, &name);
+            out.push_str(&rest[..end]);
+            rest = &rest[end..];
+        }
     }
     out.push_str(rest);
     Ok(Content::memory(&html.label, out.into_bytes()))
@@ -65,9 +74,23 @@ fn tag_end(text: &str) -> usize {
     text.len()
 }
 
-fn tag(text: &str, base: &Path, inline: &mut Vec<Named>, out: &mut String) {
+/// In small letters; empty for an end tag.
+fn tag_name(text: &str) -> String {
+    text[1..].chars().take_while(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
+}
+
+/// Where the end tag of an element begins that holds text alone.
+fn text_end(text: &str, name: &str) -> usize {
+    let is_end = |at: &usize| {
+        let behind = &text.as_bytes()[at + 2..];
+        behind.get(..name.len()).is_some_and(|word| word.eq_ignore_ascii_case(name.as_bytes()))
+            && behind.get(name.len()).is_none_or(|byte| !byte.is_ascii_alphanumeric())
+    };
+    text.match_indices("</").map(|(at, _)| at).find(is_end).unwrap_or(text.len())
+}
+
+fn tag(name: &str, text: &str, base: &Path, inline: &mut Vec<Named>, out: &mut String) {
     let inner = text[1..].trim_end_matches('>');
-    let name: String = inner.chars().take_while(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     let mut done = 0;
     for (attribute, place) in attributes(inner) {
         let shows = SHOWING.iter().any(|(tag, known)| *tag == name && known.eq_ignore_ascii_case(attribute));
@@ -80,8 +103,9 @@ fn tag(text: &str, base: &Path, inline: &mut Vec<Named>, out: &mut String) {
     out.push_str(&text[done..]);
 }
 
-/// The path that a reference names, if it is one below the page: no URL, nothing above, nothing absolute.
+/// The path that a reference names, as an attribute spells it, if it is one below the page: no URL, nothing above, nothing absolute.
 fn local(reference: &str) -> Option<PathBuf> {
+    let reference = resolve(reference);
     let reference = reference.trim();
     let has_scheme = reference.split(['/', '?', '#']).next().is_some_and(|start| start.contains(':'));
     if reference.is_empty() || has_scheme || reference.starts_with(['/', '#', '?', '\\']) {
@@ -130,6 +154,10 @@ mod tests {
             ("./a.png", Some("./a.png")),
             ("100%.png", Some("100%.png")),
             ("a%+fb.png", Some("a%+fb.png")),
+            ("a&amp;b.png", Some("a&b.png")),
+            ("a&b.png", Some("a&b.png")),
+            ("&#x2e;&#x2e;/a.png", None),
+            ("https&colon;//x.test/a.png", None),
             ("a%00.png", None),
             ("../a.png", None),
             ("img/../../a.png", None),
@@ -147,6 +175,16 @@ mod tests {
             assert_eq!(local(reference).as_deref(), path.map(Path::new), "{reference}");
         }
         assert_eq!(local("a%ff.png").unwrap().as_os_str().as_encoded_bytes(), b"a\xff.png");
+    }
+
+    #[test]
+    fn what_looks_like_a_tag_within_text_stays() {
+        let page =
+            "<script>x = '<img src=\"a.png\">';</script><TEXTAREA><img src=b.png></textareas></TextArea ><style><img src=c.png>";
+        let mut inline = Vec::new();
+        let html = Content::memory("page", page.as_bytes().to_vec());
+        let out = rewritten(&html, Path::new("page.html"), &mut inline).unwrap().whole(MOST).unwrap();
+        assert_eq!((String::from_utf8(out).unwrap().as_str(), inline.len()), (page, 0));
     }
 
     #[test]
