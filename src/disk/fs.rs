@@ -158,16 +158,24 @@ pub fn read_full_at(file: &dyn File, mut buffer: &mut [u8], mut offset: u64) -> 
 }
 
 /// Whether files can be made in a directory, found out without leaving any. Where files cannot be without a name, one that readers of mail
-/// pass over stands there for a moment.
+/// pass over stands there for a moment; what a crash left of it goes with the next look.
 pub fn can_make(fs: &dyn Fs, dir: &Path) -> Result<(), FsError> {
     let made = match fs.create_unnamed(dir) {
         Err(e) if e.kind() == io::ErrorKind::Unsupported => {
-            let path = dir.join(format!(".probe-{}", std::process::id()));
-            fs.create_new(&path).and_then(|_| fs.unlink(&path))
+            let path = dir.join(".postroad-probe");
+            match fs.create_new(&path) {
+                // One that is there is of somebody who was killed here, or who looks now.
+                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
+                _ => fs.unlink(&path).or_else(unless_gone),
+            }
         }
         made => made.map(drop),
     };
     made.at("create a file in", dir)
+}
+
+fn unless_gone(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 /// The directory that a path stands in.
