@@ -47,6 +47,7 @@ EXIT STATUS
   68   nxdomain
   69   null, nodata, or no usable host: a retry is of no help
   75   tempfail: a retry may help
+
   Of several domains with none ok: the status they share, else 75 before 69.
 
 EXAMPLES

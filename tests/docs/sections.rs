@@ -44,6 +44,7 @@ pub fn render(lines: &[String], title: &str, out: &mut String) {
         } else if depth > base {
             writer.verbatim(line);
         } else {
+            assert!(writer.gap || writer.item != Some(depth), "goes on with the row above it, but stands no deeper: {line}");
             writer.paragraph(line);
         }
     }

@@ -117,7 +117,7 @@ pub struct NetworkOptions {
     source: Option<IpAddr>,
     /// Longest wait for the peer, in seconds or as 30s, 5m
     ///
-    /// Default: as RFC 5321 says for each step.
+    /// Default: some minutes, by the step, as RFC 5321 sets them for SMTP.
     #[arg(long, value_name = "TIME", value_parser = duration::timeout, help_heading = "Network options")]
     timeout: Option<Duration>,
     /// Begin with a header of the PROXY protocol, as a load balancer would, to a server that expects one
