@@ -243,6 +243,7 @@
 //!   cli/stdio.rs           stdout and stderr, which never panic; a closed stdout told apart
 //!   cli/exit.rs            the one table of exit statuses, and every tool's main
 //!   cli/clock.rs           the system's time and chance
+//!   cli/signal.rs          signals held while something is set right
 //!   cli/args.rs            command lines parsed, with our statuses
 //!   cli/report.rs          result rows, for people and as JSON
 //!   cli/log.rs             the log: stderr, file or syslog
@@ -332,13 +333,13 @@
 //!   cmd/mx_lookup.rs       where a domain's mail goes
 //!   cmd/pop3_fetch/hop.rs       the LMTP server that messages are handed to
 //!   cmd/pop3_fetch/objects.rs   messages on stdout for machines
+//!   cmd/pop3_fetch/signals.rs   signals that end the session
 //!   cmd/pop3_fetch/target.rs    options: where messages go, and what becomes of them on the server
 //!   cmd/pop3_fetch/args.rs      pop3-fetch's command line
 //!   cmd/pop3_fetch/way.rs       the way to one mailbox: server, TLS, login
 //!   cmd/pop3_fetch/rows.rs      what is told of a mailbox and its messages
 //!   cmd/pop3_fetch/serverinfo.rs  what a POP3 server says of itself
 //!   cmd/pop3_fetch/logging.rs   what a log is told of a mailbox
-//!   cmd/pop3_fetch/signals.rs   signals that end the session
 //!   cmd/pop3_fetch/mailbox.rs   one mailbox, in one session
 //!   cmd/pop3_fetch/typist.rs    POP3 as somebody types it
 //!   cmd/pop3_fetch.rs      a POP3 mailbox listed, read, or brought home

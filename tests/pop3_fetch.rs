@@ -17,6 +17,8 @@ mod mailboxes;
 mod outcomes;
 #[path = "pop3_fetch/output.rs"]
 mod output;
+#[path = "pop3_fetch/signals.rs"]
+mod signals;
 #[path = "pop3_fetch/spool.rs"]
 mod spool;
 #[path = "pop3_fetch/usage.rs"]

@@ -7,6 +7,7 @@ use super::input::{Input, Printer, Restore, Typed, state_file};
 use super::message::{Message, Store};
 use super::record::Record;
 use super::screen::Screen;
+use super::signal::take_over;
 use super::transcript::Sink;
 use super::typing::{Act, CommandOf, HeardOf, Tongue};
 use crate::net::connection::Connection;
@@ -321,6 +322,7 @@ fn read_lines<H: Send + 'static>(mut input: Input, tell: Sender<Heard<H>>) -> Se
 /// Ctrl-C while no line is read.
 fn on_interrupt<H: Send + 'static>(tell: Sender<Heard<H>>) -> std::io::Result<()> {
     let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT])?;
+    take_over(&[signal_hook::consts::SIGINT]);
     thread::spawn(move || {
         for _ in signals.forever() {
             if tell.send(Heard::Typed(Typed::Interrupted)).is_err() {

@@ -21,6 +21,7 @@ pub mod record;
 pub mod report;
 pub mod screen;
 pub mod secret;
+pub mod signal;
 pub mod stdio;
 pub mod trace;
 pub mod transcript;

@@ -36,7 +36,7 @@ impl Filter for ByProgram {
             Ok(Run::Status(1, said)) => Judgement::Delete(said),
             Ok(Run::Status(2, said)) => Judgement::Skip(said),
             Ok(Run::Status(75, said)) => Judgement::Stop(Stop::new(Why::Retry, said)),
-            Ok(Run::NotStarted(stop)) => Judgement::Stop(stop),
+            Ok(Run::Stopped(stop)) => Judgement::Stop(stop),
             Ok(Run::Status(_, said) | Run::Failed(said)) => Judgement::Failed(said),
             Err(error) => Judgement::Failed(format!("cannot read the header back: {error}")),
         }

@@ -11,7 +11,8 @@ use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{self, Command, Stdio};
+use std::process::{self, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ const SAID_LIMIT: u64 = 4096;
 /// How often a running program is looked at: the first time soon, then ever less often.
 const LOOK: Duration = Duration::from_micros(500);
 const SELDOM: Duration = Duration::from_millis(10);
+/// How long a program may take to end once it was told to.
+const GRACE: Duration = Duration::from_secs(1);
 /// How long stderr may stay open once the program and its group are gone.
 const PATIENCE: Duration = Duration::from_millis(500);
 const CHUNK: usize = 32 * 1024;
@@ -42,6 +45,8 @@ pub struct Child<'a> {
     /// Whom it runs as, where not as ourselves.
     pub identity: Option<Identity>,
     pub within: Duration,
+    /// Set: it is told to end, and killed a second later.
+    pub over: Option<&'a AtomicBool>,
     pub line_ends: LineEnds,
 }
 
@@ -63,6 +68,8 @@ pub enum Ending {
     },
     Killed(i32),
     TimedOut,
+    /// It was told to end. What it made of that is not asked: some end with 0 at SIGTERM whatever they were at.
+    CalledOff,
 }
 
 /// What the writing side came to.
@@ -129,16 +136,21 @@ impl Child<'_> {
         command
     }
 
-    /// Waits for the end; none if it had to be brought about. The time counts from the start, so that a program that never reads
+    /// Waits for the end, or brings it about. The time counts from the start, so that a program that never reads
     /// has no more of it. Nothing of the group outlives its leader.
-    fn watch(&self, mut child: process::Child, words: &Receiver<Word>) -> io::Result<Option<process::ExitStatus>> {
+    fn watch(&self, mut child: process::Child, words: &Receiver<Word>) -> io::Result<Watched> {
         let group = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
         // Not reaped before the group is killed: until then nobody else can have its number.
         let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        let (mut left, mut look_in) = (self.within, LOOK);
+        let (mut left, mut look_in, mut called_off) = (self.within, LOOK, false);
         let ended = loop {
             if waitid(Id::Pid(group), look)? != WaitStatus::StillAlive {
                 break true;
+            }
+            if !called_off && self.is_over() {
+                called_off = true;
+                left = GRACE;
+                let _ = killpg(group, Signal::SIGTERM);
             }
             if left.is_zero() {
                 break false;
@@ -154,8 +166,23 @@ impl Child<'_> {
         };
         let _ = killpg(group, Signal::SIGKILL);
         let status = child.wait()?;
-        Ok(ended.then_some(status))
+        Ok(match ended {
+            _ if called_off => Watched::CalledOff,
+            true => Watched::Ended(status),
+            false => Watched::TimedOut,
+        })
     }
+
+    fn is_over(&self) -> bool {
+        self.over.is_some_and(|over| over.load(Ordering::SeqCst))
+    }
+}
+
+/// How the wait for a program ended.
+enum Watched {
+    Ended(ExitStatus),
+    TimedOut,
+    CalledOff,
 }
 
 /// What the feeding side tells the watching one.
@@ -204,16 +231,17 @@ fn listen(stderr: Option<process::ChildStderr>) -> Option<Receiver<Vec<u8>>> {
     Some(said)
 }
 
-fn ending_of(watched: io::Result<Option<process::ExitStatus>>, said: Option<Receiver<Vec<u8>>>) -> Ending {
+fn ending_of(watched: io::Result<Watched>, said: Option<Receiver<Vec<u8>>>) -> Ending {
     let said = said.and_then(|said| said.recv_timeout(PATIENCE).ok()).unwrap_or_default();
     match watched {
-        Ok(Some(status)) => ended(status, first_line(&said)),
-        Ok(None) => Ending::TimedOut,
+        Ok(Watched::Ended(status)) => ended(status, first_line(&said)),
+        Ok(Watched::TimedOut) => Ending::TimedOut,
+        Ok(Watched::CalledOff) => Ending::CalledOff,
         Err(error) => Ending::NotStarted(error),
     }
 }
 
-fn ended(status: process::ExitStatus, said: String) -> Ending {
+fn ended(status: ExitStatus, said: String) -> Ending {
     match (status.code(), status.signal()) {
         (Some(status), _) => Ending::Exited { status, said },
         (None, signal) => Ending::Killed(signal.unwrap_or_default()),

@@ -90,12 +90,14 @@ impl Local {
             directory: Path::new("/"),
             identity,
             within: self.within,
+            over: None,
             line_ends: LineEnds::Lf,
         };
         let prefix = delivery.prefix();
         Ok(match child.run(&prefix, delivery.body)? {
             Ending::NotStarted(error) => deferred(3, 0, format!("cannot run {program}: {error}")),
             Ending::TimedOut => deferred(3, 0, format!("{program} took longer than {:?}", self.within)),
+            Ending::CalledOff => deferred(3, 0, format!("{program} was told to end")),
             Ending::Killed(signal) => deferred(3, 0, format!("{program} was ended by signal {signal}")),
             Ending::Exited { status: 0, .. } => accepted(format!("taken by {program}")),
             Ending::Exited { status: status @ (71 | 74 | 75), said } => deferred(3, 0, told(program, status, &said)),
@@ -138,6 +140,7 @@ impl Local {
             directory: Path::new("/"),
             identity: None,
             within: self.within,
+            over: None,
             line_ends: LineEnds::AsTheyAre,
         };
         Ok(match child.run(&prefix, delivery.body)? {

@@ -123,10 +123,12 @@ pub enum RouteError {
     Login(String),
     #[error("{0}")]
     Template(#[from] TemplateError),
-    #[error("pipe: no command")]
+    #[error("no command")]
     NoCommand,
-    #[error("pipe: unclosed quote in {0}")]
+    #[error("unclosed quote in {0}")]
     Quote(String),
+    #[error("pipe: {0}")]
+    Pipe(Box<RouteError>),
 }
 
 impl Router {
@@ -273,7 +275,7 @@ impl FromStr for Target {
             ("refuse", Some(text)) if !text.trim().is_empty() => Ok(Target::Refuse(text.trim().to_owned())),
             ("account", Some(name)) if !name.is_empty() => Ok(Target::Account(name.to_owned())),
             ("maildir", Some(dir)) => Ok(Target::Maildir(dir.parse()?)),
-            ("pipe", Some(command)) => argv(command).map(Target::Pipe),
+            ("pipe", Some(command)) => argv(command).map(Target::Pipe).map_err(|error| RouteError::Pipe(Box::new(error))),
             // One bare word is more likely a slip than a host.
             (word, None) if !word.contains('.') => Err(RouteError::Target(text.to_owned())),
             _ => server(text),

@@ -1,11 +1,14 @@
 //! Where the password comes from, in which order, and what is refused.
 
 use super::host::{Host, MESSAGE, password, welcome};
-use crate::support::process::{Ran, run, tool};
+use crate::support::process::{PATIENCE, Process, Ran, run, tool};
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 const CLEAR: [&str; 3] = ["--tls", "never", "--allow-plaintext-auth"];
 
@@ -277,4 +280,29 @@ fn a_password_needs_tls_but_on_a_socket() {
     let ran = run(&mut command, MESSAGE);
     assert_eq!(ran.status, 0, "{ran:?}");
     assert_eq!(password(&serving.join().unwrap()).as_deref(), Some("of a file"));
+}
+
+/// The tool dies of the signal as ever, and leaves nothing running that waits for a pass phrase.
+#[test]
+fn a_signal_ends_the_password_command_too() {
+    let world = World::new();
+    let serving = world.host.serve("PLAIN", false, Box::new(welcome));
+    let pid = world.host.path("pid");
+    let script = format!("sh -c 'echo $$ > \"{}\"; exec sleep 600'", pid.display());
+    let mut command = world.command(None, &["--password-command", &script], &[]);
+    world.host.private("message", "Subject: x\n\nx\n");
+    let mut process = Process::start(command.stdin(fs::File::open(world.host.path("message")).unwrap()));
+    let began = Instant::now();
+    let program = loop {
+        match fs::read_to_string(&pid).unwrap_or_default().trim().parse() {
+            Ok(pid) => break nix::unistd::Pid::from_raw(pid),
+            Err(_) => assert!(began.elapsed() < PATIENCE, "it was not started"),
+        }
+        thread::sleep(Duration::from_millis(5));
+    };
+    process.terminate();
+    let ended = process.wait();
+    serving.join().unwrap();
+    assert_eq!(ended.status.signal(), Some(15), "{:?}", ended.status);
+    assert!(nix::sys::signal::kill(program, None).is_err(), "it goes on");
 }

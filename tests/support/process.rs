@@ -55,6 +55,10 @@ impl Process {
         (group, child.stdin.take().unwrap(), child.stdout.take().unwrap())
     }
 
+    pub fn stdout(&mut self) -> ChildStdout {
+        self.child().stdout.take().unwrap()
+    }
+
     pub fn stderr(&mut self) -> ChildStderr {
         self.child().stderr.take().unwrap()
     }

@@ -4,7 +4,9 @@
 use super::family::Family;
 use super::file::{MAX, secret};
 use crate::bytes::secret::Secret;
+use crate::cli::signal::{Held, obey};
 use anyhow::{Context, Result, anyhow, bail};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use std::io::{self, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -17,10 +19,13 @@ const LOOK: Duration = Duration::from_millis(5);
 /// How long stdout may stay open, without a line, once the program is gone: something that it started may hold it.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// What would end us, and leave the program behind.
+const SIGNALS: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
+
 type Line = io::Result<Zeroizing<Vec<u8>>>;
 
 /// The first line of a program's output. All of it is read, so that none dies of a closed pipe; its status must be 0, and it must end
-/// `within` that time, or it is ended, and with it what it started.
+/// `within` that time, or it is ended, and with it what it started; so it is where a signal ends us.
 pub fn run(words: &[String], within: Duration) -> Result<Secret<String>> {
     let until = Instant::now() + within;
     let [program, arguments @ ..] = words else { bail!("no password command") };
@@ -28,16 +33,25 @@ pub fn run(words: &[String], within: Duration) -> Result<Secret<String>> {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
     let family = Family::of(&mut command);
+    let signals = Held::watch(&SIGNALS).context("cannot watch for signals")?;
     let mut child = command.spawn().with_context(|| format!("cannot start the {shown}"))?;
     let (tell, told) = mpsc::channel();
     if let Some(stdout) = child.stdout.take() {
         // Not joined: what the program leaves behind may hold it open.
         thread::spawn(move || first_line(stdout, &tell));
     }
-    let ended = ended(&mut child, &told, until).with_context(|| format!("cannot wait for the {shown}"))?;
-    let Some((status, line)) = ended else {
-        family.end(&mut child);
-        bail!("the {shown} took longer than {within:?}");
+    let ended = ended(&mut child, &told, until, &signals).with_context(|| format!("cannot wait for the {shown}"))?;
+    let (status, line) = match ended {
+        Ended::ByItself(status, line) => (status, line),
+        Ended::TooLate => {
+            family.end(&mut child);
+            bail!("the {shown} took longer than {within:?}");
+        }
+        Ended::Signal(number) => {
+            family.end(&mut child);
+            obey(number).context("cannot end by a signal")?;
+            bail!("a signal came, and ended the {shown}, too");
+        }
     };
     if !status.success() {
         bail!("the {shown} failed: {status}");
@@ -46,16 +60,26 @@ pub fn run(words: &[String], within: Duration) -> Result<Secret<String>> {
     secret(&line.with_context(|| format!("cannot read from the {shown}"))?, &format!("the {shown}"))
 }
 
-/// The program's status and its line; nothing where it had not ended by then.
-fn ended(child: &mut Child, told: &Receiver<Line>, until: Instant) -> io::Result<Option<(ExitStatus, Option<Line>)>> {
+/// Why a program is not waited for any longer.
+enum Ended {
+    /// With its status and its line.
+    ByItself(ExitStatus, Option<Line>),
+    TooLate,
+    Signal(i32),
+}
+
+fn ended(child: &mut Child, told: &Receiver<Line>, until: Instant, signals: &Held) -> io::Result<Ended> {
     let mut line = None;
     loop {
         if let Some(status) = child.try_wait()? {
-            return Ok(Some((status, line.or_else(|| told.recv_timeout(PATIENCE).ok()))));
+            return Ok(Ended::ByItself(status, line.or_else(|| told.recv_timeout(PATIENCE).ok())));
         }
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Ok(None);
+            return Ok(Ended::TooLate);
+        }
+        if let Some(number) = signals.caught() {
+            return Ok(Ended::Signal(number));
         }
         let pause = left.min(LOOK);
         if line.is_some() {

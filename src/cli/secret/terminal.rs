@@ -4,19 +4,19 @@
 use super::file::{MAX, secret};
 use crate::bytes::escape::visible;
 use crate::bytes::secret::Secret;
+use crate::cli::signal::{Held, obey};
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
-use signal_hook::{flag, low_level};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use zeroize::Zeroizing;
 
+/// What would leave the terminal without echo.
+const SIGNALS: [i32; 5] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP];
 const TERMINAL: &str = "/dev/tty";
 /// How often a signal that came between two looks is noticed, in milliseconds.
 const LOOK: u16 = 200;
@@ -24,7 +24,7 @@ const LOOK: u16 = 200;
 /// Asks, and gives the line that was typed. No terminal is an error, and so is an empty line.
 pub fn ask(question: &str) -> Result<Secret<String>> {
     let terminal = File::options().read(true).write(true).open(TERMINAL).context("no terminal to ask on")?;
-    let signals = Signals::watch().context("cannot watch for signals")?;
+    let signals = Held::watch(&SIGNALS).context("cannot watch for signals")?;
     let answer = loop {
         let silent = Silent::new(&terminal).context("cannot hide what is typed")?;
         say(&terminal, &format!("{}: ", visible(question.as_bytes())))?;
@@ -34,7 +34,11 @@ pub fn ask(question: &str) -> Result<Secret<String>> {
         match answer? {
             Answer::Line(line) => break line,
             // Stopped and continued, the question is asked again; the others end the tool.
-            Answer::Signal(number) => low_level::emulate_default_handler(number).context("cannot end by a signal")?,
+            Answer::Signal(number) => {
+                if obey(number).context("cannot end by a signal")? {
+                    bail!("a signal came");
+                }
+            }
         }
     };
     if answer.is_empty() {
@@ -52,7 +56,7 @@ fn say(mut terminal: &File, text: &str) -> Result<()> {
     terminal.write_all(text.as_bytes()).context("cannot write to the terminal")
 }
 
-fn read_line(mut terminal: &File, signals: &Signals) -> Result<Answer> {
+fn read_line(mut terminal: &File, signals: &Held) -> Result<Answer> {
     let mut line = Zeroizing::new(Vec::with_capacity(MAX));
     let mut chunk = Zeroizing::new([0; 4096]);
     loop {
@@ -101,35 +105,5 @@ impl Silent<'_> {
 impl Drop for Silent<'_> {
     fn drop(&mut self) {
         let _ = tcsetattr(self.terminal, SetArg::TCSADRAIN, &self.before);
-    }
-}
-
-/// The signals that end or stop a tool, held while this lives. Afterwards they do what they always do.
-struct Signals {
-    caught: Vec<(i32, Arc<AtomicBool>)>,
-    over: Arc<AtomicBool>,
-}
-
-impl Signals {
-    fn watch() -> io::Result<Signals> {
-        let over = Arc::new(AtomicBool::new(false));
-        let mut caught = Vec::new();
-        for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP] {
-            let seen = Arc::new(AtomicBool::new(false));
-            flag::register_conditional_default(number, Arc::clone(&over))?;
-            flag::register(number, Arc::clone(&seen))?;
-            caught.push((number, seen));
-        }
-        Ok(Signals { caught, over })
-    }
-
-    fn caught(&self) -> Option<i32> {
-        self.caught.iter().find(|(_, seen)| seen.swap(false, Ordering::SeqCst)).map(|(number, _)| *number)
-    }
-}
-
-impl Drop for Signals {
-    fn drop(&mut self) {
-        self.over.store(true, Ordering::SeqCst);
     }
 }

@@ -108,7 +108,7 @@ fn run_each(program: &Program, waiting: &Receiver<Facts>, signals: &Signals) -> 
         let why = match program.run_with(environment, &mut line.as_bytes()) {
             Ok(Run::Status(0, _)) => continue,
             Ok(Run::Status(_, why) | Run::Failed(why)) => why,
-            Ok(Run::NotStarted(stop)) => stop.to_string(),
+            Ok(Run::Stopped(stop)) => stop.to_string(),
             Err(error) => error.to_string(),
         };
         say(&format!("imap-shell: {why}"));

@@ -2,6 +2,7 @@
 
 use crate::browse::session::Stopper;
 use crate::cli::exit::{Failure, OrStatus, Status};
+use crate::cli::signal::take_over;
 use crate::cli::stdio::say;
 use crate::protocol::imap::words::ClientTell;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -59,6 +60,7 @@ impl Signals {
             return Ok(());
         }
         let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).or_status(Status::Os)?;
+        take_over(&[SIGINT, SIGTERM]);
         let ours = self.clone();
         thread::spawn(move || signals.forever().for_each(|signal| ours.came(signal)));
         Ok(())

@@ -14,6 +14,7 @@ use crate::cli::stdio::say;
 use crate::protocol::imap::code::{StatusKind, Word};
 use crate::protocol::imap::response::Response;
 use crate::protocol::imap::words::{Done, Place, Received};
+use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -89,7 +90,7 @@ impl Shell<'_> {
         let is_open = |name: &String| open.as_ref().is_some_and(|open| is_same(open, name));
         let here = others.is_empty() || others.iter().any(is_open);
         others.retain(|name| !is_open(name));
-        let program = (!watch.exec.is_empty()).then(|| program(watch.exec.clone()));
+        let program = (!watch.exec.is_empty()).then(|| program(watch.exec.clone(), Arc::default()));
         let (tell, told) = sync_channel(MOST);
         let (out, signals, door) = (&mut self.out, &self.signals, self.door);
         let post = Post { tell, signals, watch, quiet: self.args.client.quiet };

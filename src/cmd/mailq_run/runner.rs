@@ -8,6 +8,7 @@ use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::log;
 use crate::cli::opts::session::ToolTls;
 use crate::cli::screen::Screen;
+use crate::cli::signal::take_over;
 use crate::cli::transcript::Level;
 use crate::disk::real::Real;
 use crate::disk::spool::layout::Spool;
@@ -70,6 +71,7 @@ pub fn run(options: &PassOptions, spool: &Spool, router: &Router, accounts: &Acc
         flag::register_conditional_shutdown(signal, 128 + signal, stop.clone()).or_status(Status::Os)?;
         flag::register(signal, stop.clone()).or_status(Status::Os)?;
     }
+    take_over(&[SIGTERM, SIGINT, SIGHUP]);
     let runner = Runner::new(options, (spool, router, accounts), &log, &stop)?;
     if options.watch { runner.watch() } else { runner.once().map(|_| Status::Done) }
 }

@@ -114,6 +114,8 @@ impl Mailbox<'_> {
     fn failure(&self, failure: &SessionFailure) -> Failure {
         let text = format!("{}: {}", self.way.title(), failure.text);
         match failure.fault {
+            // The password did not come since a signal did.
+            Fault::Login if self.signals.came() => Failure::text(Status::TryAgain, text),
             Fault::Stranger => Failure::new(Status::Permission, Stranger(text)),
             fault => Failure::text(fault.into(), text),
         }
@@ -194,8 +196,8 @@ impl Mailbox<'_> {
         let log = RefCell::new(MailboxLog::new(self.log, self.way));
         let mut tell = |line: &str| self.warn(&[line.to_owned()]);
         let target = &self.args.target;
-        let (whose, over) = (self.way.whose(self.hostname, self.several), || self.signals.came());
-        let done = target.with_keeper((&whose, self.hop, &over), &mut tell, |keeper| {
+        let whose = self.way.whose(self.hostname, self.several);
+        let done = target.with_keeper((&whose, self.hop, self.signals), &mut tell, |keeper| {
             let mut teller = Teller {
                 mailbox: self,
                 progress: &progress,

@@ -1,7 +1,9 @@
 //! Signals that end the session, and the wait between sessions.
 
 use crate::cli::exit::{Failure, Status};
+use crate::cli::signal::take_over;
 use crate::fetch::session::Stopper;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -10,11 +12,11 @@ use std::time::Duration;
 struct Shared {
     current: Mutex<Current>,
     bell: Condvar,
+    came: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
 struct Current {
-    came: bool,
     stopper: Option<Stopper>,
 }
 
@@ -26,12 +28,13 @@ impl Signals {
         use signal_hook::consts::{SIGINT, SIGTERM};
         let signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]);
         let mut signals = signals.map_err(|error| Failure::new(Status::Os, error))?;
+        take_over(&[SIGINT, SIGTERM]);
         let shared: Arc<Shared> = Arc::default();
         let ours = Arc::clone(&shared);
         thread::spawn(move || {
             for _ in signals.forever() {
-                let mut current = lock(&ours.current);
-                current.came = true;
+                let current = lock(&ours.current);
+                ours.came.store(true, Ordering::SeqCst);
                 if let Some(stopper) = &current.stopper {
                     stopper.stop();
                 }
@@ -43,13 +46,18 @@ impl Signals {
 
     /// A signal came.
     pub fn came(&self) -> bool {
-        lock(&self.0.current).came
+        self.0.came.load(Ordering::SeqCst)
+    }
+
+    /// Is set when a signal comes, for what runs meanwhile.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0.came)
     }
 
     /// The session that is to end when one comes; one that came already counts.
     pub fn end(&self, stopper: Stopper) {
         let mut current = lock(&self.0.current);
-        if current.came {
+        if self.came() {
             stopper.stop();
         }
         current.stopper = Some(stopper);
@@ -57,8 +65,9 @@ impl Signals {
 
     /// Waits so long; true: a signal came.
     pub fn wait(&self, time: Duration) -> bool {
-        let waited = self.0.bell.wait_timeout_while(lock(&self.0.current), time, |current| !current.came);
-        waited.unwrap_or_else(PoisonError::into_inner).0.came
+        let waited = self.0.bell.wait_timeout_while(lock(&self.0.current), time, |_| !self.came());
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+        self.came()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Options: where messages go, and what becomes of them on the server.
 
 use super::hop::Hop;
+use super::signals::Signals;
 use crate::cli::clock::System;
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::input::state_file;
@@ -208,22 +209,22 @@ impl TargetOptions {
         !(local || self.spool.is_some() || self.lmtp.is_some() || self.policy.dry_run)
     }
 
-    /// Does something with what a mailbox's messages are handed to. `tell` hears what an earlier run left; `over`: nobody
-    /// waits for it any more.
+    /// Does something with what a mailbox's messages are handed to. `tell` hears what an earlier run left.
     pub fn with_keeper<R>(
         &self,
-        (whose, hop, over): (&Whose<'_>, Option<&Hop>, &dyn Fn() -> bool),
+        (whose, hop, signals): (&Whose<'_>, Option<&Hop>, &Signals),
         tell: &mut dyn FnMut(&str),
         work: impl FnOnce(&mut Keeper<'_>) -> R,
     ) -> Result<R, Failure> {
         let policy = &self.policy;
-        let filter = policy.filter.as_deref().map(|command| program(command, "--filter").map(ByProgram)).transpose()?;
+        let filter = policy.filter.as_deref().map(|command| program(command, "--filter", signals).map(ByProgram)).transpose()?;
         let path = match &policy.state {
             Some(path) => path.clone(),
             None => remembered(whose)?,
         };
+        let over = || signals.came();
         let owner = name::owner(whose.user, whose.host);
-        let opened = settle::open(Real::shared(), &path, &owner, System.now().as_second(), over);
+        let opened = settle::open(Real::shared(), &path, &owner, System.now().as_second(), &over);
         let (journal, told) = opened.map_err(|stop| stopped(&stop))?;
         told.iter().for_each(|line| tell(line));
         let options =
@@ -236,7 +237,7 @@ impl TargetOptions {
                 |target| work(&mut Keeper::new(options, Box::new(target), Some(journal))),
             ));
         }
-        let target = self.target(whose, &journal, over)?;
+        let target = self.target(whose, &journal, (signals, &over))?;
         Ok(work(&mut Keeper::new(options, target, Some(journal))))
     }
 
@@ -244,7 +245,7 @@ impl TargetOptions {
         &self,
         whose: &Whose<'_>,
         journal: &Journal,
-        over: &'a dyn Fn() -> bool,
+        (signals, over): (&Signals, &'a dyn Fn() -> bool),
     ) -> Result<Box<dyn Target + 'a>, Failure> {
         if let Some(dir) = self.maildir.as_deref().filter(|_| !self.policy.dry_run) {
             if self.create {
@@ -257,7 +258,7 @@ impl TargetOptions {
             return Ok(Box::new(IntoMbox::open(Real::shared(), path, over).map_err(|stop| stopped(&stop))?));
         }
         if let Some(command) = &self.exec {
-            return Ok(Box::new(IntoProgram::new(program(command, "--exec")?)));
+            return Ok(Box::new(IntoProgram::new(program(command, "--exec", signals)?)));
         }
         if let Some(dir) = self.spool.as_deref().filter(|_| !self.policy.dry_run) {
             return Ok(Box::new(IntoSpool::new(self.open_spool(dir)?, self.envelope()?, whose.hostname, &System)));
@@ -317,8 +318,9 @@ fn remembered(whose: &Whose<'_>) -> Result<PathBuf, Failure> {
     Ok(path)
 }
 
-fn program(command: &str, option: &str) -> Result<Program, Failure> {
-    Ok(named(argv(command).map_err(|error| Failure::text(Status::Usage, format_args!("{option}: {error}")))?))
+fn program(command: &str, option: &str, signals: &Signals) -> Result<Program, Failure> {
+    let words = argv(command).map_err(|error| Failure::text(Status::Usage, format_args!("{option}: {error}")))?;
+    Ok(named(words, signals.flag()))
 }
 
 /// Why nothing more can be fetched, as it ends the tool. A closed stdout stays one, which is quiet.

@@ -16,6 +16,7 @@ use crate::protocol::smtp::server::config::ServerConfig;
 use crate::relay::policy::{HostPolicy, Policy, TakeAll};
 use crate::relay::receive::Arriving;
 use crate::relay::route::{Follow, NextHop, Router, argv};
+use anyhow::Context;
 use std::net::IpAddr;
 
 /// Where accepted messages go.
@@ -153,7 +154,7 @@ fn store(args: &Args, config: &Config) -> Result<Store, Failure> {
         return Ok(Store::Maildir(maildir));
     }
     if let Some(command) = &args.store.exec {
-        return argv(command).map(Store::Command).or_status(Status::Usage);
+        return argv(command).map(Store::Command).context("--exec").or_status(Status::Usage);
     }
     if args.store.stdout {
         return Ok(Store::Stdout);

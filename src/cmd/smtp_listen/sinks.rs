@@ -50,6 +50,7 @@ impl Give for IntoCommand<'_> {
             directory: Path::new("/"),
             identity: None,
             within: COMMAND_LIMIT,
+            over: None,
             line_ends: LineEnds::Lf,
         };
         let read = message.reader().and_then(|mut reader| child.run(&final_trace(arriving), &mut reader));
@@ -61,6 +62,7 @@ impl Give for IntoCommand<'_> {
             }
             Ok(Ending::NotStarted(error)) => failed(&format!("cannot start {program}: {error}")),
             Ok(Ending::Killed(signal)) => failed(&format!("{program} died of signal {signal}")),
+            Ok(Ending::CalledOff) => failed(&format!("{program} was told to end")),
             Ok(Ending::TimedOut) => failed(&format!("{program} took longer than {COMMAND_LIMIT:?}")),
             Err(error) => failed(&format!("cannot read the message back: {error}")),
         }

@@ -10,6 +10,8 @@ use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// A program, its arguments, and what it is to know: no shell, nothing else inherited.
@@ -20,6 +22,8 @@ pub struct Program {
     /// `PATH`, `HOME` and the like.
     pub environment: Vec<(&'static str, String)>,
     pub within: Duration,
+    /// Set: it is to end, since we are.
+    pub over: Arc<AtomicBool>,
 }
 
 /// How a run ended.
@@ -27,8 +31,8 @@ pub enum Run {
     /// With a line on it: what it said on stderr, or the status.
     Status(i32, String),
     Failed(String),
-    /// It would not for another message either.
-    NotStarted(Stop),
+    /// It was not started, or told to end before it did, and would be for another message.
+    Stopped(Stop),
 }
 
 impl Program {
@@ -59,6 +63,7 @@ impl Program {
             directory: Path::new("."),
             identity: None,
             within: self.within,
+            over: Some(&self.over),
             line_ends: LineEnds::Lf,
         }
     }
@@ -72,8 +77,9 @@ impl Program {
                 // There may be room for another process later.
                 let passes = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory);
                 let why = if passes { Why::Retry } else { Why::CannotCreate };
-                Run::NotStarted(Stop::new(why, format!("cannot run {name}: {error}")))
+                Run::Stopped(Stop::new(why, format!("cannot run {name}: {error}")))
             }
+            Ending::CalledOff => Run::Stopped(Stop::new(Why::Retry, format!("a signal came, and ended {name}, too"))),
             Ending::Killed(signal) => Run::Failed(format!("{name} was ended by signal {signal}")),
             Ending::TimedOut => Run::Failed(format!("{name} took longer than {:?}", self.within)),
         }
@@ -132,7 +138,7 @@ impl Target for IntoProgram {
             Run::Status(0, _) => Ok(Taken::Delivered(format!("taken by {}", self.program.path.display()))),
             Run::Status(99, said) => Ok(Taken::Killed(said)),
             Run::Status(75, said) => Err(Stop::new(Why::Retry, said).into()),
-            Run::NotStarted(stop) => Err(stop.into()),
+            Run::Stopped(stop) => Err(stop.into()),
             Run::Status(_, said) | Run::Failed(said) => Err(Fault::Message(said)),
         }
     }
