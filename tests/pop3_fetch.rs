@@ -7,6 +7,8 @@ mod support;
 mod answers;
 #[path = "pop3_fetch/bare.rs"]
 mod bare;
+#[path = "pop3_fetch/cut.rs"]
+mod cut;
 #[path = "pop3_fetch/hostile.rs"]
 mod hostile;
 #[path = "pop3_fetch/lmtp.rs"]

@@ -1,9 +1,24 @@
-//! Every test that docs/traps.md names is there.
+//! Every test that docs/traps.md names is there, and every row names one.
 
 use std::path::Path;
 
 /// Whose transcripts there are.
 const TOOLS: [&str; 3] = ["smtp-send", "pop3-fetch", "imap-shell"];
+
+/// The tables by their headings, and how many rows each has at least: one that goes with its test goes here, too.
+const TABLES: [(&str, usize); 5] = [
+    ("# What goes wrong with SMTP clients, and the test that holds it", 37),
+    ("## POP3 clients", 32),
+    ("## MIME", 36),
+    ("## IMAP clients", 33),
+    ("### The engine below it", 33),
+];
+
+/// The rows of the table below this heading.
+fn rows<'a>(text: &'a str, heading: &str) -> Vec<&'a str> {
+    let below = text.lines().skip_while(|line| *line != heading).skip(1).take_while(|line| !line.starts_with('#'));
+    below.filter(|line| line.starts_with("| ") && !line.starts_with("| Mistake |")).collect()
+}
 
 /// The words in backquotes of a row's last column: a file, and a test in it where that is source.
 fn references(row: &str) -> Vec<String> {
@@ -15,9 +30,12 @@ fn references(row: &str) -> Vec<String> {
 fn every_named_test_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let table = std::fs::read_to_string(root.join("docs/traps.md")).unwrap();
-    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| ") && line.contains("RFC")).collect();
-    assert!(rows.len() >= 30, "only {} rows", rows.len());
-    for row in rows {
+    for (heading, least) in TABLES {
+        let rows = rows(&table, heading);
+        assert!(rows.len() >= least, "{heading}: only {} rows", rows.len());
+    }
+    assert_eq!(table.lines().filter(|line| line.starts_with('#')).count(), TABLES.len(), "a heading that is not in TABLES");
+    for row in TABLES.iter().flat_map(|(heading, _)| rows(&table, heading)) {
         let named = references(row);
         assert!(!named.is_empty(), "no test: {row}");
         for reference in named {

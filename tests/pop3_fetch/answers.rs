@@ -11,23 +11,33 @@ pub const LOST: &str = "<lost>";
 /// Where it listens, and what it has heard.
 pub struct Answers {
     pub address: SocketAddr,
+    table: Arc<Mutex<Table>>,
     heard: Arc<Mutex<Vec<String>>>,
 }
+
+/// Lines, and what is said to them.
+type Table = Vec<(String, String)>;
 
 impl Answers {
     /// `table`: lines, and what is said to them (LF for CRLF). What is not there is answered with +OK; CAPA, LIST and UIDL with -ERR.
     pub fn new(table: &[(&str, &str)]) -> Answers {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (address, heard) = (listener.local_addr().unwrap(), Arc::default());
-        let table: Vec<(String, String)> = table.iter().map(|(line, text)| ((*line).to_owned(), (*text).to_owned())).collect();
-        let hears = Arc::clone(&heard);
+        let table: Table = table.iter().map(|(line, text)| ((*line).to_owned(), (*text).to_owned())).collect();
+        let table = Arc::new(Mutex::new(table));
+        let (says, hears) = (Arc::clone(&table), Arc::clone(&heard));
         thread::spawn(move || {
             for stream in listener.incoming() {
                 // A client that has heard enough may be gone.
-                let _ = talk(stream.unwrap(), &table, &hears);
+                let _ = talk(stream.unwrap(), &says, &hears);
             }
         });
-        Answers { address, heard }
+        Answers { address, table, heard }
+    }
+
+    /// From now on this is said to that line.
+    pub fn say(&self, line: &str, text: &str) {
+        self.table.lock().unwrap().insert(0, (line.to_owned(), text.to_owned()));
     }
 
     /// For bob.
@@ -41,13 +51,13 @@ impl Answers {
     }
 }
 
-fn talk(mut stream: TcpStream, table: &[(String, String)], heard: &Mutex<Vec<String>>) -> std::io::Result<()> {
+fn talk(mut stream: TcpStream, table: &Mutex<Table>, heard: &Mutex<Vec<String>>) -> std::io::Result<()> {
     stream.write_all(b"+OK\r\n")?;
     for line in BufReader::new(stream.try_clone()?).lines() {
         let line = line?;
-        let known = table.iter().find(|(wanted, _)| *wanted == line).map(|(_, text)| text.as_str());
+        let known = table.lock().unwrap().iter().find(|(wanted, _)| *wanted == line).map(|(_, text)| text.clone());
         heard.lock().unwrap().push(line.clone());
-        let text = known.unwrap_or(match line.split(' ').next() {
+        let text = known.as_deref().unwrap_or(match line.split(' ').next() {
             Some("CAPA" | "LIST" | "UIDL") => "-ERR",
             _ => "+OK",
         });

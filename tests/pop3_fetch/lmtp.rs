@@ -36,11 +36,11 @@ fn talk(messages: &[(&str, bool)]) -> Vec<Does> {
 }
 
 /// An LMTP server without extensions, greeted.
-fn greeted(more: Vec<Does>) -> Vec<Does> {
+pub fn greeted(more: Vec<Does>) -> Vec<Does> {
     [vec![says("220 lmtp.test"), Does::Hears("LHLO mx.test".to_owned()), says("250 lmtp.test")], more].concat()
 }
 
-fn mail(recipients: &[(&str, &str)]) -> Vec<Does> {
+pub fn mail(recipients: &[(&str, &str)]) -> Vec<Does> {
     let mut script = vec![hears("MAIL FROM:<>"), says("250 ok")];
     for (recipient, reply) in recipients {
         script.extend([hears(&format!("RCPT TO:<{recipient}>")), says(reply)]);
@@ -49,14 +49,14 @@ fn mail(recipients: &[(&str, &str)]) -> Vec<Does> {
 }
 
 /// The message as it has to come, and one reply for each recipient taken.
-fn data(wire: &str, replies: &str) -> Vec<Does> {
+pub fn data(wire: &str, replies: &str) -> Vec<Does> {
     let mut script = vec![hears("DATA"), says("354 go on")];
     script.extend(wire.split("\r\n").map(hears));
     script.extend([hears("."), says(replies)]);
     script
 }
 
-fn quits() -> Vec<Does> {
+pub fn quits() -> Vec<Does> {
     vec![hears("QUIT"), says("221 bye"), Does::Ends(Vec::new())]
 }
 
