@@ -12,7 +12,7 @@ complete -c pop3-fetch -l recipient -d 'Whom messages that go to --spool or --lm
 complete -c pop3-fetch -l keep-days -d 'Delete messages so long after they were first seen here, as 30 or 1d12h' -r
 complete -c pop3-fetch -l max-size -d 'Messages over this size fail: octets, or 500K, 50M, 1G' -r
 complete -c pop3-fetch -l skip-size -d 'Messages over this size are left alone' -r
-complete -c pop3-fetch -l max-messages -d 'Fetch at most so many messages' -r
+complete -c pop3-fetch -l max-messages -d 'Fetch at most so many new messages' -r
 complete -c pop3-fetch -l filter -d 'Run this program for each new message\'s header, before the rest is fetched' -r
 complete -c pop3-fetch -l state -d 'Remember in this file what was fetched [default: a file for each mailbox in ~/.local/state/postroad/pop3]' -r -F
 complete -c pop3-fetch -l watch -d 'Look again every so many seconds (or 5m), until a signal comes' -r

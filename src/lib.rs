@@ -216,6 +216,7 @@
 //!   fetch/item.rs          what a keeper knows of each message
 //!   fetch/missing.rs       messages that the server does not list any more
 //!   fetch/recall.rs        which message of the journal one on the server is
+//!   fetch/spare.rs         messages beyond the most that a session fetches
 //!   fetch/keeper.rs        policy, journal and target behind one face
 //!   fetch/session.rs       one POP3 session, logged in, watched, and spent on a job
 //!   fetch/listing.rs       what a mailbox holds

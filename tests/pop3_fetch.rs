@@ -3,6 +3,8 @@
 
 mod support;
 
+#[path = "pop3_fetch/again.rs"]
+mod again;
 #[path = "pop3_fetch/answers.rs"]
 mod answers;
 #[path = "pop3_fetch/bare.rs"]

@@ -308,23 +308,25 @@ impl<'a> Mover<'a> {
 /// What became of the `names` of a batch whose [`Batch::publish`] was not seen to end; what still stands under `tmp` is delivered now.
 ///
 /// A name that is gone from `tmp` was delivered, and perhaps read and removed since. But if `old` (so old that whoever tidies up `tmp` may
-/// have removed it), it is lost unless it is found. An error leaves all as it was.
+/// have removed it), it is lost unless it is found. So it is where another directory stands at `dir` by now (a copy, or the same one by the
+/// number that its file system gave it after a restart), since a draft there need not be whole. An error leaves all as it was.
 pub fn settle(fs: &dyn Fs, dir: &Path, place: Place, names: &[&str], old: bool) -> Result<Vec<Fate>, FsError> {
     let tmp = dir.join("tmp");
-    match present(fs.stat(&tmp)).at("look at", &tmp)? {
-        Some(stat) if (stat.device, stat.inode) == (place.device, place.inode) => {}
-        _ => return Ok(vec![Fate::Lost; names.len()]),
+    let Some(found) = present(fs.stat(&tmp)).at("look at", &tmp)? else { return Ok(vec![Fate::Lost; names.len()]) };
+    let is_same = (found.device, found.inode) == (place.device, place.inode);
+    if !is_same && delivered(fs, dir)?.is_empty() {
+        return Ok(vec![Fate::Lost; names.len()]);
     }
     let mover = Mover::new(fs, dir)?;
     let mut seen: Option<HashSet<String>> = None;
     let mut fates = Vec::with_capacity(names.len());
     for name in names {
         let draft = tmp.join(name);
-        match present(fs.stat(&draft)).at("look at", &draft)? {
+        match present(fs.stat(&draft)).at("look at", &draft)?.filter(|_| is_same) {
             // Linked, and its old name is back, or not yet gone.
             Some(stat) if stat.links > 1 => {}
             Some(_) => mover.show(name, "")?,
-            None if !old => {}
+            None if is_same && !old => {}
             None => {
                 let seen = match &mut seen {
                     Some(seen) => seen,
@@ -364,7 +366,7 @@ fn delivered(fs: &dyn Fs, dir: &Path) -> Result<HashSet<String>, FsError> {
     let mut found = HashSet::new();
     for part in ["new", "cur"] {
         let path = dir.join(part);
-        for name in fs.names(&path).at("read", &path)? {
+        for name in present(fs.names(&path)).at("read", &path)?.into_iter().flatten() {
             let name = name.at("read", &path)?;
             if let Some(name) = name.to_str() {
                 found.insert(name.split(':').next().unwrap_or(name).to_owned());

@@ -274,7 +274,8 @@ impl Drop for Locked {
 }
 
 /// What became of messages whose [`Locked::append`] to the mbox, which ended at `start` then, was not seen to end. What is torn of them is
-/// cut off, unless somebody has appended to it since. An error leaves all as it was.
+/// cut off, unless somebody has appended to it since, or put another file there: a copy for one, in which they may stand all the same. An error
+/// leaves all as it was.
 pub fn settle<'p>(
     mbox: &Mbox,
     place: Place,
@@ -287,7 +288,7 @@ pub fn settle<'p>(
         return Ok(vec![Fate::Lost; regions.len()]);
     }
     let locked = mbox.lock(patience, now)?;
-    if locked.place != place || locked.size < start {
+    if locked.size < start {
         return Ok(vec![Fate::Lost; regions.len()]);
     }
     let mut whole = Vec::with_capacity(regions.len());
@@ -296,7 +297,7 @@ pub fn settle<'p>(
     }
     let end = regions.last().map_or(start, |region| region.offset.saturating_add(region.length));
     let good = whole.iter().take_while(|whole| **whole).count();
-    if good < regions.len() && locked.size <= end {
+    if good < regions.len() && locked.size <= end && locked.place == place {
         let keep = good.checked_sub(1).map_or(start, |last| regions[last].offset + regions[last].length);
         locked.file.truncate(keep).at("cut the end of", &mbox.path)?;
         whole[good..].fill(false);

@@ -92,6 +92,13 @@ impl<'a, 'k> Fetching<'a, 'k> {
         self.tell_rows();
     }
 
+    /// Asks for others in place of those that do not count.
+    fn replace(&mut self) {
+        while let Some((number, plan)) = self.keeper.instead() {
+            if plan == Plan::Header { self.headers.push_back(number) } else { self.messages.push_back(number) }
+        }
+    }
+
     fn size(&self, number: u32) -> Option<u64> {
         self.sizes.get(&number).copied().flatten()
     }
@@ -186,6 +193,7 @@ impl Job for Fetching<'_, '_> {
                 tell => return tell,
             }
         }
+        self.replace();
         let command = self.command().or_else(|| {
             if self.due == 0 {
                 self.commit();

@@ -8,6 +8,7 @@ use crate::fetch::missing;
 use crate::fetch::policy::{Decision, Known, Policy};
 use crate::fetch::recall::{Recall, first};
 use crate::fetch::settle;
+use crate::fetch::spare::Spare;
 use crate::fetch::target::judged::Judged;
 use crate::fetch::target::{Facts, Fault, Taken, Target};
 use crate::fetch::told::Told;
@@ -32,6 +33,7 @@ pub struct Keeper<'a> {
     items: BTreeMap<u32, Item>,
     /// To be fetched or looked at, as planned.
     wanted: usize,
+    spare: Spare,
     current: Option<Current>,
     /// Waiting for a commit.
     pending: Vec<Pending>,
@@ -55,6 +57,7 @@ impl<'a> Keeper<'a> {
             journal,
             items: BTreeMap::new(),
             wanted: 0,
+            spare: Spare::default(),
             current: None,
             pending: Vec::new(),
             deletable: Vec::new(),
@@ -99,13 +102,14 @@ impl<'a> Keeper<'a> {
             Some(Judgement::Fetch) if dry_run => self.settle(number, Outcome::Skipped, false, "would be fetched".to_owned()),
             Some(Judgement::Fetch) => return Plan::Fetch,
             Some(Judgement::Delete(text)) if dry_run => {
+                self.spare.uncount();
                 self.settle(number, Outcome::Skipped, false, format!("would be deleted: {text}"));
             }
             Some(Judgement::Delete(text)) => {
                 self.kill(number, Digest::default(), 0, text);
                 return Plan::Delete;
             }
-            Some(Judgement::Skip(text)) => self.settle(number, Outcome::Skipped, false, text),
+            Some(Judgement::Skip(text)) => self.fail(number, Fault::Skip(text)),
             Some(Judgement::Failed(text)) => self.settle(number, Outcome::Failed, false, text),
             Some(Judgement::Stop(stop)) => {
                 self.settle(number, Outcome::Failed, false, stop.text.clone());
@@ -125,6 +129,11 @@ impl<'a> Keeper<'a> {
         }
         self.items.entry(number).and_modify(|item| item.unjudged = true);
         Plan::Fetch
+    }
+
+    /// What is to be done in place of a message that turned out not to count ([`Policy::max_messages`]); asked until there is nothing.
+    pub fn instead(&mut self) -> Option<(u32, Plan)> {
+        self.spare.take_next().map(|number| (number, self.look_or_fetch()))
     }
 
     /// RETR was answered +OK. On an error nothing more can be fetched in this session.
@@ -179,6 +188,7 @@ impl<'a> Keeper<'a> {
             && let Some(id) = self.recall.by_digest(journal, item, &digest)
         {
             item.id = Some(id);
+            self.spare.uncount();
             self.target.abort();
             self.safe(number, Outcome::Kept, "delivered earlier".to_owned());
             return Verdict::Settled;
@@ -217,6 +227,7 @@ impl<'a> Keeper<'a> {
 
     /// The server refused RETR with these words; `lasting`: a retry is no use.
     pub fn refused(&mut self, number: u32, text: String, lasting: bool) {
+        self.spare.uncount();
         self.fail(number, if lasting { Fault::Never(text) } else { Fault::Message(text) });
     }
 
@@ -278,6 +289,10 @@ impl<'a> Keeper<'a> {
             missing::deleted(journal, gone.filter_map(|item| item.id), now);
         }
         self.told.end(ok);
+        for number in self.spare.rest() {
+            let text = format!("after {} messages", self.options.policy.max_messages.unwrap_or_default());
+            self.settle(number, Outcome::Skipped, false, text);
+        }
         self.pending.clear();
         let left = |state: &Progress| matches!(state, Progress::Wanted | Progress::Pending | Progress::Deleting(..));
         let left: Vec<u32> = self.items.iter().filter(|(_, item)| left(&item.state)).map(|(number, _)| *number).collect();
@@ -319,6 +334,10 @@ impl<'a> Keeper<'a> {
                     self.wanted += 1;
                     (Outcome::Skipped, "would be fetched".to_owned())
                 }
+                Decision::Spare => {
+                    self.spare.put(number);
+                    return Plan::Leave;
+                }
             };
             self.settle(number, outcome, false, text);
             return Plan::Leave;
@@ -326,7 +345,11 @@ impl<'a> Keeper<'a> {
         match decision {
             Decision::Fetch | Decision::Header => {
                 self.wanted += 1;
-                if decision == Decision::Fetch { Plan::Fetch } else { Plan::Header }
+                self.look_or_fetch()
+            }
+            Decision::Spare => {
+                self.spare.put(number);
+                Plan::Leave
             }
             Decision::Delete(why) => {
                 self.delete(number, Outcome::Deleted, why.to_owned());
@@ -341,6 +364,10 @@ impl<'a> Keeper<'a> {
                 Plan::Leave
             }
         }
+    }
+
+    fn look_or_fetch(&self) -> Plan {
+        if self.options.policy.filter { Plan::Header } else { Plan::Fetch }
     }
 
     fn publish(&mut self, pending: &[Pending]) -> Result<String, Stop> {
@@ -392,6 +419,7 @@ impl<'a> Keeper<'a> {
     }
 
     fn kill(&mut self, number: u32, digest: Digest, size: u64, text: String) {
+        self.spare.uncount();
         self.remember(number, size, digest, State::Killed, "");
         self.delete(number, Outcome::Deleted, text);
     }
@@ -409,7 +437,10 @@ impl<'a> Keeper<'a> {
 
     fn fail(&mut self, number: u32, fault: Fault) {
         match fault {
-            Fault::Skip(text) => self.settle(number, Outcome::Skipped, false, text),
+            Fault::Skip(text) => {
+                self.spare.uncount();
+                self.settle(number, Outcome::Skipped, false, text);
+            }
             Fault::Never(text) => self.row(number, Outcome::Failed, text, |row| row.lasting = true),
             Fault::Partly { text, .. } => self.row(number, Outcome::Failed, text, |row| row.in_part = true),
             Fault::Message(text) => self.settle(number, Outcome::Failed, false, text),

@@ -13,7 +13,8 @@ pub struct Policy {
     pub max_size: Option<u64>,
     /// Messages that are listed with more octets are left alone.
     pub skip_size: Option<u64>,
-    /// Most messages that one session fetches.
+    /// Most messages that one session fetches. Those that were fetched to find out that they are known, or that a filter leaves out, do not
+    /// count.
     pub max_messages: Option<usize>,
     /// Each header is looked at first.
     pub filter: bool,
@@ -65,6 +66,8 @@ pub enum Decision {
     /// To be deleted without being fetched, and why.
     Delete(&'static str),
     Leave(Outcome, String),
+    /// To be fetched, if one of those before it turns out not to count.
+    Spare,
 }
 
 impl Policy {
@@ -88,7 +91,7 @@ impl Policy {
             return Decision::Leave(Outcome::Failed, text);
         }
         match self.max_messages {
-            Some(most) if before >= most => Decision::Leave(Outcome::Skipped, format!("after {most} messages")),
+            Some(most) if before >= most => Decision::Spare,
             _ if self.filter => Decision::Header,
             _ => Decision::Fetch,
         }
@@ -177,6 +180,6 @@ mod tests {
         assert_eq!((policy.too_large(999), policy.too_large(1000).is_some()), (None, true));
         let policy = Policy { max_messages: Some(2), filter: true, ..Policy::default() };
         assert_eq!(policy.decide(Known::New, None, 1, NOW), Decision::Header);
-        assert!(matches!(policy.decide(Known::New, None, 2, NOW), Decision::Leave(Outcome::Skipped, _)));
+        assert_eq!(policy.decide(Known::New, None, 2, NOW), Decision::Spare);
     }
 }

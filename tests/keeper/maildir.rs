@@ -138,6 +138,22 @@ fn another_maildir_of_that_name_has_none_of_it() {
     assert_eq!(outcomes(&home.fetch(Policy::default())), [Delivered; 2]);
 }
 
+/// Its number may also be another after a restart, on some file systems.
+#[test]
+fn what_stands_in_a_copy_for_readers_counts_and_a_draft_there_does_not() {
+    let mut home = Home::new(&[("1", "one\r\n"), ("2", "two\r\n")]);
+    announced(&mut home);
+    fs::rename(home.path("mail"), home.path("old")).unwrap();
+    for part in ["cur", "new", "tmp"] {
+        fs::create_dir_all(home.path("mail").join(part)).unwrap();
+        for file in files(&home.path("old").join(part)) {
+            fs::copy(&file, home.path("mail").join(part).join(file.file_name().unwrap())).unwrap();
+        }
+    }
+    assert_eq!(outcomes(&home.fetch(delete())), [Deleted, Delivered]);
+    assert_eq!((home.delivered(), files(&home.path("mail/tmp")).len()), (vec!["one\n".to_owned(), "two\n".to_owned()], 0));
+}
+
 #[test]
 fn a_maildir_that_cannot_be_written_stops_and_deletes_nothing() {
     let mut home = Home::new(&[("1", "one\r\n"), ("2", "two\r\n")]);

@@ -3,7 +3,7 @@
 use crate::mailbox::{BEGIN, Home, outcomes, read};
 use postroad::disk::batch::Fate;
 use postroad::disk::fs::{Access, Fs};
-use postroad::disk::mbox_append::{Mbox, MboxError, Region, settle};
+use postroad::disk::mbox_append::{Mbox, MboxError, Place, Region, settle};
 use postroad::disk::real::Real;
 use postroad::fetch::policy::{Disposal, Policy};
 use postroad::fetch::target::mbox::IntoMbox;
@@ -99,6 +99,12 @@ fn what_is_torn_is_cut_off_unless_another_wrote_behind_it() {
     ] {
         fs::write(&path, found).unwrap();
         let place = mbox.lock(Duration::from_secs(5), BEGIN).unwrap().place();
+        // A copy that was put there has the same messages, and nobody knows who is to write on at its end.
+        let other = Place { inode: place.inode + 1, ..place };
+        let there = [(4, "one"), (7, "two")]
+            .map(|(at, text)| if found.get(at..at + 3) == Some(text) { Fate::Delivered } else { Fate::Lost });
+        assert_eq!(settle(&mbox, other, 4, &regions, Duration::from_secs(5), BEGIN).unwrap(), there, "{found}");
+        assert_eq!(read(&path), found);
         assert_eq!(settle(&mbox, place, 4, &regions, Duration::from_secs(5), BEGIN).unwrap(), fates, "{found}");
         assert_eq!(read(&path), left);
     }

@@ -52,6 +52,7 @@ fn a_name_of_what_was_not_wanted_may_stand_for_a_new_message() {
         arguments: vec!["-c".into(), "exit 99".into()],
         environment: Vec::new(),
         within: Duration::from_secs(20),
+        over: std::sync::Arc::default(),
     };
     let journal = home.journal();
     let options = Options { policy: Policy::default(), filter: None, clock: &home.clock };

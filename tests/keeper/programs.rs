@@ -21,6 +21,7 @@ fn shell(script: &str) -> Program {
         arguments: vec!["-c".into(), script.into()],
         environment: vec![("PATH", "/usr/bin:/bin".to_owned())],
         within: Duration::from_secs(20),
+        over: std::sync::Arc::default(),
     }
 }
 

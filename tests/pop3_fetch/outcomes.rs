@@ -22,7 +22,7 @@ const THREE: &[(&str, &str)] = &[
 ];
 
 /// Three messages, and other answers to some lines.
-fn server(other: &[(&str, &str)]) -> Answers {
+pub fn server(other: &[(&str, &str)]) -> Answers {
     let table: Vec<(&str, &str)> = other.iter().chain(THREE).copied().collect();
     Answers::new(&table)
 }
@@ -34,7 +34,7 @@ fn run(server: &Answers, words: &[&str]) -> (Ran, TempDir) {
     (ran, home)
 }
 
-fn command(home: &Path, server: &Answers) -> Command {
+pub fn command(home: &Path, server: &Answers) -> Command {
     for part in ["cur", "new", "tmp"] {
         fs::create_dir_all(home.join("Mail").join(part)).unwrap();
     }
@@ -44,7 +44,7 @@ fn command(home: &Path, server: &Answers) -> Command {
 }
 
 /// The first word of each row, and its number.
-fn rows(ran: &Ran) -> Vec<(&str, &str)> {
+pub fn rows(ran: &Ran) -> Vec<(&str, &str)> {
     ran.out.lines().map(|line| line.split('\t').collect::<Vec<_>>()).map(|fields| (fields[0], fields[1])).collect()
 }
 

@@ -115,7 +115,7 @@ pub struct PolicyOptions {
     /// Messages over this size are left alone
     #[arg(long, value_name = "SIZE", value_parser = size::parse, hide_short_help = true, help_heading = "Policy options")]
     pub skip_size: Option<u64>,
-    /// Fetch at most so many messages
+    /// Fetch at most so many new messages
     #[arg(long, value_name = "N", hide_short_help = true, help_heading = "Policy options")]
     pub max_messages: Option<usize>,
     /// Run this program for each new message's header, before the rest is fetched
@@ -247,15 +247,18 @@ impl TargetOptions {
         journal: &Journal,
         (signals, over): (&Signals, &'a dyn Fn() -> bool),
     ) -> Result<Box<dyn Target + 'a>, Failure> {
-        if let Some(dir) = self.maildir.as_deref().filter(|_| !self.policy.dry_run) {
+        // The journal names it to a run that may stand elsewhere.
+        let absolute = |path: &PathBuf| std::path::absolute(path).or_status(Status::Os);
+        if let Some(dir) = self.maildir.as_ref().filter(|_| !self.policy.dry_run).map(absolute).transpose()? {
+            let dir = dir.as_path();
             if self.create {
                 Maildir::new(Real::shared(), dir).create().or_status(Status::CannotCreate)?;
             }
             let into = IntoMaildir::open(Real::shared(), dir, whose.hostname, journal);
             return Ok(Box::new(into.map_err(|stop| stopped(&stop))?));
         }
-        if let Some(path) = &self.mbox {
-            return Ok(Box::new(IntoMbox::open(Real::shared(), path, over).map_err(|stop| stopped(&stop))?));
+        if let Some(path) = self.mbox.as_ref().map(absolute).transpose()? {
+            return Ok(Box::new(IntoMbox::open(Real::shared(), &path, over).map_err(|stop| stopped(&stop))?));
         }
         if let Some(command) = &self.exec {
             return Ok(Box::new(IntoProgram::new(program(command, "--exec", signals)?)));
