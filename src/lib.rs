@@ -37,6 +37,7 @@
 //!   mail/address_list.rs   addresses of header fields: names, groups, comments
 //!   mail/header/fold.rs    header fields written: folded, encoded, never injected
 //!   mail/header.rs         header fields read over borrowed bytes
+//!   mail/header/search.rs  fields of one name out of a header that comes in pieces
 //!   mail/mime/param.rs     values with parameters, RFC 2231 both ways
 //!   mail/mime/head.rs      what a part's header says; damage flags
 //!   mail/mime/scan.rs      the parts of a message as a stream

@@ -22,6 +22,8 @@ mod reading;
 mod sealed;
 #[path = "mime_pack/take_apart.rs"]
 mod take_apart;
+#[path = "mime_pack/told.rs"]
+mod told;
 #[path = "mime_pack/whole.rs"]
 mod whole;
 

@@ -31,7 +31,8 @@ COMPOSING
   The body is read from stdin: text in UTF-8, sent as it is; nothing in it is a directive. Transfer encodings follow from the
   content: 7bit where that is safe, quoted-printable for other text (also where a line is longer than 998 octets, begins with
   \"From \" or is a lone dot), base64 for all that is no text, whole messages unchanged. An attachment comes out at the other
-  end byte for byte; of a message (message/rfc822), the line ends may change. All files are opened and read before a byte is written.
+  end byte for byte; of a message (message/rfc822), the line ends may change. All files are opened before a byte is written, and again when
+  they are: one that is not the same any more is an error (74).
 
   -a FILE[;type=TYPE][;name=NAME][;cid=ID][;charset=SET]
     type     else by --type, by the file's name, by how the content begins, text where it is UTF-8 without NUL. A name that says text of
@@ -103,13 +104,13 @@ EXIT STATUS
   1    -H: no such field; -x: some of the SELECTORs met nothing
   64   usage, a bad address or field
   65   the body is not UTF-8, or not in --charset; a file cannot be sent as the type it was given; no message on stdin; --strict: damage;
-       --check: findings; -H: a header over 1 MiB, read as far as that; the command of --sign-with or
-       --encrypt-with prints something else
+       --check: findings; -H: a field over 1 MiB, of which the beginning is printed; the command of --sign-with or --encrypt-with
+       prints something else
   66   a file cannot be read; -O, -x: no such part; --text: no text; --report: no report
   69   the command of --sign-with or --encrypt-with failed or cannot be started
-  71   too many files at once for this process (ulimit -n)
+  71   too many files are open at once (ulimit -n)
   73   a file cannot be created
-  74   input or output failed
+  74   input or output failed, or a file changed while it was read
 
 EXAMPLES
   mime-pack -f alice@crepes.test -t bob@hamburger.test -s Hi -a photo.jpg < body.txt | smtp-send -t

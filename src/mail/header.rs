@@ -2,10 +2,11 @@
 //! forms are told or tolerated, never lost. Writing is in `fold`.
 
 use crate::bytes::encoded_word;
-use memchr::memchr;
+use memchr::{memchr, memrchr};
 use std::borrow::Cow;
 
 pub mod fold;
+pub mod search;
 
 /// One field as it stands in the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +79,18 @@ pub fn fields(header: &[u8]) -> impl Iterator<Item = Field<'_>> {
 /// The first field of that name.
 pub fn field<'a>(header: &'a [u8], name: &str) -> Option<Field<'a>> {
     fields(header).find(|field| field.is(name))
+}
+
+/// What of a header that was cut off is sure to be as it came: all but the last field.
+pub fn whole_fields(header: &[u8]) -> &[u8] {
+    let mut end = header.len();
+    while let Some(at) = memrchr(b'\n', &header[..end]) {
+        if header.get(at + 1).is_some_and(|first| !matches!(first, b' ' | b'\t')) {
+            return &header[..=at];
+        }
+        end = at;
+    }
+    &[]
 }
 
 /// Where the body begins: after the first blank line. None if `message` has none.
@@ -168,6 +181,20 @@ mod tests {
         assert_eq!(body_offset(b"A: b\n \n"), None);
         assert_eq!(from_line(b"From a@b Sun\nA: b\n"), 13);
         assert_eq!(from_line(b"From: a@b\n"), 0);
+    }
+
+    #[test]
+    fn a_field_that_may_go_on_is_not_whole() {
+        for (header, whole) in [
+            ("A: b\nC: d\n e\n", "A: b\n"),
+            ("A: b\r\nC: d\r\n\te", "A: b\r\n"),
+            ("A: b\nC", "A: b\n"),
+            ("A: b\n", ""),
+            ("A: b", ""),
+            ("", ""),
+        ] {
+            assert_eq!(whole_fields(header.as_bytes()), whole.as_bytes(), "{header:?}");
+        }
     }
 
     proptest! {

@@ -2,7 +2,9 @@
 
 use super::*;
 use std::ffi::{OsStr, OsString};
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
+use std::process::{Command, Stdio};
 
 /// The header of the last part and its bytes, of a message with this file attached.
 fn attached(name: &[u8], keys: &str, content: &[u8], environment: &[(&str, &str)]) -> (String, Vec<u8>) {
@@ -117,12 +119,59 @@ fn names_that_look_encoded_come_back_as_they_are() {
 }
 
 #[test]
-fn too_many_files_at_once_is_no_fault_of_a_file() {
-    let here = files(&[("a.txt", b"x\n")]);
-    let script = "ulimit -n 20; for n in 1 2 3 4 5 6 7 8 9 10; do set -- \"$@\" -a a.txt -a a.txt; done; exec \"$0\" \"$@\"";
+fn more_files_are_attached_than_may_be_open() {
+    let here = files(&[("a.bin", b"x\0"), ("a.txt", b"text\n")]);
+    let script = "ulimit -n 16; n=0; while [ $((n += 1)) -le 150 ]; do set -- \"$@\" -a a.bin -a a.txt; done; exec \"$0\" \"$@\"";
     let mut shell = assert_cmd::Command::new("sh");
-    let ran = ran(shell.current_dir(here.path()).args(["-c", script, env!("CARGO_BIN_EXE_mime-pack")]).write_stdin("hi\n"));
-    assert_eq!((ran.status, ran.out.len()), (71, 0), "{}", ran.err);
+    let message =
+        ran(shell.current_dir(here.path()).args(["-c", script, env!("CARGO_BIN_EXE_mime-pack")]).write_stdin("hi\n")).done();
+    assert_eq!(listed(&message).len(), 302);
+    assert_eq!((part(&message, "300").as_slice(), part(&message, "301").as_slice()), (b"x\0" as &[u8], b"text\n" as &[u8]));
+}
+
+/// What `change` does to the attached file `a.bin` comes after the tool has looked at it, and before it writes.
+fn changed(change: impl FnOnce(&Path)) -> Ran {
+    let here = files(&[("a.bin", b"12345678")]);
+    let mut tool = Command::new(env!("CARGO_BIN_EXE_mime-pack"));
+    let tool = tool.current_dir(here.path()).args(["-a", "a.bin"]);
+    let mut tool = tool.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = tool.stdin.take().unwrap();
+    // The body is read last: so much of it does not fit into a pipe.
+    stdin.write_all("text\n".repeat(100_000).as_bytes()).unwrap();
+    change(&here.path().join("a.bin"));
+    drop(stdin);
+    let output = tool.wait_with_output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    Ran { status: output.status.code().unwrap(), out: output.stdout, err }
+}
+
+#[test]
+fn a_file_that_is_another_when_it_is_written_is_told() {
+    assert_eq!(part(&changed(|_| {}).done(), "2"), b"12345678");
+    let replace = |file: &Path, content: &[u8]| {
+        std::fs::write(file.with_extension("new"), content).and_then(|()| std::fs::rename(file.with_extension("new"), file))
+    };
+    for ran in [
+        changed(|file| replace(file, b"abcdefgh").unwrap()),
+        changed(|file| std::fs::write(file, b"123456789").unwrap()),
+        changed(|file| std::fs::write(file, b"1234").unwrap()),
+        changed(|file| {
+            std::fs::remove_file(file).unwrap();
+            std::os::unix::fs::symlink("/etc/passwd", file).unwrap();
+        }),
+    ] {
+        assert_eq!((ran.status, ran.err.as_str()), (74, "mime-pack: a.bin changed while it was read\n"));
+    }
+    let ran = changed(|file| std::fs::remove_file(file).unwrap());
+    assert_eq!((ran.status, ran.err.starts_with("mime-pack: cannot open a.bin: ")), (66, true), "{}", ran.err);
+}
+
+/// Files that are made anew whenever they are read, and have no size.
+#[test]
+fn a_file_without_a_size_is_read_once() {
+    let here = files(&[]);
+    let message = run(here.path(), &["-a", "/proc/version"], "hi\n").done();
+    assert_eq!(part(&message, "2"), std::fs::read("/proc/version").unwrap());
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn many_parts_stream_through() {
 fn a_header_full_of_addresses_is_checked_in_little_memory() {
     let (rows, peak) = run_while("--check", |out| {
         out.write_all(b"To: ").unwrap();
-        (0..1_000_000).for_each(|_| out.write_all(b"a@b,").unwrap());
+        (0..250_000).for_each(|_| out.write_all(b"a@b,").unwrap());
         out.write_all(b"c@d\n\n").unwrap();
         // So much that the header is read before the end is.
         (0..100_000).for_each(|_| out.write_all(b"body\n").unwrap());
@@ -82,12 +82,11 @@ fn one_field_of_a_megabyte_costs_no_time() {
     let here = files(&[]);
     for unit in ["=?utf-8?q?a?= ", "=?", "(", "\"\\", ";a*0*=", "; ", "a,", "<", "=?a?q?"] {
         let value = unit.repeat(900_000 / unit.len());
-        let message =
-            format!("Subject: {value}\nContent-Type: text/plain; {value}\nContent-Disposition: x; filename={value}\n\n");
-        assert_eq!(listed(message.as_bytes()).len(), 1);
-        // The whole header is longer than what is read of one.
-        let ran = run(here.path(), &["-H", "subject"], message);
-        assert_eq!((ran.status, ran.out.is_empty()), (65, false), "{unit}");
+        let fields = ["Content-Type: text/plain; ", "Content-Disposition: x; filename=", "Subject: "];
+        let messages = fields.map(|field| format!("{field}{value}\n\n"));
+        assert!(messages.iter().all(|message| listed(message.as_bytes()).len() == 1));
+        let [.., subject] = messages;
+        assert!(!run(here.path(), &["-H", "subject"], subject).done().is_empty(), "{unit}");
     }
 }
 

@@ -1,18 +1,7 @@
 //! Messages made and changed at random, always the same way: nothing panics, no byte is lost, no limit is passed, no two parts have one
 //! number, and how the input is cut makes no difference. FUZZ_SECONDS=N tries for that long (`make fuzz`).
 
-use postroad::bytes::charset::ToUtf8;
-use postroad::bytes::flowed::Unwrap;
-use postroad::bytes::html::Renderer;
-use postroad::bytes::transfer::Decoder;
-use postroad::mail::mime::embedded::Embedded;
-use postroad::mail::mime::head::Flag;
-use postroad::mail::mime::lint::Lint;
-use postroad::mail::mime::report::{self, Kind as Report};
-use postroad::mail::mime::safe_name::safe_name;
-use postroad::mail::mime::scan::{Kind, Limits, Part, Run, Scanner, Visitor};
-use std::collections::HashSet;
-use std::convert::Infallible;
+use super::told::check;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -26,113 +15,6 @@ impl Chance {
         self.0 ^= self.0 << 17;
         (self.0 % end.max(1) as u64) as usize
     }
-}
-
-const LIMITS: Limits = Limits { depth: 5, parts: 20, header: 400 };
-
-/// What is told, in a form that does not depend on how it is cut.
-#[derive(Default)]
-struct Told {
-    bytes: Vec<u8>,
-    parts: Vec<String>,
-    sections: HashSet<String>,
-    decoded: Vec<u8>,
-    page: Vec<u8>,
-    text: Vec<u8>,
-    open: Vec<(Kind, Option<Content>)>,
-}
-
-/// How the content of a leaf is read.
-struct Content {
-    report: Option<Report>,
-    decoder: Decoder,
-    octets: Vec<u8>,
-    to_utf8: ToUtf8,
-    html: Renderer,
-    flowed: Unwrap,
-}
-
-impl Content {
-    fn take(&mut self, bytes: &[u8], page: &mut Vec<u8>, lines: &mut Vec<u8>) {
-        let (start, mut text) = (self.octets.len(), Vec::new());
-        self.decoder.push(bytes, &mut self.octets);
-        self.to_utf8.push(&self.octets[start..], &mut text);
-        self.html.push(&text, page);
-        self.flowed.push(&text, lines);
-    }
-}
-
-impl Visitor for Told {
-    type Error = Infallible;
-
-    fn begin(&mut self, part: &Part<'_>) -> Result<(), Infallible> {
-        assert!(self.open.len() <= LIMITS.depth + 1 && part.header.len() <= LIMITS.header);
-        assert!(self.sections.insert(part.section.to_owned()), "two parts are {}", part.section);
-        let name = safe_name(part.head.name.as_deref(), part.section, &part.head.media);
-        assert!(!name.is_empty() && !name.contains(['/', '\0', '\n']) && !name.starts_with(['.', '-']), "{name:?}");
-        self.parts.push(format!("{} {:?} {:?} {name}", part.section, part.kind, part.head));
-        let content = (part.kind == Kind::Leaf).then(|| Content {
-            report: Report::of(&part.head.media),
-            decoder: part.head.decoder(),
-            octets: Vec::new(),
-            to_utf8: ToUtf8::new(part.head.charset.as_deref()).or_else(|| ToUtf8::new(None)).unwrap(),
-            html: Renderer::default(),
-            flowed: Unwrap::new(part.head.flowed.is_some_and(|delsp| delsp.0)),
-        });
-        self.open.push((part.kind, content));
-        Ok(())
-    }
-
-    fn bytes(&mut self, run: Run, bytes: &[u8]) -> Result<(), Infallible> {
-        if run == Run::Embedded {
-            assert_eq!(self.open.last().map(|open| open.0), Some(Kind::Embedded));
-            self.decoded.extend_from_slice(bytes);
-            return Ok(());
-        }
-        self.bytes.extend_from_slice(bytes);
-        let leaf = self.open.iter_mut().rev().find(|open| open.0 != Kind::Embedded);
-        if let (Run::Content, Some((_, Some(content)))) = (run, leaf) {
-            content.take(bytes, &mut self.page, &mut self.text);
-        }
-        Ok(())
-    }
-
-    fn end(&mut self, flags: &[Flag]) -> Result<(), Infallible> {
-        let mut told = format!("end {flags:?}");
-        if let Some((_, Some(mut content))) = self.open.pop() {
-            told += &format!(" {:?}", content.decoder.finish(&mut content.octets));
-            content.html.finish(&mut self.page);
-            content.flowed.finish(&mut self.text);
-            told += &content.report.map_or(String::new(), |kind| format!(" {:?}", report::read(kind, &content.octets)));
-            self.decoded.append(&mut content.octets);
-        }
-        self.parts.push(told);
-        Ok(())
-    }
-}
-
-impl Told {
-    fn facts(&self) -> [String; 4] {
-        [&self.bytes, &self.decoded, &self.page, &self.text].map(|bytes| String::from_utf8_lossy(bytes).into_owned())
-    }
-}
-
-fn told(message: &[u8], cuts: &[usize]) -> (Told, Vec<String>) {
-    let (mut scanner, mut told, mut lint) = (Scanner::new(LIMITS), Embedded::new(Told::default()), Lint::default());
-    let mut findings = Vec::new();
-    let mut at = 0;
-    for &cut in cuts.iter().chain([&message.len()]) {
-        let piece = &message[at..cut.max(at)];
-        let Ok(()) = scanner.push(piece, &mut told);
-        findings.extend(lint.push(piece));
-        at = cut.max(at);
-    }
-    let Ok(()) = scanner.finish(&mut told);
-    findings.extend(lint.finish());
-    assert!(findings.is_sorted_by_key(|finding| finding.offset), "{findings:?}");
-    let mut findings: Vec<String> = findings.iter().map(|finding| format!("{finding:?}")).collect();
-    findings.sort();
-    (told.into_inner(), findings)
 }
 
 /// Lines of headers that make trouble, each with its end.
@@ -263,18 +145,9 @@ fn nothing_panics_and_no_byte_is_lost() {
         if round % 4 > 0 {
             mutate(&mut message, &mut chance);
         }
-        let (whole, findings) = told(&message, &[]);
-        assert!(whole.open.is_empty() && whole.sections.len() as u64 <= LIMITS.parts + 100, "round {round}");
-        if !message.starts_with(b"From ") {
-            assert_eq!(whole.bytes, message, "round {round}");
-        }
         let mut cuts = [0; 3].map(|_| chance.below(message.len() + 1));
         cuts.sort_unstable();
-        let (cut, cut_findings) = told(&message, &cuts);
-        let shown = String::from_utf8_lossy(&message);
-        assert_eq!(cut.parts, whole.parts, "round {round} cut at {cuts:?}: {shown:?}");
-        assert_eq!(cut.facts(), whole.facts(), "round {round} cut at {cuts:?}: {shown:?}");
-        assert_eq!(cut_findings, findings, "round {round} cut at {cuts:?}: {shown:?}");
+        check(&message, &cuts);
         round += 1;
     }
     println!("{round} messages");

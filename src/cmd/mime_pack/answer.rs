@@ -49,8 +49,11 @@ impl Answer {
             if !done {
                 header.extend_from_slice(bytes);
                 let end = body_offset(&header);
-                done = end.is_some() || header.len() > MOST;
-                header.truncate(end.unwrap_or(header.len()).min(MOST));
+                done = end.is_some();
+                header.truncate(end.unwrap_or(header.len()));
+                if header.len() > MOST {
+                    return Err(Failure::text(Status::Data, format!("{}: the header is over 1 MiB long", original.label)));
+                }
             }
             Ok(())
         })?;

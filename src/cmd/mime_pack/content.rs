@@ -9,11 +9,11 @@ use anyhow::Context;
 use memchr::memmem;
 use nix::errno::Errno;
 use sha2::{Digest, Sha256};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 /// Whole base64 lines, and enough for few system calls.
 const CHUNK: usize = 57 * 4096;
@@ -32,6 +32,24 @@ enum Data {
     Memory(Vec<u8>),
     /// From this offset on.
     File(File, u64),
+    /// Of this name, opened again for each reading: as many files as are attached cannot all stay open.
+    Named(PathBuf, Identity),
+}
+
+/// What tells a file, and a state of it, from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl Identity {
+    fn of(found: &Metadata) -> Identity {
+        let modified = (found.mtime(), found.mtime_nsec());
+        Identity { device: found.dev(), inode: found.ino(), size: found.size(), modified }
+    }
 }
 
 /// What content looks like.
@@ -45,18 +63,16 @@ impl Content {
     /// Opens a file: status 66 where that fails, a directory included.
     pub fn open(path: &Path) -> Result<Content, Failure> {
         let label = path.display().to_string();
-        let open = || {
-            let file = File::open(path)?;
-            if file.metadata()?.is_dir() { Err(io::Error::from(io::ErrorKind::IsADirectory)) } else { Ok(file) }
-        };
-        let opened = open();
-        let status = match opened.as_ref().err().and_then(io::Error::raw_os_error).map(Errno::from_raw) {
-            // Every file stays open until it is written, so that none is exchanged behind our back.
-            Some(Errno::EMFILE | Errno::ENFILE) => Status::Os,
-            _ => Status::NoInput,
-        };
-        let file = opened.with_context(|| format!("cannot open {label}")).or_status(status)?;
-        Content::of_file(file, 0, label)
+        let file = opened(path, &label)?;
+        let looked = file.metadata().map(|metadata| (metadata, file.read_at(&mut [0], 0)));
+        let (metadata, first) = looked.with_context(|| format!("cannot read {label}")).or_status(Status::NoInput)?;
+        // What has no size but content is made anew at each reading, as in /proc.
+        let is_stable = metadata.is_file() && (metadata.size() > 0 || matches!(first, Ok(0)));
+        if is_stable {
+            first.with_context(|| format!("cannot read {label}")).or_status(Status::NoInput)?;
+            return Ok(Content { label, data: Data::Named(path.to_owned(), Identity::of(&metadata)) });
+        }
+        Ok(Content { data: keep(file, &label)?, label })
     }
 
     /// The rest of stdin.
@@ -67,17 +83,22 @@ impl Content {
         Content::of_file(file, at, "stdin".to_owned())
     }
 
-    /// Reads it all, `take` being given one chunk after the other.
+    /// Reads it all, `take` being given one chunk after the other. A file that is not what it was when it was opened first is status 74.
     pub fn each(&self, mut take: impl FnMut(&[u8]) -> Result<(), Failure>) -> Result<(), Failure> {
+        let reopened;
         let (file, mut at) = match &self.data {
             Data::Memory(bytes) => return bytes.chunks(CHUNK).try_for_each(take),
             Data::File(file, start) => (file, *start),
+            Data::Named(path, _) => {
+                reopened = self.reopened(path)?;
+                (&reopened, 0)
+            }
         };
         let mut chunk = vec![0; CHUNK];
         loop {
             let used = self.fill(file, at, &mut chunk)?;
             if used == 0 {
-                return Ok(());
+                return self.confirm(file);
             }
             take(&chunk[..used])?;
             at += used as u64;
@@ -86,15 +107,35 @@ impl Content {
 
     /// Its first octets, `most` of them.
     pub fn start(&self, most: usize) -> Result<Vec<u8>, Failure> {
-        match &self.data {
-            Data::Memory(bytes) => Ok(bytes[..bytes.len().min(most)].to_vec()),
-            Data::File(file, start) => {
-                let mut chunk = vec![0; most];
-                let used = self.fill(file, *start, &mut chunk)?;
-                chunk.truncate(used);
-                Ok(chunk)
+        let reopened;
+        let (file, start) = match &self.data {
+            Data::Memory(bytes) => return Ok(bytes[..bytes.len().min(most)].to_vec()),
+            Data::File(file, start) => (file, *start),
+            Data::Named(path, _) => {
+                reopened = self.reopened(path)?;
+                (&reopened, 0)
             }
+        };
+        let mut chunk = vec![0; most];
+        let used = self.fill(file, start, &mut chunk)?;
+        chunk.truncate(used);
+        Ok(chunk)
+    }
+
+    fn reopened(&self, path: &Path) -> Result<File, Failure> {
+        let file = opened(path, &self.label)?;
+        self.confirm(&file)?;
+        Ok(file)
+    }
+
+    /// That it is the file that was opened first, and as it was.
+    fn confirm(&self, file: &File) -> Result<(), Failure> {
+        let Data::Named(_, identity) = &self.data else { return Ok(()) };
+        let metadata = file.metadata().with_context(|| format!("cannot read {}", self.label)).or_status(Status::NoInput)?;
+        if Identity::of(&metadata) == *identity {
+            return Ok(());
         }
+        Err(Failure::text(Status::Io, format!("{} changed while it was read", self.label)))
     }
 
     /// Looks at all of it.
@@ -199,6 +240,19 @@ impl Content {
         }
         Ok(used)
     }
+}
+
+fn opened(path: &Path, label: &str) -> Result<File, Failure> {
+    let open = || {
+        let file = File::open(path)?;
+        if file.metadata()?.is_dir() { Err(io::Error::from(io::ErrorKind::IsADirectory)) } else { Ok(file) }
+    };
+    let opened = open();
+    let status = match opened.as_ref().err().and_then(io::Error::raw_os_error).map(Errno::from_raw) {
+        Some(Errno::EMFILE | Errno::ENFILE) => Status::Os,
+        _ => Status::NoInput,
+    };
+    opened.with_context(|| format!("cannot open {label}")).or_status(status)
 }
 
 fn keep(mut stream: impl Read, label: &str) -> Result<Data, Failure> {

@@ -5,25 +5,28 @@ use crate::bytes::escape::visible;
 use crate::bytes::transfer::Decoder;
 use crate::cli::exit::{Failure, Status};
 use crate::cli::stdio::{Shown, Stdout, StdoutError};
-use crate::mail::header::{self, fold};
+use crate::mail::header::fold;
+use crate::mail::header::search::{Found, Search};
 use crate::mail::mime::head::{Flag, decoding_flags};
 use crate::mail::mime::scan::{Kind, Part, Run, Visitor};
 use crate::mail::mime::select::Selector;
 use std::io::{self, IsTerminal, Write};
 
-/// Prints each field of that name in the message's own header, one line a field. Status 1 if there is none, 65 where the header is too long
-/// to be read whole.
+/// Prints each field of that name in the message's own header, one line a field. Status 1 if there is none, 65 where a field is too long to be
+/// printed whole.
 pub fn field(name: &str, mbox: bool, strict: bool) -> Result<Status, Failure> {
     fold::field_name(name).map_err(|why| Failure::text(Status::Usage, format!("{name:?} {why}")))?;
     let (out, damage) = (Stdout::new(), Damage::default());
-    let mut finder = Finder { name, found: false, message: None, seen_root: false, cut: false, open: Vec::new(), out, damage };
+    let printer = Printer { out, found: false, is_cut: false };
+    let mut finder = Finder { search: Search::new(name), printer, message: None, seen_root: false, open: Vec::new(), damage };
     scan_stdin(mbox, &mut finder)?;
-    finder.out.flush().map_err(StdoutError::from)?;
-    if finder.cut {
-        return Err(Failure::text(Status::Data, "the header is over 1 MiB long; what comes later in it was not looked at"));
+    let mut printer = finder.printer;
+    printer.out.flush().map_err(StdoutError::from)?;
+    if printer.is_cut {
+        return Err(Failure::text(Status::Data, format!("{name} is over 1 MiB long; only its beginning was printed")));
     }
     finder.damage.verdict(strict)?;
-    Ok(if finder.found { Status::Done } else { Status::Partly })
+    Ok(if printer.found { Status::Done } else { Status::Partly })
 }
 
 /// Writes the decoded content of a part, of a multipart or message what is in it, as it came; or all of it with its header, `raw`.
@@ -54,27 +57,43 @@ pub fn part(selector: &str, raw: bool, mbox: bool, strict: bool) -> Result<Statu
     }
 }
 
-struct Finder<'a> {
-    name: &'a str,
-    found: bool,
+/// Reads the message's own header as it comes, which may be longer than what is kept of one.
+struct Finder {
+    search: Search,
+    printer: Printer,
     message: Option<u64>,
     seen_root: bool,
-    /// A header was longer than what is read of one.
-    cut: bool,
     /// Sections of the parts that are open.
     open: Vec<String>,
-    out: Stdout,
     damage: Damage,
 }
 
-impl Reader for Finder<'_> {
+struct Printer {
+    out: Stdout,
+    found: bool,
+    /// A field was longer than what is kept of one.
+    is_cut: bool,
+}
+
+impl Printer {
+    fn field(&mut self, found: Found<'_>) -> Result<(), Failure> {
+        self.found = true;
+        self.is_cut |= found.is_cut;
+        let value = found.field.text();
+        // An encoded word may hold line ends and more: one line stays one, and a terminal is not driven.
+        let line = if io::stdout().is_terminal() { visible(value.as_bytes()) } else { value.replace(['\r', '\n', '\0'], " ") };
+        Ok(writeln!(self.out, "{line}").map_err(StdoutError::from)?)
+    }
+}
+
+impl Reader for Finder {
     fn message(&mut self, number: Option<u64>) {
         self.message = number;
         self.seen_root = false;
     }
 }
 
-impl Visitor for Finder<'_> {
+impl Visitor for Finder {
     type Error = Failure;
 
     fn begin(&mut self, part: &Part<'_>) -> Result<(), Failure> {
@@ -82,20 +101,14 @@ impl Visitor for Finder<'_> {
         if std::mem::replace(&mut self.seen_root, true) {
             return Ok(());
         }
-        self.cut |= part.head.flags.contains(&Flag::HeaderTooLong);
-        for field in header::fields(part.header).filter(|field| field.is(self.name)) {
-            self.found = true;
-            let value = field.text();
-            // An encoded word may hold line ends and more: one line stays one, and a terminal is not driven.
-            let line =
-                if io::stdout().is_terminal() { visible(value.as_bytes()) } else { value.replace(['\r', '\n', '\0'], " ") };
-            writeln!(self.out, "{line}").map_err(StdoutError::from)?;
-        }
-        Ok(())
+        self.search.finish(&mut |found| self.printer.field(found))
     }
 
-    fn bytes(&mut self, _: Run, _: &[u8]) -> Result<(), Failure> {
-        Ok(())
+    fn bytes(&mut self, run: Run, bytes: &[u8]) -> Result<(), Failure> {
+        if self.seen_root || run != Run::Header {
+            return Ok(());
+        }
+        self.search.push(bytes, &mut |found| self.printer.field(found))
     }
 
     fn end(&mut self, flags: &[Flag]) -> Result<(), Failure> {

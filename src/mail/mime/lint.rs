@@ -97,6 +97,10 @@ impl Visitor for Look {
         let section = part.section.to_owned();
         let mut header = Header { section: &section, at: header_at, findings: &mut self.findings };
         header.fields(part.header, is_root);
+        // What is missing may come later.
+        if is_root && !part.head.flags.contains(&Flag::HeaderTooLong) {
+            header.required(part.header);
+        }
         header.content(part.head, part.header);
         header.flags(&part.head.flags);
         self.open.push(Open { section, kind: part.kind, header_at, flags: part.head.flags.clone(), leaf });
@@ -288,9 +292,6 @@ impl Header<'_> {
                 }
             }
             within += item.raw().len();
-        }
-        if is_root {
-            self.required(header);
         }
     }
 

@@ -2,6 +2,7 @@
 //! flagged and not split further; no byte is lost and nothing fails.
 
 use super::head::{Flag, Head};
+use crate::mail::header;
 use memchr::{memchr, memmem};
 
 /// Longest line that can be a delimiter. RFC 2046 section 5.1.1 allows 70 characters and blanks after them.
@@ -43,7 +44,7 @@ pub struct Part<'a> {
     pub section: &'a str,
     pub kind: Kind,
     pub head: &'a Head,
-    /// The header as it came, up to the limit.
+    /// The header as it came; of one beyond the limit, the fields that stand whole before it.
     pub header: &'a [u8],
 }
 
@@ -336,8 +337,12 @@ impl Scanner {
     fn end_header<V: Visitor>(&mut self, visitor: &mut V) -> Result<(), V::Error> {
         let mut header = std::mem::take(&mut self.header);
         let default_media = if self.stack.last().is_some_and(|open| open.is_digest) { "message/rfc822" } else { "text/plain" };
+        let is_cut = std::mem::take(&mut self.header_cut);
+        if is_cut {
+            header.truncate(header::whole_fields(&header).len());
+        }
         let mut head = Head::read(&header, default_media);
-        if std::mem::take(&mut self.header_cut) {
+        if is_cut {
             head.flag(Flag::HeaderTooLong);
         }
         let kind = self.kind(&mut head);
