@@ -71,6 +71,8 @@ pub struct Lead {
     pub place: Place,
     pub capabilities: Capabilities,
     pub encoding: Encoding,
+    /// The next command is the last, and needs no other behind it: LOGOUT goes with it.
+    pub parting: bool,
     /// What the server said first.
     pub greeting: String,
     /// Messages in the selected mailbox, as it said last.
@@ -130,6 +132,7 @@ impl Lead {
             place: Place::NotAuthenticated,
             capabilities: Capabilities::default(),
             encoding: Encoding::default(),
+            parting: false,
             greeting: String::new(),
             exists: None,
             uid_validity: None,
@@ -218,10 +221,12 @@ impl Lead {
 
     fn start(&mut self, command: Command, contents: Vec<Content>) -> CommandId {
         self.last += 1;
+        let last = std::mem::take(&mut self.parting) && contents.is_empty();
         let mut queue = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
         queue.extend(contents.into_iter().map(|content| (self.last, content.read)));
         drop(queue);
-        self.sender.tell(ClientTell::Do(self.last, Box::new(command)));
+        let tell = if last { ClientTell::Last } else { ClientTell::Do };
+        self.sender.tell(tell(self.last, Box::new(command)));
         self.last
     }
 

@@ -152,6 +152,7 @@ fn run_script(shell: &mut Shell<'_>, script: &mut Script, lead: &mut Lead) -> Re
     }
     let signals = shell.signals.clone();
     while let Some(typed) = signals.while_reading(|| script.next()).map_err(Stop::Failed)? {
+        shell.last = script.is_at_end();
         let status = run_one(shell, lead, &typed)?;
         if script.ends_with(status, shell.args.keep_going) {
             break;
@@ -193,6 +194,11 @@ impl Script {
         }
         self.statuses.push(status);
         status != Status::Done && !keep_going
+    }
+
+    /// No other command follows, as far as is known without waiting for it.
+    fn is_at_end(&self) -> bool {
+        self.given.as_ref().is_some_and(VecDeque::is_empty)
     }
 
     fn next(&mut self) -> Result<Option<String>, Failure> {

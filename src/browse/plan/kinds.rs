@@ -139,6 +139,23 @@ pub enum Plan {
     Quit,
 }
 
+impl Plan {
+    /// It sends one command that has no literal from a file, and whatever is answered asks for no other.
+    pub fn is_one_question(&self) -> bool {
+        match self {
+            Plan::Export { .. } | Plan::Read { part: None, .. } => true,
+            Plan::Send { lines, view, asked } => {
+                let asks = matches!(
+                    view,
+                    View::Mailboxes | View::Tree | View::Counts | View::Found | View::Count | View::Threads | View::Messages
+                );
+                asks && lines.len() == 1 && asked.as_ref().is_none_or(|(_, proof)| *proof == Proof::Rows)
+            }
+            _ => false,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     #[error("{0}: no command{1}; `help` lists them")]

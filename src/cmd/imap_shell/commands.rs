@@ -27,6 +27,7 @@ impl Shell<'_> {
                 return Ok(status_of(&error));
             }
         };
+        lead.parting = self.last && plan.is_one_question();
         // Of the others somebody wants to see how they go on.
         if !matches!(plan, Plan::Watch(_) | Plan::Export { .. } | Plan::Append { .. }) {
             self.out.begin_page();

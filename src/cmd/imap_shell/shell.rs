@@ -78,6 +78,8 @@ pub struct Shell<'a> {
     pub failed: bool,
     /// The mailbox of the command line is opened: nobody asked for a row.
     pub opening: bool,
+    /// No command follows this one.
+    pub last: bool,
     /// Somebody sits at a prompt: lines are told before they are sent, and this says that he has seen enough of an answer.
     pub interrupted: Option<Arc<AtomicBool>>,
     pub signals: Signals,
@@ -100,6 +102,7 @@ impl<'a> Shell<'a> {
             uid_validity: None,
             failed: false,
             opening: false,
+            last: false,
             interrupted: None,
             signals: Signals::default(),
             door,

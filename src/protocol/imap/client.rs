@@ -4,7 +4,7 @@
 //! The work above is asked for a command whenever one more may be under way, and may tell one at any time. It is told every response of the
 //! server's, in order, and how each command ended.
 
-use super::authorization::{AfterTls, Authorization, Move, Phase};
+use super::authorization::{AfterTls, Authorization, Move, Phase, leave};
 use super::capabilities::Capabilities;
 use super::code::{Code, Status, StatusKind};
 use super::command::{Command, Effect};
@@ -55,8 +55,7 @@ pub struct Client {
 
 impl Client {
     pub fn new(config: ClientConfig) -> Client {
-        let implicit = config.tls == StartTls::Implicit;
-        let first = if implicit { Phase::Secure(AfterTls::Greeting) } else { Phase::Greeting };
+        let first = if config.tls == StartTls::Implicit { Phase::Secure(AfterTls::Greeting) } else { Phase::Greeting };
         Client {
             wire: Pipeline::new(config.tags.clone()),
             authorization: Authorization::new(config),
@@ -205,7 +204,7 @@ impl Client {
         let over = match &state {
             State::NotAuthenticated(_) => Some(Fault::Busy),
             // Nothing follows it (RFC 9051 section 7.1.5), and a server that does not close the connection would keep us waiting.
-            State::Commands if !self.wire.has(&Effect::Logout) => Some(Fault::Lost),
+            State::Commands if !self.wire.is_leaving() => Some(Fault::Lost),
             _ => None,
         };
         self.asks.push_back(ClientAsk::Received(Box::new(Received { raw, response })));
@@ -253,10 +252,17 @@ impl Client {
         }
     }
 
-    fn end_idle(&mut self) {
+    fn quit(&mut self) -> State {
+        self.quitting = true;
+        self.wire.submit(Origin::Own, Command::bare("LOGOUT"));
+        self.end_idle()
+    }
+
+    fn end_idle(&mut self) -> State {
         if let Some(idle) = &mut self.idle {
             idle.end(&mut self.wire);
         }
+        State::Commands
     }
 
     /// A command is done.
@@ -269,7 +275,8 @@ impl Client {
                 let next = self.authorization.done(phase, status);
                 self.follow(next)
             }
-            (_, Origin::Own) => State::Over,
+            (_, Origin::Own) if self.wire.is_empty() => State::Over,
+            (_, Origin::Own) => self.broken("the server answers LOGOUT, and not the command ahead of it"),
             (state, Origin::Work(id)) => self.done_for_work(state, id, flight, status),
         }
     }
@@ -323,7 +330,7 @@ impl Client {
             State::Leaving => waits.logout,
             _ if self.idle.as_ref().is_some_and(Idle::is_open) => waits.idle,
             _ if self.framing.is_in_literal() => waits.block,
-            State::Commands if self.wire.has(&Effect::Logout) => waits.logout,
+            State::Commands if self.wire.is_leaving() => waits.logout,
             // At rest.
             State::Commands if self.wire.is_empty() => waits.idle,
             _ => waits.command,
@@ -393,13 +400,16 @@ impl Engine for Client {
                 let next = self.authorization.begin_login(method, &login);
                 self.follow(next)
             }
-            (State::NotAuthenticated(Phase::Login(_)), ClientTell::NoLogin(why)) => {
-                self.follow(super::authorization::leave(Fault::Login, why))
-            }
+            (State::NotAuthenticated(Phase::Login(_)), ClientTell::NoLogin(why)) => self.follow(leave(Fault::Login, why)),
             (State::Commands, ClientTell::Do(id, command)) if !self.quitting => {
                 self.asked = false;
                 self.submit(id, *command);
                 State::Commands
+            }
+            (State::Commands, ClientTell::Last(id, command)) if !self.quitting => {
+                self.wire.hurried = true;
+                self.submit(id, *command);
+                self.quit()
             }
             (State::Commands, ClientTell::Line(line)) if std::mem::take(&mut self.continued) => {
                 let line = line.reveal();
@@ -407,17 +417,12 @@ impl Engine for Client {
                 self.wire.say(if whole { line } else { b"*" });
                 State::Commands
             }
-            (State::Commands, ClientTell::EndIdle) => {
-                self.end_idle();
-                State::Commands
-            }
-            (State::Commands, ClientTell::Quit) if !self.quitting => {
-                self.quitting = true;
-                self.end_idle();
-                self.wire.submit(Origin::Own, Command::bare("LOGOUT"));
-                State::Commands
-            }
-            (state @ (State::NotAuthenticated(_) | State::Turn(_)), ClientTell::Do(id, command)) => {
+            (State::Commands, ClientTell::EndIdle) => self.end_idle(),
+            (State::Commands, ClientTell::Quit) if !self.quitting => self.quit(),
+            (
+                state @ (State::NotAuthenticated(_) | State::Turn(_)),
+                ClientTell::Do(id, command) | ClientTell::Last(id, command),
+            ) => {
                 self.early.push_back((id, *command));
                 state
             }
@@ -443,7 +448,7 @@ impl Engine for Client {
         let state = std::mem::replace(&mut self.state, State::Over);
         // Who leaves has told why; and a server that said BYE to LOGOUT may close at once.
         let left = matches!(state, State::Over | State::Leaving)
-            || (matches!(why, End::Eof | End::Io) && self.bye.is_some() && self.wire.has(&Effect::Logout));
+            || (matches!(why, End::Eof | End::Io) && self.bye.is_some() && self.wire.is_leaving());
         if !left {
             self.fail(loss.fault, loss.text);
         }

@@ -65,6 +65,8 @@ pub struct Pipeline {
     pub refused: VecDeque<(Flight, Status)>,
     /// Octets of a literal that need no `+`.
     pub longest_unasked: Option<u64>,
+    /// LOGOUT waits for nobody's end.
+    pub hurried: bool,
     pub out: Vec<u8>,
     /// Octets that were made ready, and that went out, since the session began.
     queued: u64,
@@ -94,6 +96,7 @@ impl Pipeline {
             flights: VecDeque::new(),
             refused: VecDeque::new(),
             longest_unasked: None,
+            hurried: false,
             out: Vec::new(),
             queued: 0,
             written: 0,
@@ -127,7 +130,8 @@ impl Pipeline {
         if self.flights.is_empty() {
             return true;
         }
-        let alone = command.effect != Effect::None || self.flights.iter().any(|flight| flight.effect != Effect::None);
+        let follows = command.effect == Effect::None || (self.hurried && command.effect == Effect::Logout);
+        let alone = !follows || self.flights.iter().any(|flight| flight.effect != Effect::None);
         // While FETCH, STORE or SEARCH are under way, no message goes; behind any other command, numbers may mean other messages.
         let renumbers = |flight: &Flight| !matches!(flight.name.as_str(), "FETCH" | "STORE" | "SEARCH");
         let ambiguous = command.by_sequence && self.flights.iter().any(renumbers);
@@ -328,9 +332,9 @@ impl Pipeline {
         Ok(ended)
     }
 
-    /// Whether a command of this effect is under way.
-    pub fn has(&self, effect: &Effect) -> bool {
-        self.flights.iter().any(|flight| flight.effect == *effect)
+    /// LOGOUT is all that is under way.
+    pub fn is_leaving(&self) -> bool {
+        !self.flights.is_empty() && self.flights.iter().all(|flight| flight.effect == Effect::Logout)
     }
 }
 

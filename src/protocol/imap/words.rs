@@ -218,6 +218,9 @@ pub enum ClientTell {
     NoLogin(String),
     /// Sends a command, once those before it allow that. Its number comes back with what it is asked and how it ended.
     Do(CommandId, Box<Command>),
+    /// The same, and [`ClientTell::Quit`] with it: LOGOUT goes right behind, which saves a round trip. For commands without a literal of
+    /// [`Part::Body`](super::command::Part::Body) whose answer asks for no other.
+    Last(CommandId, Box<Command>),
     /// The line that [`ClientAsk::Continue`] wants, without CRLF. One with a line end in it cancels: `*`.
     Line(Secret<Vec<u8>>),
     /// Ends IDLE. Nothing, where there is none.
