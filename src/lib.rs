@@ -238,6 +238,7 @@
 //!   browse/watch.rs        mailboxes that are watched
 //!   browse/plan/kinds.rs    what a plan is made with, and made of
 //!   browse/plan.rs         what a typed command sends, and how its answers are shown
+//!   browse/plan/about.rs    what stands beside a mailbox: quotas, rights, notes
 //!   browse/plan/extensions.rs  commands of extensions that have no other
 //!   browse/session.rs      one IMAP session, led by commands
 //!   browse/local.rs        names of files made of what others wrote
@@ -359,6 +360,7 @@
 //!   cmd/imap_shell/help.rs      the commands in a list, and one of them
 //!   cmd/imap_shell/section.rs   one section of one message
 //!   cmd/imap_shell/reading.rs   one message read or saved
+//!   cmd/imap_shell/letter.rs    a message on its way into one, in wire form
 //!   cmd/imap_shell/append.rs    messages put into a mailbox
 //!   cmd/imap_shell/export.rs    messages brought home
 //!   cmd/imap_shell/commands.rs  one typed command after the other

@@ -25,7 +25,11 @@ fn shell(offers: &str, commands: &[&str], script: Vec<Does>, make: impl FnOnce(&
     let mut command = tool("imap-shell");
     command.arg(address.to_string()).args(["--user", "bob", "--tls", "never", "--allow-plaintext-auth", "--tags", "a"]);
     command.args(["--login", "login", "--password-file"]).arg(password).current_dir(site.dir.path());
-    let ran = run(command.args(commands.iter().flat_map(|command| ["-c", command])), b"");
+    for words in commands {
+        let words = if words.starts_with("--") { vec![*words] } else { vec!["-c", words] };
+        command.args(words);
+    }
+    let ran = run(&mut command, b"");
     if let Err(why) = serving.join().unwrap() {
         panic!("{why}\n{}{}", ran.out, ran.err);
     }
@@ -45,6 +49,12 @@ fn maildir(dir: &Path) {
     }
 }
 
+/// The row of each that is stored as this.
+fn rows(stored: &[(u32, &str)]) -> String {
+    stored.iter().map(|(uid, file)| format!("x\t{uid}\tM/{file}\n")).collect()
+}
+
+const FILES: [&str; 3] = ["new/1.a.x", "cur/2.b.x:2,FS", "cur/3.c.x:2,"];
 const DATE: &str = "\" 1-Jan-2026 00:00:00 +0000\"";
 
 #[test]
@@ -65,7 +75,7 @@ fn a_maildir_goes_in_one_command() {
         says("* BYE\na3 OK x"),
     ];
     let ran = shell("MULTIAPPEND LITERAL+", &["append maildir M x"], script, maildir);
-    assert_eq!((ran.status, ran.out.as_str(), ran.err.as_str()), (0, "x\t4\nx\t5\nx\t6\n", ""));
+    assert_eq!((ran.status, ran.out, ran.err.as_str()), (0, rows(&[(4, FILES[0]), (5, FILES[1]), (6, FILES[2])]), ""));
 }
 
 /// RFC 3502: all of them are stored, or none.
@@ -86,16 +96,40 @@ fn what_is_refused_together_goes_one_by_one() {
         says("a3 OK [APPENDUID 7 4] done"),
         hears(&format!("a4 APPEND x (\\Flagged \\Seen) {DATE} {{9}}")),
         says("a4 NO [TOOBIG] that is it"),
-        hears("a5 LOGOUT"),
-        says("* BYE\na5 OK x"),
+        hears(&format!("a5 APPEND x {DATE} {{9}}")),
+        says("+ go"),
+        hears("A: 3"),
+        hears(""),
+        hears("x"),
+        says("a5 OK done"),
+        hears("a6 LOGOUT"),
+        says("* BYE\na6 OK x"),
     ];
     let ran = shell("MULTIAPPEND", &["append maildir M x"], script, maildir);
-    assert_eq!((ran.status, ran.out.as_str()), (69, "x\t4\n"), "{}", ran.err);
-    assert!(
-        ran.err.contains("APPEND: NO") && ran.err.contains("that is it") && !ran.err.contains("the second\nimap"),
-        "{}",
-        ran.err
-    );
+    // Without APPENDUID nobody knows its UID, but it is stored.
+    assert_eq!((ran.status, ran.out), (1, format!("{}x\t-\tM/{}\n", rows(&[(4, FILES[0])]), FILES[2])), "{}", ran.err);
+    let lines: Vec<&str> = ran.err.lines().take(2).collect();
+    let wanted = [
+        "imap-shell: M/cur/2.b.x:2,FS: APPEND: NO [TOOBIG] that is it",
+        "imap-shell: M: 2 went in, as the rows say: to append all of it again would double those",
+    ];
+    assert_eq!(lines, wanted);
+}
+
+/// Where there is no such mailbox, every other message would be refused, too.
+#[test]
+fn a_mailbox_that_is_not_there_ends_it() {
+    let script = vec![
+        hears(&format!("a2 APPEND x {DATE} {{9+}}")),
+        hears("A: 1"),
+        hears(""),
+        hears("x"),
+        says("a2 NO [TRYCREATE] no such mailbox"),
+        hears("a3 LOGOUT"),
+        says("* BYE\na3 OK x"),
+    ];
+    let ran = shell("LITERAL-", &["append maildir M x"], script, maildir);
+    assert_eq!((ran.status, ran.out.as_str()), (69, ""), "{}", ran.err);
 }
 
 #[test]
@@ -113,7 +147,7 @@ fn without_multiappend_each_has_its_command() {
     let script =
         [one(1, ""), one(2, "(\\Flagged \\Seen) "), one(3, ""), vec![hears("a5 LOGOUT"), says("* BYE\na5 OK x")]].concat();
     let ran = shell("LITERAL-", &["append maildir M x"], script, maildir);
-    assert_eq!((ran.status, ran.out.as_str(), ran.err.as_str()), (0, "x\t3\nx\t4\nx\t5\n", ""));
+    assert_eq!((ran.status, ran.out, ran.err.as_str()), (0, rows(&[(3, FILES[0]), (4, FILES[1]), (5, FILES[2])]), ""));
 }
 
 #[test]
@@ -128,8 +162,8 @@ fn nul_goes_as_a_literal8_or_not_at_all() {
         hears("a3 LOGOUT"),
         says("* BYE\na3 OK x"),
     ];
-    let ran = shell("BINARY LITERAL+", &["append f x"], script, nul);
-    assert_eq!((ran.status, ran.err.as_str()), (0, ""));
+    let ran = shell("BINARY LITERAL+", &["--json", "append f x"], script, nul);
+    assert_eq!((ran.status, ran.out.as_str(), ran.err.as_str()), (0, "{\"mailbox\":\"x\",\"file\":\"f\"}\n", ""));
     let ran = shell("LITERAL+", &["append f x"], vec![hears("a2 LOGOUT"), says("* BYE\na2 OK x")], nul);
     assert_eq!(ran.status, 65, "{}", ran.err);
     assert!(ran.err.contains("f: it holds a NUL"), "{}", ran.err);
@@ -205,6 +239,39 @@ fn a_bad_message_of_a_maildir_keeps_no_other_back() {
     };
     let script = [one(2, 1), one(3, 3), vec![hears("a4 LOGOUT"), says("* BYE\na4 OK x")]].concat();
     let ran = shell("LITERAL-", &["append maildir M x"], script, bad);
-    assert_eq!((ran.status, ran.out.as_str()), (1, "x\t2\nx\t3\n"), "{}", ran.err);
-    assert!(ran.err.contains("M/cur/2.b.x:2,FS: "), "{}", ran.err);
+    assert_eq!((ran.status, ran.out), (1, rows(&[(2, FILES[0]), (3, FILES[2])])), "{}", ran.err);
+    assert!(ran.err.contains("M/cur/2.b.x:2,FS: ") && ran.err.contains("M: 2 went in"), "{}", ran.err);
+}
+
+/// What `export` writes: each message by itself, with its flags; a keyword that is no atom stays where it is.
+#[test]
+fn an_mbox_is_appended_message_by_message() {
+    let mbox = |dir: &Path| {
+        let text = "From a Mon\nStatus: RO\nX-Status: F\nX-Keywords: Work a)\n\nx\n\nFrom b Tue\nA: 2\n\n>From y\n\n";
+        std::fs::write(dir.join("m"), text).unwrap();
+    };
+    let script = vec![
+        hears("a2 APPEND x (\\Seen \\Flagged Work) {51+}"),
+        hears("Status: RO"),
+        hears("X-Status: F"),
+        hears("X-Keywords: Work a)"),
+        hears(""),
+        hears("x"),
+        hears(""),
+        says("a2 OK [APPENDUID 7 4] done"),
+        hears("a3 APPEND x {16+}"),
+        hears("A: 2"),
+        hears(""),
+        hears("From y"),
+        hears(""),
+        says("a3 OK [APPENDUID 7 5] done"),
+        hears("a4 LOGOUT"),
+        says("* BYE\na4 OK x"),
+    ];
+    let ran = shell("LITERAL+", &["append mbox m x"], script, mbox);
+    assert_eq!((ran.status, ran.out.as_str(), ran.err.as_str()), (0, "x\t4\tm:1\nx\t5\tm:2\n", ""));
+    // As one message it would be none that anybody sent.
+    let ran = shell("LITERAL+", &["append m x"], vec![hears("a2 LOGOUT"), says("* BYE\na2 OK x")], mbox);
+    assert_eq!(ran.status, 65, "{}", ran.err);
+    assert!(ran.err.contains("m: an mbox of several messages: say append mbox FILE"), "{}", ran.err);
 }

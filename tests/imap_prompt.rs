@@ -123,6 +123,96 @@ fn ctrl_c_ends_a_command_and_not_the_session() {
     assert_eq!(terminal.status(), 0);
 }
 
+/// The rest of a long answer still comes, and none of it is shown or stored.
+#[test]
+fn ctrl_c_ends_what_is_shown_and_stored_the_first_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut terminal = open(&listener, dir.path(), &dir.path().join("state"));
+    let mut server = Server::accept(&listener);
+    server.lets_in();
+    terminal.until("bob@127.0.0.1> ");
+    terminal.press("select INBOX\r");
+    server.hears("a3 SELECT INBOX");
+    server.says("a3 OK x");
+    terminal.until("rw> ");
+    let lines = |word: &str| format!("{word} seventy-eight octets {}\n", "x".repeat(56 - word.len())).repeat(1000);
+    let pause = || std::thread::sleep(std::time::Duration::from_millis(300));
+    for (tag, typed) in [(4, "headers 5"), (5, "show 5"), (6, "save 5 -")] {
+        terminal.press(&format!("{typed}\r"));
+        let section = if tag == 4 { "HEADER" } else { "" };
+        server.hears(&format!("a{tag} UID FETCH 5 (UID BODY.PEEK[{section}])"));
+        terminal.until(" -> UID FETCH 5");
+        let head = if tag == 4 { lines("early:") } else { format!("Subject: x\n\n{}", lines("early")) };
+        let rest = lines("late");
+        let octets = head.len() + head.lines().count() + rest.len() + rest.lines().count();
+        server.says(&format!("* 1 FETCH (UID 5 BODY[{section}] {{{octets}}}\n{}", head.trim_end()));
+        terminal.until("early");
+        terminal.interrupt();
+        pause();
+        server.says(&format!("{rest})\na{tag} OK x"));
+        let shown = terminal.until("rw> ");
+        assert!(!shown.contains("late"), "{typed}");
+    }
+    let mail = dir.path().join("mail");
+    terminal.press(&format!("export all maildir {}\r", mail.display()));
+    server.hears("a7 UID FETCH 1:* (UID FLAGS INTERNALDATE BODY.PEEK[])");
+    terminal.until(" -> UID FETCH 1:*");
+    let row =
+        |uid: u32| format!("* {uid} FETCH (UID {uid} FLAGS () INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" BODY[] {{3}}\na\n)");
+    server.says(&row(1));
+    pause();
+    terminal.interrupt();
+    pause();
+    server.says(&row(2));
+    terminal.until("broken off: the rows name what is stored");
+    server.says(&format!("{}\na7 OK x", row(3)));
+    terminal.until("rw> ");
+    assert_eq!(std::fs::read_dir(mail.join("new")).unwrap().count(), 1);
+    assert_eq!(std::fs::read_dir(mail.join("tmp")).unwrap().count(), 0);
+    terminal.press("quit\r");
+    server.hears("a8 LOGOUT");
+    server.says("* BYE\na8 OK x");
+    assert_eq!(terminal.status(), 0);
+}
+
+/// Who thinks better of it has appended nothing, and is at the prompt again.
+#[test]
+fn ctrl_c_breaks_off_a_message_that_is_typed() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut terminal = open(&listener, dir.path(), &dir.path().join("state"));
+    let mut server = Server::accept(&listener);
+    server.lets_in();
+    terminal.until("bob@127.0.0.1> ");
+    terminal.press("append - Drafts\r");
+    terminal.until("append - Drafts");
+    // Lines are read by another hand from here on.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    terminal.press("Subject: never\r\rabc\r");
+    terminal.until("abc");
+    terminal.interrupt();
+    terminal.until("broken off: nothing is appended");
+    terminal.until("bob@127.0.0.1> ");
+    terminal.press("noop\r");
+    server.hears("a3 NOOP");
+    server.says("* 8 EXISTS\na3 OK x");
+    terminal.until("bob@127.0.0.1> ");
+    terminal.press("raw IDLE\r");
+    server.hears("a4 IDLE");
+    server.says("+ idling\n* 9 EXISTS");
+    // While it goes on.
+    terminal.until("* 9 EXISTS");
+    terminal.interrupt();
+    server.hears("DONE");
+    server.says("a4 OK x");
+    terminal.until("bob@127.0.0.1> ");
+    terminal.press("quit\r");
+    server.hears("a5 LOGOUT");
+    server.says("* BYE\na5 OK x");
+    assert_eq!(terminal.status(), 0);
+}
+
 /// A pager that says that it is one, behind all that it was given.
 fn pager(dir: &Path, reads: &str) -> String {
     use std::os::unix::fs::PermissionsExt;

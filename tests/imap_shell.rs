@@ -95,8 +95,8 @@ fn the_keys_of_rows_are_those_of_the_document() {
             }
         }
     }
-    // Those of `export`, `watch` and extensions have tests of their own.
-    let elsewhere = ["outcome", "event", "required", "optional", "count", "namespace", "prefix"].map(str::to_owned);
+    // Those of `export`, `append`, `watch` and extensions have tests of their own.
+    let elsewhere = ["outcome", "file", "event", "required", "optional", "count", "namespace", "prefix"].map(str::to_owned);
     let missing: Vec<&String> = documented.keys().filter(|key| !seen.contains(*key) && !elsewhere.contains(key)).collect();
     assert!(missing.is_empty(), "no transcript shows {missing:?}");
 }

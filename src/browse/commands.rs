@@ -25,7 +25,7 @@ pub const COMMANDS: &[Command] = &[
     ),
     command(
         "append",
-        "append FILE|-|maildir DIR [MAILBOX]",
+        "append FILE|-|maildir DIR|mbox FILE [MAILBOX]",
         "put messages into the selected mailbox, or that one",
         "APPEND MAILBOX (FLAGS) {SIZE}",
     ),
@@ -62,9 +62,9 @@ pub const COMMANDS: &[Command] = &[
     ),
     command(
         "flag",
-        "flag SET FLAG..",
-        "set flags: seen, answered, flagged, deleted, draft, or keywords",
-        "UID STORE SET +FLAGS (FLAG..)",
+        "flag [--unchanged-since MODSEQ] SET FLAG..",
+        "set flags: seen, answered, flagged, deleted, draft, or keywords; only of messages that nobody changed since",
+        "UID STORE SET [(UNCHANGEDSINCE MODSEQ)] +FLAGS (FLAG..)",
     ),
     command("headers", "headers N", "the header of a message as it stands there", "UID FETCH N (UID BODY.PEEK[HEADER])"),
     command("help", "help [COMMAND]", "this list, or all of one command", "nothing"),
@@ -92,10 +92,20 @@ pub const COMMANDS: &[Command] = &[
         "NOTIFY SET STATUS (..), NOTIFY NONE",
     ),
     command("quit", "quit", "the end", "LOGOUT"),
-    command("quota", "quota [MAILBOX]", "how much is used, and how much may be", "GETQUOTAROOT MAILBOX"),
+    command(
+        "quota",
+        "quota [MAILBOX|-r ROOT]",
+        "how much is used, and how much may be, of what counts for a mailbox, or of one root",
+        "GETQUOTAROOT MAILBOX, GETQUOTA ROOT",
+    ),
     command("raw", "raw LINE  or  .LINE", "send a line as it is, with a tag before it; {<FILE} is a literal", "LINE"),
     command("rename", "rename MAILBOX NAME", "give a mailbox another name", "RENAME MAILBOX NAME"),
-    command("rm", "rm SET", "mark messages deleted; expunge removes them", "UID STORE SET +FLAGS (\\Deleted)"),
+    command(
+        "rm",
+        "rm [--unchanged-since MODSEQ] SET",
+        "mark messages deleted; expunge removes them",
+        "UID STORE SET [(UNCHANGEDSINCE MODSEQ)] +FLAGS (\\Deleted)",
+    ),
     command("rmdir", "rmdir MAILBOX", "remove a mailbox, with all that is in it", "DELETE MAILBOX"),
     command(
         "save",
@@ -114,6 +124,12 @@ pub const COMMANDS: &[Command] = &[
         "select MAILBOX [UIDVALIDITY [MODSEQ]]",
         "open a mailbox; with UIDVALIDITY: only if UIDs noted then still hold; with MODSEQ: what changed since",
         "SELECT MAILBOX, with (QRESYNC (UIDVALIDITY MODSEQ)) once that is enabled",
+    ),
+    command(
+        "setquota",
+        "setquota ROOT RESOURCE LIMIT [RESOURCE LIMIT ..] | ROOT none",
+        "how much may be: of STORAGE as 500M or 2G, of MESSAGE and MAILBOX a number; none: no limit",
+        "SETQUOTA ROOT (RESOURCE LIMIT ..)",
     ),
     command(
         "show",
@@ -141,8 +157,18 @@ pub const COMMANDS: &[Command] = &[
         "UID THREAD REFERENCES UTF-8 KEYS",
     ),
     command("tree", "tree [-s] [PATTERN]", "mailboxes as a tree", "LIST \"\" PATTERN"),
-    command("undelete", "undelete SET", "take the mark of rm away", "UID STORE SET -FLAGS (\\Deleted)"),
-    command("unflag", "unflag SET FLAG..", "take flags away", "UID STORE SET -FLAGS (FLAG..)"),
+    command(
+        "undelete",
+        "undelete [--unchanged-since MODSEQ] SET",
+        "take the mark of rm away",
+        "UID STORE SET [(UNCHANGEDSINCE MODSEQ)] -FLAGS (\\Deleted)",
+    ),
+    command(
+        "unflag",
+        "unflag [--unchanged-since MODSEQ] SET FLAG..",
+        "take flags away",
+        "UID STORE SET [(UNCHANGEDSINCE MODSEQ)] -FLAGS (FLAG..)",
+    ),
     command("unsubscribe", "unsubscribe MAILBOX", "take a mailbox from the list of ls -s", "UNSUBSCRIBE MAILBOX"),
     command(
         "watch",

@@ -31,6 +31,9 @@ pub fn complete(typed: &str, mailboxes: &[String]) -> (usize, Vec<String>) {
         ("select" | "examine" | "rmdir" | "subscribe" | "unsubscribe" | "quota" | "acl" | "meta" | "ls" | "tree", 0) => {
             fitting(names(), word)
         }
+        ("setquota", 1..) if arguments % 2 == 1 => {
+            fitting(["STORAGE", "MESSAGE", "MAILBOX", "ANNOTATION-STORAGE"].map(str::to_owned).into_iter(), word)
+        }
         ("status", _) => fitting(names(), word),
         ("export", 1) => fitting(["maildir", "mbox"].map(str::to_owned).into_iter(), word),
         _ => Vec::new(),

@@ -1,16 +1,17 @@
 //! What a typed command comes to: the lines of the protocol that it sends, and what is to be made of their answers. Nothing is sent here.
 
+pub mod about;
 pub mod extensions;
 pub mod kinds;
 
 use super::asked::Asked;
 use super::criteria::{self, Terms, wants_charset};
-use super::flags::{Flag, is_atom};
+use super::flags::Flag;
 use super::items;
 use super::line::{self, Line, LineError, Part};
 use super::order;
 use super::set::Set;
-use super::words::{Parens, Word, verb, words};
+use super::words::{Parens, Word, one_line, verb, words};
 use kinds::{Context, From, Plan, PlanError, Proof, Store, Take, View};
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ pub fn plan(typed: &str, context: &Context<'_>) -> Result<Plan, PlanError> {
     if typed.is_empty() || typed.starts_with('#') {
         return Ok(Plan::Rest);
     }
+    one_line(typed)?;
     if let Some(raw) = typed.strip_prefix('.') {
         return send_raw(raw, context);
     }
@@ -194,7 +196,7 @@ impl Planner<'_> {
     fn refuse_changes(&self, name: &str, words: &[Word]) -> Result<(), PlanError> {
         let here = matches!(name, "flag" | "unflag" | "rm" | "undelete" | "expunge" | "move");
         let elsewhere = match name {
-            "append" | "copy" | "mkdir" | "rmdir" | "rename" | "subscribe" | "unsubscribe" => true,
+            "append" | "copy" | "mkdir" | "rmdir" | "rename" | "setquota" | "subscribe" | "unsubscribe" => true,
             "acl" | "meta" => words.len() > 2,
             _ => false,
         };
@@ -219,7 +221,7 @@ impl Planner<'_> {
             "export" => self.export(words),
             "append" => self.append(words),
             "watch" | "enable" | "namespace" | "notify" | "changes" => self.of_extensions(name, words),
-            "quota" | "acl" | "meta" => self.about(name, words),
+            "quota" | "setquota" | "acl" | "meta" => self.about(name, words),
             "help" => match words {
                 [] => Ok(Plan::Help(None)),
                 [word] => Ok(Plan::Help(Some(word.text.clone()))),
@@ -315,6 +317,13 @@ impl Planner<'_> {
     }
 
     fn store(&self, name: &str, words: &[Word]) -> Result<Plan, PlanError> {
+        let (since, words) = match words {
+            [option, since, words @ ..] if option.is("--unchanged-since") => {
+                self.offered("CONDSTORE").or_else(|_| self.offered("QRESYNC"))?;
+                (Some(mod_seq(since)?), words)
+            }
+            words => (None, words),
+        };
         let [set, flags @ ..] = words else { return self.usage() };
         let asked = self.set(set)?;
         let flags = match (name, flags) {
@@ -326,7 +335,12 @@ impl Planner<'_> {
             _ => return self.usage(),
         };
         let how = if matches!(name, "flag" | "rm") { "+FLAGS" } else { "-FLAGS" };
-        let line = self.line("UID STORE").word(&asked.set.to_string()).word(how).word(&format!("({flags})"));
+        let mut line = self.line("UID STORE").word(&asked.set.to_string());
+        if let Some(since) = since {
+            // RFC 7162 section 3.1.3.
+            line = line.word(&format!("(UNCHANGEDSINCE {since})"));
+        }
+        let line = line.word(how).word(&format!("({flags})"));
         // A server may leave out those whose flags stay what they were.
         Ok(Self::about_messages(asked, Proof::Search, [line], View::Messages))
     }
@@ -355,7 +369,9 @@ impl Planner<'_> {
             [] => Ok(Self::send([self.line("EXPUNGE")], View::Nothing)),
             [set] => {
                 self.offered("UIDPLUS")?;
-                Ok(Self::send([self.line("UID EXPUNGE").word(&self.set(set)?.set.to_string())], View::Nothing))
+                let asked = self.set(set)?;
+                let line = self.line("UID EXPUNGE").word(&asked.set.to_string());
+                Ok(Self::about_messages(asked, Proof::Before, [line], View::Nothing))
             }
             _ => self.usage(),
         }
@@ -366,7 +382,7 @@ impl Planner<'_> {
             return self.usage();
         }
         Ok(match name {
-            "noop" => Self::send([self.line("NOOP")], View::Nothing),
+            "noop" => Self::send([self.line("NOOP")], View::News),
             "close" => {
                 self.selected()?;
                 self.offered("UNSELECT")?;
@@ -420,6 +436,7 @@ impl Planner<'_> {
     fn append(&self, words: &[Word]) -> Result<Plan, PlanError> {
         let (from, rest) = match words {
             [first, dir, rest @ ..] if first.is("maildir") => (From::Maildir(PathBuf::from(&dir.text)), rest),
+            [first, file, rest @ ..] if first.is("mbox") => (From::Mbox(PathBuf::from(&file.text)), rest),
             [first, rest @ ..] if first.is("-") => (From::Stdin, rest),
             [first, rest @ ..] => (From::File(PathBuf::from(&first.text)), rest),
             [] => return self.usage(),
@@ -431,55 +448,6 @@ impl Planner<'_> {
         };
         Ok(Plan::Append { from, mailbox })
     }
-
-    fn about(&self, name: &str, words: &[Word]) -> Result<Plan, PlanError> {
-        let mailbox = words.first().map_or(self.context.selected.unwrap_or("INBOX"), |word| word.text.as_str());
-        let of = |command: &str| self.line(command).mailbox(mailbox);
-        Ok(match (name, words) {
-            ("quota", [] | [_]) => {
-                self.offered("QUOTA")?;
-                Self::send([of("GETQUOTAROOT")?], View::Quotas)
-            }
-            ("acl", words) => {
-                self.offered("ACL")?;
-                match words {
-                    [] | [_] => Self::send([of("MYRIGHTS")?, of("GETACL")?], View::Rights),
-                    [_, who] => Self::send([of("LISTRIGHTS")?.astring(&who.text)?], View::Rights),
-                    [_, who, rights] if rights.text.is_empty() => {
-                        Self::send([of("DELETEACL")?.astring(&who.text)?], View::Nothing)
-                    }
-                    [_, who, rights] => Self::send([of("SETACL")?.astring(&who.text)?.astring(&rights.text)?], View::Nothing),
-                    _ => return self.usage(),
-                }
-            }
-            ("meta", words) => {
-                let server_only = mailbox.is_empty() && self.context.capabilities.offers("METADATA-SERVER");
-                if !server_only {
-                    self.offered("METADATA")?;
-                }
-                match words {
-                    [] | [_] => Self::send(
-                        [self.line("GETMETADATA (DEPTH infinity)").mailbox(mailbox)?.word("(/private /shared)")],
-                        View::Notes,
-                    ),
-                    [_, entry] => Self::send([of("GETMETADATA")?.word(entry_name(&entry.text)?)], View::Notes),
-                    [_, entry, value] => {
-                        let line = of("SETMETADATA")?.word(&format!("({}", entry_name(&entry.text)?));
-                        let line = if value.text.is_empty() { line.word("NIL") } else { line.value(&value.text)? };
-                        Self::send([line.closed()], View::Nothing)
-                    }
-                    _ => return self.usage(),
-                }
-            }
-            _ => return self.usage(),
-        })
-    }
-}
-
-/// `entry` of RFC 5464 section 5, which is an astring that needs no quotes here.
-fn entry_name(text: &str) -> Result<&str, PlanError> {
-    let fits = text.starts_with('/') && is_atom(text) && !text.ends_with('/') && !text.contains("//");
-    if fits { Ok(text) } else { Err(PlanError::Word(text.to_owned(), "no entry; those are like /private/comment")) }
 }
 
 /// RFC 6154 section 2 and RFC 8457.

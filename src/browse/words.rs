@@ -31,6 +31,8 @@ pub enum WordError {
     Open(char, usize),
     #[error("nothing follows the backslash at the end")]
     Backslash,
+    #[error("a line end outside of quotes: each command is a line, or a -c, of its own")]
+    Lines,
     #[error("a line has at most {MAX_LINE} octets")]
     Long,
 }
@@ -40,6 +42,22 @@ pub enum WordError {
 pub enum Parens {
     Apart,
     Inside,
+}
+
+/// A line end outside of quotes is none of a word, and what follows is no argument.
+pub fn one_line(text: &str) -> Result<(), WordError> {
+    let mut quote = None;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (c, quote) {
+            ('\\', None | Some('"')) => drop(chars.next()),
+            ('\'' | '"', None) => quote = Some(c),
+            (c, Some(open)) if c == open => quote = None,
+            ('\n' | '\r', None) => return Err(WordError::Lines),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The words of a line. `'…'` is taken as it stands; in `"…"` a backslash makes the next character plain. Outside of quotes a backslash

@@ -36,7 +36,14 @@ pub struct Screen {
     hex: bool,
     explain: Arc<AtomicBool>,
     traces: Traces,
-    last: Arc<Mutex<Vec<String>>>,
+    last: Arc<Mutex<Last>>,
+}
+
+/// The exchange that tells most of a failure, and whether it has a refusal in it.
+#[derive(Debug, Default)]
+struct Last {
+    lines: Vec<String>,
+    refusal: bool,
 }
 
 impl Screen {
@@ -81,8 +88,15 @@ impl Screen {
 
     /// What was sent came to nothing: shows the exchange that says why, where nothing was shown yet.
     pub fn show_last(&self) {
-        for line in self.last.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        for line in self.last.lock().unwrap_or_else(PoisonError::into_inner).lines.drain(..) {
             say(&line);
+        }
+    }
+
+    /// The same, if the server refused something in it: of what else went wrong the last exchange need not be the one.
+    pub fn show_refusal(&self) {
+        if self.last.lock().unwrap_or_else(PoisonError::into_inner).refusal {
+            self.show_last();
         }
     }
 
@@ -144,7 +158,7 @@ pub struct Roll {
     typed: Arc<AtomicUsize>,
     /// The end is shown.
     ends: bool,
-    last: Arc<Mutex<Vec<String>>>,
+    last: Arc<Mutex<Last>>,
 }
 
 /// As Postfix writes it, `host[address]:port`; a socket by its path.
@@ -303,6 +317,7 @@ impl Tape for Roll {
 impl Drop for Roll {
     fn drop(&mut self) {
         self.transcripts().for_each(Transcript::finish);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = self.transcript.telling();
+        let refusal = self.transcript.has_refusal();
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Last { lines: self.transcript.telling(), refusal };
     }
 }

@@ -86,6 +86,8 @@ pub struct Transcript {
     /// The last exchange with a refusal in it.
     refusal: VecDeque<String>,
     refused: bool,
+    /// The exchange before a farewell that began one.
+    before: Option<VecDeque<String>>,
     /// The last line of ours asks what a server may well not have.
     probing: bool,
     /// The last line was the peer's.
@@ -108,6 +110,7 @@ impl Transcript {
             last: VecDeque::new(),
             refusal: VecDeque::new(),
             refused: false,
+            before: None,
             probing: false,
             answered: false,
             secure: false,
@@ -187,11 +190,20 @@ impl Transcript {
         self.line(format!("*** {text}"));
     }
 
-    /// The exchange that tells most of a failure: the last with a refusal in it, else the last. Empty where lines were shown.
+    /// The exchange that tells most of a failure: the last with a refusal in it, else the last before the farewell. Empty where lines were shown.
     pub fn telling(&mut self) -> Vec<String> {
         let last = std::mem::take(&mut self.last);
         let refusal = std::mem::take(&mut self.refusal);
-        if self.refused || refusal.is_empty() { last.into() } else { refusal.into() }
+        match self.before.take() {
+            _ if self.refused => last.into(),
+            _ if !refusal.is_empty() => refusal.into(),
+            before => before.unwrap_or(last).into(),
+        }
+    }
+
+    /// What [`Transcript::telling`] shows is a refusal.
+    pub fn has_refusal(&self) -> bool {
+        self.refused || !self.refusal.is_empty()
     }
 
     fn crossed(&mut self, ours: bool, secure: bool, bytes: &[u8]) {
@@ -232,6 +244,8 @@ impl Transcript {
             let exchange = std::mem::take(&mut self.last);
             if std::mem::take(&mut self.refused) {
                 self.refusal = exchange;
+            } else if self.speech.is_farewell(line) {
+                self.before = Some(exchange);
             }
         }
         self.answered |= !ours;

@@ -9,6 +9,7 @@ mod export;
 mod hearing;
 mod help;
 mod interactive;
+mod letter;
 mod output;
 mod reading;
 mod rows;
@@ -75,7 +76,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
                 | Err(Failure { status: Status::Io, .. })
         )
     {
-        screen.show_last();
+        if result.is_ok() { screen.show_refusal() } else { screen.show_last() }
     }
     result
 }

@@ -1,10 +1,13 @@
 //! What a mailbox says of a message beside its content, as Maildirs and mboxes keep it.
 
+use crate::mail::header::field;
 use jiff::Timestamp;
 
 /// Letters of a Maildir's names, in their order, and the flags of IMAP that they stand for.
 const LETTERS: [(char, &str); 6] =
     [('D', "\\Draft"), ('F', "\\Flagged"), ('P', "$Forwarded"), ('R', "\\Answered"), ('S', "\\Seen"), ('T', "\\Deleted")];
+/// Letters of X-Status.
+const MARKS: [(char, &str); 4] = [('A', "\\Answered"), ('F', "\\Flagged"), ('T', "\\Draft"), ('D', "\\Deleted")];
 /// Longest line of a field that keeps keywords, in octets.
 const LINE: usize = 76;
 
@@ -33,7 +36,7 @@ impl Labels {
         let pick = |all: &[(char, &str)]| -> String {
             all.iter().filter(|(_, flag)| self.has(flag)).map(|(letter, _)| letter).collect()
         };
-        let marks = pick(&[('A', "\\Answered"), ('F', "\\Flagged"), ('T', "\\Draft"), ('D', "\\Deleted")]);
+        let marks = pick(&MARKS);
         let is_keyword = |flag: &&String| !flag.starts_with('\\') && flag.bytes().all(|byte| byte.is_ascii_graphic());
         let keywords: Vec<&str> = self.flags.iter().filter(is_keyword).map(String::as_str).collect();
         let mut fields = String::new();
@@ -70,6 +73,17 @@ fn folded(name: &str, words: &[&str]) -> String {
 pub fn of_name(name: &str) -> Vec<&'static str> {
     let letters = name.rsplit_once(":2,").map_or("", |(_, letters)| letters);
     LETTERS.iter().filter(|(letter, _)| letters.contains(*letter)).map(|(_, flag)| *flag).collect()
+}
+
+/// The flags that the fields of a message in an mbox tell. Keywords are as they stand there: whoever sends them looks at them first.
+pub fn of_fields(header: &[u8]) -> Vec<String> {
+    let text = |name: &str| field(header, name).map(|field| field.text()).unwrap_or_default();
+    let (status, marks) = (text("Status"), text("X-Status"));
+    let seen = status.contains('R').then_some("\\Seen");
+    let marked = MARKS.iter().filter(|(letter, _)| marks.contains(*letter)).map(|(_, flag)| *flag);
+    let mut flags: Vec<String> = seen.into_iter().chain(marked).map(str::to_owned).collect();
+    flags.extend(text("X-Keywords").split_whitespace().map(str::to_owned));
+    flags
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ fn nothing_stays_of_a_message_that_was_cut_off() {
     let dir = tempfile::tempdir().unwrap();
     let mail = dir.path().join("mail");
     let command = format!("export all maildir {}", mail.display());
-    let rows = "C: a3 UID FETCH 1:* (UID FLAGS INTERNALDATE BODY.PEEK[])\n\
+    let rows = "C: a3 UID FETCH 1:* (UID FLAGS INTERNALDATE BODY.PEEK[])\nC: a4 LOGOUT\n\
          S: * 1 FETCH (UID 5 FLAGS () INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" BODY[] {3}\nS: a\nS: )\n\
          S: * 2 FETCH (UID 6 FLAGS () INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" BODY[] {30}\nS: half\nlost";
     let (ran, place) = scripted(&[], &[&command], rows);
@@ -106,7 +106,7 @@ fn nothing_stays_of_a_message_that_was_cut_off() {
     assert_eq!((names(&mail.join("new")).len(), names(&mail.join("tmp")).len()), (1, 0));
     let file = dir.path().join("six.eml");
     let command = format!("save 6 {}", file.display());
-    let rows = "C: a3 UID FETCH 6 (UID BODY.PEEK[])\nS: * 2 FETCH (UID 6 BODY[] {30}\nS: half\nlost";
+    let rows = "C: a3 UID FETCH 6 (UID BODY.PEEK[])\nC: a4 LOGOUT\nS: * 2 FETCH (UID 6 BODY[] {30}\nS: half\nlost";
     let (ran, place) = scripted(&[], &[&command], rows);
     assert_eq!(ran.status, 75, "{place}");
     assert_eq!(names(dir.path()), ["mail"], "nothing of it is left");

@@ -40,13 +40,12 @@ impl Terminal {
         Terminal { screen: pty.master.into(), shown: String::new(), child }
     }
 
-    /// Waits until this is on the screen, after what was waited for before.
-    pub fn until(&mut self, text: &str) {
+    /// Waits until this is on the screen, after what was waited for before; all that came until then.
+    pub fn until(&mut self, text: &str) -> String {
         let started = Instant::now();
         loop {
             if let Some(at) = self.shown.find(text) {
-                self.shown.drain(..at + text.len());
-                return;
+                return self.shown.drain(..at + text.len()).collect();
             }
             assert!(started.elapsed() < PATIENCE, "{text:?} does not come: {:?}", self.shown);
             let mut piece = [0; 4096];

@@ -30,7 +30,11 @@ impl Planner<'_> {
             }
             line = line.word(&word.text);
         }
-        if words.is_empty() { self.usage() } else { Ok(Self::send([line], View::Enabled)) }
+        if words.is_empty() {
+            self.usage()
+        } else {
+            Ok(Self::send([line], View::Enabled(words.iter().map(|word| word.text.clone()).collect())))
+        }
     }
 
     /// RFC 5465.

@@ -53,7 +53,10 @@ pub enum View {
     Saved,
     /// How many were found.
     Count,
-    Enabled,
+    /// What was switched on of these.
+    Enabled(Vec<String>),
+    /// What is new, as a watch tells it.
+    News,
     Namespaces,
     Threads,
     Messages,
@@ -83,6 +86,8 @@ pub enum Proof {
     Rows,
     /// Those that have no row, or are not named in COPYUID, are searched for.
     Search,
+    /// Nothing tells afterwards: they are searched for first.
+    Before,
     /// They are gone when it is done: COPYUID names them, or nothing was removed.
     Moved,
 }
@@ -98,6 +103,7 @@ pub enum From {
     File(PathBuf),
     Stdin,
     Maildir(PathBuf),
+    Mbox(PathBuf),
 }
 
 /// What is to be done.
@@ -140,6 +146,11 @@ pub enum Plan {
 }
 
 impl Plan {
+    /// IDLE by hand, whose answers are wanted as they come.
+    pub fn is_idle(&self) -> bool {
+        matches!(self, Plan::Send { lines, view: View::Raw, .. } if lines.iter().any(|line| line.shown().eq_ignore_ascii_case("IDLE")))
+    }
+
     /// It sends one command that has no literal from a file, and whatever is answered asks for no other.
     pub fn is_one_question(&self) -> bool {
         match self {

@@ -55,6 +55,12 @@ impl Speech {
         }
     }
 
+    /// A farewell, whose answer tells nothing of what went wrong before.
+    pub fn is_farewell(self, line: &[u8]) -> bool {
+        let mut words = line.split(|byte| *byte == b' ');
+        self == Speech::Imap && words.nth(1).is_some_and(|verb| verb.eq_ignore_ascii_case(b"LOGOUT")) && words.next().is_none()
+    }
+
     /// A command that only asks whether there is such a thing: to refuse it is no news.
     pub fn is_probe(self, line: &[u8]) -> bool {
         self == Speech::Pop3 && [&b"CAPA"[..], b"UTF8"].iter().any(|verb| line.eq_ignore_ascii_case(verb))

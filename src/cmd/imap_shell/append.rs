@@ -1,46 +1,34 @@
-//! Messages put into a mailbox: from a file, from stdin, from a Maildir.
+//! Messages put into a mailbox: from a file, from stdin, from a Maildir or an mbox.
 
 use super::hearing::Hearing;
+use super::letter::{Letter, Typed, letter};
 use super::output::Facts;
-use super::shell::{Shell, Stop, verdict};
+use super::shell::{Shell, Stop, verdict, verdict_on};
+use crate::browse::flags::Flag;
 use crate::browse::line::Line;
 use crate::browse::plan::kinds::{From, View};
 use crate::browse::session::{self, Content, Lead};
 use crate::browse::watch::is_same;
-use crate::bytes::newline::ToCrlf;
 use crate::cli::exit::Status;
 use crate::cli::stdio::say;
+use crate::disk::mbox::{Mbox, MboxError};
 use crate::disk::pickup::Pickup;
 use crate::disk::scratch::Scratch;
 use crate::fetch::labels;
-use crate::mail::header::from_line;
-use crate::protocol::imap::code::{Code, StatusKind};
+use crate::protocol::imap::code::{Code, StatusKind, Word};
 use crate::protocol::imap::command::Command;
 use crate::protocol::imap::words::Done;
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Octets looked at in one go; an mbox line is shorter.
-const BUFFER: usize = 64 * 1024;
 /// Most messages of one command, each of which is an open file, and octets of them.
 const MOST: usize = 100;
 const MOST_OCTETS: u64 = 32 << 20;
-
-/// A message in wire form, in a temporary file: a literal's length goes ahead of it.
-struct Letter {
-    called: String,
-    file: File,
-    octets: u64,
-    flags: String,
-    /// `date-time` (RFC 9051 section 9), where it is known when it came.
-    date: Option<String>,
-    nul: bool,
-    /// Its header goes beyond ASCII.
-    eight_bit: bool,
-}
+/// Longest header that is looked at for flags, in octets.
+const MOST_HEADER: u64 = 64 << 10;
 
 /// The content that goes out last: behind it the server has all.
 struct Last {
@@ -60,7 +48,7 @@ impl Read for Last {
     }
 }
 
-/// Appends what `from` names to `mailbox`. The first that fails ends it.
+/// Appends what `from` names to `mailbox`: a row for each message that is stored. One that is refused keeps none behind it back.
 pub fn append(shell: &mut Shell<'_>, lead: &mut Lead, from: &From, mailbox: &str) -> Result<Status, Stop> {
     let before = lead.exists;
     let status = append_all(shell, lead, from, mailbox)?;
@@ -74,15 +62,15 @@ pub fn append(shell: &mut Shell<'_>, lead: &mut Lead, from: &From, mailbox: &str
 
 fn append_all(shell: &mut Shell<'_>, lead: &mut Lead, from: &From, mailbox: &str) -> Result<Status, Stop> {
     let letter = match from {
-        From::Stdin => letter("stdin", &mut io::stdin().lock(), String::new(), None),
+        From::Stdin => letter(None, &mut Typed { interrupted: shell.interrupted.as_deref() }, String::new(), None),
         From::File(path) => match File::open(path) {
-            Ok(mut file) => letter(&path.display().to_string(), &mut file, String::new(), None),
+            Ok(mut file) => letter(Some(path), &mut file, String::new(), None),
             Err(error) => return Ok(unreadable(path, &error)),
         },
-        From::Maildir(dir) => return maildir(shell, lead, dir, mailbox),
+        From::Maildir(path) | From::Mbox(path) => return many(shell, lead, from, path, mailbox),
     };
     match letter {
-        Ok(letter) => send(shell, lead, mailbox, &[letter]),
+        Ok(letter) => send(shell, lead, mailbox, &letter),
         Err(status) => Ok(status),
     }
 }
@@ -92,79 +80,209 @@ fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Status {
     Status::NoInput
 }
 
+/// What came of many messages so far.
+#[derive(Default)]
+struct Tally {
+    stored: usize,
+    /// Of those that were not.
+    statuses: Vec<Status>,
+    /// Nothing behind it would go better.
+    hopeless: bool,
+}
+
+impl Tally {
+    fn miss(&mut self, status: Status) {
+        self.statuses.push(status);
+    }
+
+    /// [`Status::Partly`] where some were stored; else what kept all of them back.
+    fn status(&self) -> Status {
+        let has = |wanted: Status| self.statuses.contains(&wanted);
+        match self.statuses.as_slice() {
+            [] => Status::Done,
+            _ if has(Status::Protocol) => Status::Protocol,
+            _ if self.stored > 0 => Status::Partly,
+            [first, rest @ ..] if rest.iter().all(|status| status == first) => *first,
+            _ if has(Status::TryAgain) => Status::TryAgain,
+            _ => Status::Refused,
+        }
+    }
+
+    /// Who runs the same again would have some of them twice.
+    fn hint(&self, dir: &Path) {
+        let n = self.stored;
+        if n > 0 {
+            let dir = dir.display();
+            say(&format!("imap-shell: {dir}: {n} went in, as the rows say: to append all of it again would double those"));
+        }
+    }
+}
+
 /// Many in one command where the server takes that (RFC 3502), which stores all of them or none.
-fn maildir(shell: &mut Shell<'_>, lead: &mut Lead, dir: &Path, mailbox: &str) -> Result<Status, Stop> {
+fn many(shell: &mut Shell<'_>, lead: &mut Lead, from: &From, path: &Path, mailbox: &str) -> Result<Status, Stop> {
+    let mut tally = Tally::default();
+    let ended = match from {
+        From::Mbox(_) => mbox_into(shell, lead, path, mailbox, &mut tally),
+        _ => maildir_into(shell, lead, path, mailbox, &mut tally),
+    };
+    let status = tally.status();
+    if ended.is_err() || status != Status::Done {
+        tally.hint(path);
+    }
+    ended.map(|()| status)
+}
+
+fn maildir_into(shell: &mut Shell<'_>, lead: &mut Lead, dir: &Path, mailbox: &str, tally: &mut Tally) -> Result<(), Stop> {
     let pickup = Pickup::new(dir);
     let names = match pickup.names() {
         Ok(names) => names,
-        Err(error) => return Ok(unreadable(dir, &error)),
+        Err(error) => {
+            tally.miss(unreadable(dir, &error));
+            return Ok(());
+        }
     };
-    let most = if lead.capabilities.offers("MULTIAPPEND") { MOST } else { 1 };
-    let mut batch: Vec<Letter> = Vec::new();
-    // A message that is none keeps nothing behind it back.
-    let (mut bad, mut any) = (None, false);
-    for name in names {
+    let mut names = names.into_iter();
+    all_of(shell, lead, mailbox, tally, &mut || {
+        let name = names.next()?;
         let path = dir.join(&name);
         let (mut file, _) = match pickup.open(&name) {
             Ok(opened) => opened,
-            Err(error) => {
-                bad.get_or_insert(unreadable(&path, &error));
-                continue;
-            }
+            Err(error) => return Some(Err(unreadable(&path, &error))),
         };
         let came = file.metadata().ok().and_then(|facts| jiff::Timestamp::try_from(facts.modified().ok()?).ok());
         let date = came.map(|at| at.strftime("%e-%b-%Y %H:%M:%S +0000").to_string());
-        let letter = match letter(&path.display().to_string(), &mut file, flags(&name), date) {
-            Ok(letter) => letter,
-            Err(status @ (Status::Data | Status::NoInput)) => {
-                bad.get_or_insert(status);
-                continue;
-            }
-            Err(status) => {
-                let sent = together(shell, lead, mailbox, &batch)?;
-                return Ok(if sent == Status::Done { status } else { sent });
-            }
-        };
-        if batch.len() == most || batch.iter().map(|one| one.octets).sum::<u64>() + letter.octets > MOST_OCTETS {
-            let status = together(shell, lead, mailbox, &batch)?;
-            if status != Status::Done {
-                return Ok(status);
-            }
-            batch.clear();
-        }
-        any = true;
-        batch.push(letter);
-    }
-    let sent = together(shell, lead, mailbox, &batch)?;
-    Ok(match bad {
-        Some(_) if sent == Status::Done && any => Status::Partly,
-        Some(status) if sent == Status::Done => status,
-        _ => sent,
+        Some(letter(Some(&path), &mut file, flags(&name), date))
     })
 }
 
-/// All in one command; where that is refused one by one, so that only what the server does not take stays behind.
-fn together(shell: &mut Shell<'_>, lead: &mut Lead, mailbox: &str, batch: &[Letter]) -> Result<Status, Stop> {
-    if batch.len() > 1 {
-        let (done, damaged) = match ask(shell, lead, mailbox, batch)? {
-            Ok(answer) => answer,
-            Err(status) => return Ok(status),
+/// Messages of an mbox, with the flags that their fields tell.
+fn mbox_into(shell: &mut Shell<'_>, lead: &mut Lead, path: &Path, mailbox: &str, tally: &mut Tally) -> Result<(), Stop> {
+    let mut mbox = match File::open(path) {
+        Ok(file) => Mbox::new(BufReader::new(file)),
+        Err(error) => {
+            tally.miss(unreadable(path, &error));
+            return Ok(());
+        }
+    };
+    let (mut number, mut over) = (0_u64, false);
+    all_of(shell, lead, mailbox, tally, &mut || {
+        if over {
+            return None;
+        }
+        let mut one = match Scratch::new() {
+            Ok(scratch) => scratch,
+            Err(error) => return Some(Err(cannot(path, &error, Status::Io))),
         };
-        if done.status.kind == StatusKind::Ok {
-            return Ok(verdict(&done, damaged));
+        number += 1;
+        match mbox.next(&mut |bytes| one.write_all(bytes)) {
+            Ok(false) => return None,
+            Ok(true) => {}
+            Err(error) => {
+                over = true;
+                let status = match error {
+                    MboxError::NoFrom { .. } => Status::Data,
+                    MboxError::Io(_) => Status::NoInput,
+                    MboxError::Kept(_) => Status::Io,
+                };
+                return Some(Err(cannot(path, &error, status)));
+            }
         }
-    }
-    for letter in batch {
-        let status = send(shell, lead, mailbox, std::slice::from_ref(letter))?;
-        if status != Status::Done {
-            return Ok(status);
-        }
-    }
-    Ok(Status::Done)
+        Some(one_of(path, number, one))
+    })
 }
 
-fn send(shell: &mut Shell<'_>, lead: &mut Lead, mailbox: &str, letters: &[Letter]) -> Result<Status, Stop> {
-    Ok(match ask(shell, lead, mailbox, letters)? {
+/// Message `number` of an mbox.
+fn one_of(path: &Path, number: u64, mut one: Scratch) -> Result<Letter, Status> {
+    let called = PathBuf::from(format!("{}:{number}", path.display()));
+    let mut header = Vec::new();
+    let mut read = || -> io::Result<()> {
+        one.reader()?.take(MOST_HEADER).read_to_end(&mut header)?;
+        Ok(())
+    };
+    read().map_err(|error| cannot(&called, &error, Status::Io))?;
+    let mut from = one.reader().map_err(|error| cannot(&called, &error, Status::Io))?;
+    let mut flags = labels::of_fields(&header);
+    flags.retain(|flag| Flag::named(flag).is_ok());
+    letter(Some(&called), &mut from, flags.join(" "), None)
+}
+
+fn cannot(path: &Path, error: &dyn std::fmt::Display, status: Status) -> Status {
+    say(&format!("imap-shell: {}: {error}", path.display()));
+    status
+}
+
+/// All that `next` gives. What is wrong with one that is none was told by then, and keeps nothing behind it back.
+fn all_of(
+    shell: &mut Shell<'_>,
+    lead: &mut Lead,
+    mailbox: &str,
+    tally: &mut Tally,
+    next: &mut dyn FnMut() -> Option<Result<Letter, Status>>,
+) -> Result<(), Stop> {
+    let most = if lead.capabilities.offers("MULTIAPPEND") { MOST } else { 1 };
+    let mut batch: Vec<Letter> = Vec::new();
+    while let Some(found) = next() {
+        let letter = match found {
+            Ok(letter) => letter,
+            Err(status) => {
+                tally.miss(status);
+                // Where there is no room for one in a temporary file, there is none for the next.
+                if !matches!(status, Status::Data | Status::NoInput) {
+                    break;
+                }
+                continue;
+            }
+        };
+        if batch.len() == most || batch.iter().map(|one| one.octets).sum::<u64>() + letter.octets > MOST_OCTETS {
+            together(shell, lead, mailbox, &batch, tally)?;
+            batch.clear();
+            if tally.hopeless {
+                return Ok(());
+            }
+        }
+        batch.push(letter);
+    }
+    together(shell, lead, mailbox, &batch, tally)
+}
+
+/// All in one command; where that is refused one by one, so that only what the server does not take stays behind.
+fn together(shell: &mut Shell<'_>, lead: &mut Lead, mailbox: &str, batch: &[Letter], tally: &mut Tally) -> Result<(), Stop> {
+    if batch.len() > 1
+        && let Ok((done, damaged)) = ask(shell, lead, mailbox, batch)?
+        && done.status.kind == StatusKind::Ok
+    {
+        tally.stored += batch.len();
+        if damaged {
+            tally.miss(verdict(&done, damaged));
+        }
+        return Ok(());
+    }
+    for letter in batch {
+        match ask(shell, lead, mailbox, std::slice::from_ref(letter))? {
+            Ok((done, damaged)) => {
+                let (status, stored) = (verdict_on(&letter.called, &done, damaged), done.status.kind == StatusKind::Ok);
+                tally.stored += usize::from(stored);
+                if status != Status::Done {
+                    tally.miss(status);
+                }
+                // There is no such mailbox, or none that takes anything of ours.
+                tally.hopeless |= !stored && is_about_the_mailbox(&done);
+            }
+            Err(status) => tally.miss(status),
+        }
+        if tally.hopeless {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn is_about_the_mailbox(done: &Done) -> bool {
+    [Word::TryCreate, Word::NonExistent, Word::NoPerm].into_iter().any(|word| done.status.is(word))
+}
+
+fn send(shell: &mut Shell<'_>, lead: &mut Lead, mailbox: &str, letter: &Letter) -> Result<Status, Stop> {
+    Ok(match ask(shell, lead, mailbox, std::slice::from_ref(letter))? {
         Ok((done, damaged)) => verdict(&done, damaged),
         Err(status) => status,
     })
@@ -174,6 +292,7 @@ fn send(shell: &mut Shell<'_>, lead: &mut Lead, mailbox: &str, letters: &[Letter
 fn ask(shell: &mut Shell<'_>, lead: &mut Lead, mailbox: &str, letters: &[Letter]) -> Result<Result<(Done, bool), Status>, Stop> {
     let whole = Arc::new(AtomicBool::new(false));
     let made = line(lead, mailbox, letters).and_then(|line| {
+        shell.echo(&line);
         let mut rest = letters.iter();
         let content = &mut |_: &Path| {
             let letter = rest.next().ok_or_else(|| io::Error::other("read already"))?;
@@ -198,16 +317,18 @@ fn ask(shell: &mut Shell<'_>, lead: &mut Lead, mailbox: &str, letters: &[Letter]
         return Err(Stop::Stdout(error));
     }
     let done = done.map_err(|over| if whole.load(Ordering::Relaxed) { Stop::Doubt("APPEND") } else { over.into() })?;
-    match done.status.code.as_ref().filter(|_| done.status.kind == StatusKind::Ok) {
-        // A row each, if they are as many as were sent.
-        Some(Code::AppendUid { validity, uids }) if uids.count() == Some(letters.len() as u64) => {
-            for uid in uids.numbers() {
-                let row = Facts::default().fact("mailbox", mailbox).only_json("uidvalidity", *validity);
-                hearing.out.row(&row.fact("uid", uid))?;
+    if done.status.kind == StatusKind::Ok {
+        let (validity, uids) = match &done.status.code {
+            // One each, if they are as many as were sent.
+            Some(Code::AppendUid { validity, uids }) if uids.count() == Some(letters.len() as u64) => {
+                (Some(*validity), uids.numbers().map(Some).collect())
             }
+            _ => (None, vec![None; letters.len()]),
+        };
+        for (letter, uid) in letters.iter().zip(uids) {
+            let row = Facts::default().fact("mailbox", mailbox).only_json("uidvalidity", validity).fact("uid", uid);
+            hearing.out.row(&row.fact("file", letter.named.then(|| letter.called.clone())))?;
         }
-        Some(code) => hearing.code(code)?,
-        None => {}
     }
     let damaged = hearing.damaged;
     Ok(Ok((done, damaged)))
@@ -244,134 +365,4 @@ fn line(lead: &Lead, mailbox: &str, letters: &[Letter]) -> Result<Line, Status> 
 /// Those that a name in a Maildir shows.
 fn flags(name: &Path) -> String {
     labels::of_name(&name.as_os_str().to_string_lossy()).join(" ")
-}
-
-/// What is wrong with one that is none was told.
-fn letter(called: &str, from: &mut dyn Read, flags: String, date: Option<String>) -> Result<Letter, Status> {
-    match wire_form(from) {
-        Ok((_, look)) if look.octets == 0 => {
-            say(&format!("imap-shell: {called}: no message"));
-            Err(Status::NoInput)
-        }
-        Ok((file, look)) => Ok(Letter {
-            called: called.to_owned(),
-            file,
-            octets: look.octets,
-            flags,
-            date,
-            nul: look.nul,
-            eight_bit: look.eight_bit,
-        }),
-        Err(error) => {
-            say(&format!("imap-shell: {called}: {error}"));
-            Err(if error.kind() == io::ErrorKind::InvalidData { Status::Data } else { Status::Io })
-        }
-    }
-}
-
-/// What is seen of a message as it passes.
-#[derive(Debug, Default)]
-struct Look {
-    octets: u64,
-    nul: bool,
-    eight_bit: bool,
-    behind_header: bool,
-    /// The last octets of the header so far.
-    tail: Vec<u8>,
-}
-
-impl Look {
-    fn at(&mut self, bytes: &[u8]) {
-        self.octets += bytes.len() as u64;
-        self.nul |= memchr::memchr(0, bytes).is_some();
-        if self.behind_header {
-            return;
-        }
-        let mut seen = std::mem::take(&mut self.tail);
-        seen.extend_from_slice(bytes);
-        let end = memchr::memmem::find(&seen, b"\r\n\r\n");
-        self.behind_header = end.is_some();
-        self.eight_bit |= !seen[..end.unwrap_or(seen.len())].is_ascii();
-        self.tail = seen.split_off(seen.len().saturating_sub(3));
-    }
-}
-
-/// In wire form, without an mbox line. A lone CR is [`io::ErrorKind::InvalidData`].
-fn wire_form(from: &mut dyn Read) -> io::Result<(File, Look)> {
-    let mut scratch = Scratch::new()?;
-    let (mut newline, mut buf, mut out, mut look) = (ToCrlf::default(), vec![0; BUFFER], Vec::new(), Look::default());
-    let mut at_start = true;
-    let lone = |lone| io::Error::new(io::ErrorKind::InvalidData, lone);
-    loop {
-        let n = fill(from, &mut buf)?;
-        if n == 0 {
-            break;
-        }
-        let skip = if std::mem::take(&mut at_start) { from_line(&buf[..n]) } else { 0 };
-        newline.push(&buf[skip..n], &mut out).map_err(lone)?;
-        look.at(&out);
-        scratch.write_all(&out)?;
-        out.clear();
-        if n < buf.len() {
-            // A terminal has said that this is the end, and would have to say it again.
-            break;
-        }
-    }
-    newline.finish().map_err(lone)?;
-    Ok((scratch.into_file()?, look))
-}
-
-fn fill(from: &mut dyn Read, buf: &mut [u8]) -> io::Result<usize> {
-    let mut at = 0;
-    while at < buf.len() {
-        match from.read(&mut buf[at..]) {
-            Ok(0) => break,
-            Ok(n) => at += n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(at)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_goes_in_wire_form() {
-        let mut text = String::new();
-        let (mut file, look) = wire_form(&mut &b"From x Mon\nA: b\n\nc\r\nd"[..]).unwrap();
-        file.read_to_string(&mut text).unwrap();
-        assert_eq!((text.as_str(), look.octets, look.nul, look.eight_bit), ("A: b\r\n\r\nc\r\nd", 12, false, false));
-        assert_eq!(wire_form(&mut &b"a\rb"[..]).unwrap_err().kind(), io::ErrorKind::InvalidData);
-    }
-
-    #[test]
-    fn the_end_is_asked_for_once() {
-        struct Typed(usize);
-        impl Read for Typed {
-            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-                self.0 += 1;
-                match self.0 {
-                    1 => (&b"A: b\n"[..]).read(buf),
-                    2 => Ok(0),
-                    _ => panic!("asked again"),
-                }
-            }
-        }
-        assert_eq!(wire_form(&mut Typed(0)).unwrap().1.octets, 6);
-    }
-
-    #[test]
-    fn only_the_header_goes_beyond_ascii() {
-        for (message, wanted) in [("A: \u{e4}\r\n\r\nb", true), ("A: b\r\n\r\n\u{e4}", false), ("A: b\r\nB: \u{e4}", true)] {
-            for cut in 0..message.len() {
-                let mut look = Look::default();
-                look.at(&message.as_bytes()[..cut]);
-                look.at(&message.as_bytes()[cut..]);
-                assert_eq!(look.eight_bit, wanted, "{message:?} cut at {cut}");
-            }
-        }
-    }
 }

@@ -13,7 +13,7 @@ use crate::browse::set::Set;
 use crate::cli::exit::Status;
 use crate::cli::explain::imap::capability;
 use crate::cli::stdio::say;
-use crate::protocol::imap::code::StatusKind;
+use crate::protocol::imap::code::{Code, StatusKind};
 use crate::protocol::imap::mailbox::Listed;
 use crate::protocol::imap::words::{Done, Place};
 
@@ -29,7 +29,7 @@ impl Shell<'_> {
         };
         lead.parting = self.last && plan.is_one_question();
         // Of the others somebody wants to see how they go on.
-        if !matches!(plan, Plan::Watch(_) | Plan::Export { .. } | Plan::Append { .. }) {
+        if !matches!(plan, Plan::Watch(_) | Plan::Export { .. } | Plan::Append { .. }) && !plan.is_idle() {
             self.out.begin_page();
         }
         let status = self.carry_out(lead, plan);
@@ -135,13 +135,21 @@ impl Shell<'_> {
         view: &View,
         asked: Option<&(Asked, Proof)>,
     ) -> Result<Status, Stop> {
+        let before = match asked {
+            Some((asked, Proof::Before)) => self.account(lead, asked, Proof::Search, Answers::default())?,
+            _ => Status::Done,
+        };
+        if !matches!(before, Status::Done | Status::Partly) {
+            return Ok(before);
+        }
         let mut statuses = Vec::new();
         let mut heard = Answers::default();
         for line in lines {
             let Some((done, status)) = self.send(lead, line, view, &mut |hearing| heard.take(hearing))? else {
                 return Ok(Status::NoInput);
             };
-            statuses.push(status);
+            let changed = asked.and_then(|(asked, _)| left_alone(&done, asked));
+            statuses.push(changed.unwrap_or(status));
             if *view == View::Raw {
                 self.follow(lead, &done, heard.facets.uid_validity);
             }
@@ -155,6 +163,11 @@ impl Shell<'_> {
             self.found = Set::of(&heard.found);
             self.found_nothing = self.found.is_none();
         }
+        if let View::Enabled(names) = view
+            && worst == Status::Done
+        {
+            return Ok(refused_to_enable(lead, names));
+        }
         if *view == View::Saved && worst == Status::Done {
             self.found = Some(Set::Saved);
         }
@@ -166,6 +179,7 @@ impl Shell<'_> {
             self.found_nothing = false;
         }
         match asked {
+            Some((_, Proof::Before)) if worst == Status::Done => Ok(before),
             Some((asked, proof)) if worst == Status::Done => self.account(lead, asked, *proof, heard),
             _ => Ok(worst),
         }
@@ -176,7 +190,7 @@ impl Shell<'_> {
         let mut came = heard.came;
         let Some(missing) = asked.missing(&came) else { return Ok(Status::Done) };
         match proof {
-            Proof::Rows => {}
+            Proof::Rows | Proof::Before => {}
             // Without COPYUID nobody knows which they were.
             Proof::Moved if came.is_empty() && heard.removed => return Ok(Status::Done),
             Proof::Moved => {}
@@ -226,6 +240,26 @@ impl Answers {
         self.removed |= hearing.removed;
         self.facets = hearing.facets;
     }
+}
+
+/// RFC 5161 section 3.1: what a server does not know, or does not switch on, it passes over with OK.
+fn refused_to_enable(lead: &Lead, names: &[String]) -> Status {
+    let off: Vec<&String> = names.iter().filter(|name| !lead.has_enabled(name)).collect();
+    for name in &off {
+        say(&format!("imap-shell: {name}: the server does not switch it on"));
+    }
+    match off.len() {
+        0 => Status::Done,
+        n if n == names.len() => Status::Refused,
+        _ => Status::Partly,
+    }
+}
+
+/// RFC 7162 section 3.1.3: those that changed since are named in a code, also of OK.
+fn left_alone(done: &Done, asked: &Asked) -> Option<Status> {
+    let Some(Code::Modified(set)) = &done.status.code else { return None };
+    say(&format!("imap-shell: {set}: changed since, and left alone"));
+    Some(if asked.set.single().is_some() { Status::Refused } else { Status::Partly })
 }
 
 /// Tells of those that did not come.

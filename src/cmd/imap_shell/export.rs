@@ -1,5 +1,6 @@
 //! Messages brought home: one command for all of them, streamed into a Maildir or an mbox with their flags and dates.
 
+use super::hearing::warn;
 use super::output::Facts as Row;
 use super::shell::{Shell, Stop, verdict};
 use crate::browse::asked::{Asked, Numbers};
@@ -40,11 +41,13 @@ pub fn export(shell: &mut Shell<'_>, lead: &mut Lead, asked: &Asked, store: Stor
         Err(halt) => return Ok(halted(&halt)),
     };
     let line = Line::new(&items::for_export(&asked.set), lead.encoding);
+    shell.echo(&line);
     let (command, contents) = match session::command(line, &mut |_| Err(std::io::Error::other("no file"))) {
         Ok(made) => made,
         Err(error) => return Ok(halted(&Halt::new(Why::Io, error))),
     };
     let progress = Progress::new(shell.args.client.quiet);
+    let mut enough = shell.enough();
     let mut storing = Storing {
         target: target.as_mut(),
         shell,
@@ -57,7 +60,14 @@ pub fn export(shell: &mut Shell<'_>, lead: &mut Lead, asked: &Asked, store: Stor
     };
     let mut failed: Option<Trouble> = None;
     let done = lead.run(command, contents, &mut |lead, heard| {
-        if failed.is_some() {
+        if failed.is_some() || enough.was_enough() && enough.is_enough() {
+            return;
+        }
+        if enough.is_enough() {
+            // What came whole is there at once; the rest is dropped.
+            progress.finish();
+            failed = storing.keep().err();
+            say("imap-shell: broken off: the rows name what is stored");
             return;
         }
         if let Heard::Literal(Piece::Data(bytes)) = &heard {
@@ -83,6 +93,9 @@ pub fn export(shell: &mut Shell<'_>, lead: &mut Lead, asked: &Asked, store: Stor
         None => {}
     }
     let answered = verdict(&done?, odd);
+    if enough.was_enough() {
+        return Ok(Status::Partly);
+    }
     Ok(match (answered, missed(asked, &came, &named)) {
         (Status::Done, missed) => missed,
         (Status::Protocol, _) => Status::Protocol,
@@ -199,6 +212,7 @@ impl Storing<'_, '_, '_> {
     }
 
     fn received(&mut self, received: &Received) -> Result<(), Trouble> {
+        self.odd |= warn(&received.response, self.shell.args.client.quiet);
         match &received.response {
             Response::Fetch(fetch) => {
                 if fetch.is_damaged() {

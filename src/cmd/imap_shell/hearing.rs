@@ -3,6 +3,7 @@
 use super::events::event;
 use super::output::{Facts, Out};
 use super::rows;
+use super::signals::Enough;
 use crate::browse::asked::Numbers;
 use crate::browse::line::Encoding;
 use crate::browse::plan::kinds::View;
@@ -16,8 +17,6 @@ use crate::protocol::imap::mailbox::Listed;
 use crate::protocol::imap::response::{Raw, Response};
 use crate::protocol::imap::words::{Piece, Received};
 use serde_json::Value;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Most UIDs that are remembered for `$`.
 const MOST: usize = 1_000_000;
@@ -65,7 +64,9 @@ pub struct Hearing<'a> {
     /// A literal that is no content of a message.
     cut: Option<Cut>,
     /// Nothing more is to be shown.
-    pub interrupted: Option<Arc<AtomicBool>>,
+    pub enough: Enough,
+    /// What was not asked for is shown, too.
+    pub at_prompt: bool,
     /// Rows that were printed.
     pub rows: usize,
 }
@@ -86,18 +87,22 @@ impl<'a> Hearing<'a> {
             damaged: false,
             failed: None,
             cut: None,
-            interrupted: None,
+            enough: Enough::default(),
+            at_prompt: false,
             rows: 0,
         }
     }
 
     pub fn hear(&mut self, lead: &Lead, heard: Heard) {
-        let interrupted = self.interrupted.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed));
-        if self.failed.is_some() || interrupted {
+        if self.failed.is_some() || self.enough.is_enough() {
             return;
         }
         let done = match heard {
-            Heard::Received(received) => self.received(&received, lead.encoding),
+            Heard::Received(received) => {
+                let heard = self.received(&received, lead.encoding);
+                // Who reads along with IDLE does so now.
+                if self.at_prompt && *self.view == View::Raw { heard.and_then(|()| self.out.flush()) } else { heard }
+            }
             Heard::Literal(piece) => self.literal(piece),
             Heard::Idling => Ok(()),
         };
@@ -117,8 +122,7 @@ impl<'a> Hearing<'a> {
     }
 
     fn received(&mut self, received: &Received, encoding: Encoding) -> Result<(), StdoutError> {
-        warn(&received.response, self.quiet);
-        self.damaged |= received.response.is_damaged();
+        self.damaged |= warn(&received.response, self.quiet) | received.response.is_damaged();
         if let Response::Unparsed(why) = &received.response {
             say(&format!("imap-shell: a response that cannot be read: {why}"));
             return self.out.raw(&received.raw.bytes);
@@ -162,7 +166,7 @@ impl<'a> Hearing<'a> {
                 row.map_or(Ok(()), |row| self.row(&row))
             }
             (Response::Esearch(found), View::Count) => self.row(&Facts::default().fact("count", found.count)),
-            (Response::Enabled(names), View::Enabled) => {
+            (Response::Enabled(names), View::Enabled(_)) => {
                 let rows: Vec<Facts> = names.iter().map(|name| Facts::default().fact("capability", name.clone())).collect();
                 self.all(&rows)
             }
@@ -185,6 +189,14 @@ impl<'a> Hearing<'a> {
                 Some(code) => self.code(code),
                 None => Ok(()),
             },
+            (response, View::News) => match event(response, Some(self.mailbox).filter(|name| !name.is_empty()), encoding) {
+                Some(row) => self.row(&row),
+                None => Ok(()),
+            },
+            (response, view) if self.at_prompt && is_news(response, view) => {
+                say(&format!(" <- {}", visible(&received.raw.bytes)));
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -328,8 +340,8 @@ impl<'a> Hearing<'a> {
     }
 }
 
-/// RFC 9051 section 7.1: an ALERT has to reach the user.
-pub fn warn(response: &Response, quiet: bool) {
+/// RFC 9051 section 7.1: an ALERT has to reach the user. True: something may not have been done.
+pub fn warn(response: &Response, quiet: bool) -> bool {
     match response {
         Response::Status(status) if status.is(Word::Alert) => say(&format!("imap-shell: the server says: {}", status.text)),
         Response::Status(status) if status.kind == StatusKind::No && !quiet => {
@@ -338,8 +350,20 @@ pub fn warn(response: &Response, quiet: bool) {
         // RFC 9051 section 7.1.3: an error whose command the server cannot tell.
         Response::Status(status) if status.kind == StatusKind::Bad => {
             say(&format!("imap-shell: the server could not read something: BAD {}", status.text));
+            return true;
         }
         _ => {}
+    }
+    false
+}
+
+/// What a server tells at any time (RFC 9051 section 7), and not in answer to what is shown so.
+fn is_news(response: &Response, view: &View) -> bool {
+    match response {
+        Response::Exists(_) | Response::Expunge(_) | Response::Vanished { .. } | Response::Fetch(_) => *view != View::Selected,
+        Response::MailboxStatus(..) => *view != View::Counts,
+        Response::List(_) => !matches!(view, View::Mailboxes | View::Tree),
+        _ => false,
     }
 }
 

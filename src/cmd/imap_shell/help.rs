@@ -1,15 +1,24 @@
 //! `help`: the commands in a list, and one of them with the line that it sends.
 
-use super::output::Out;
+use super::output::{Facts, Out};
 use super::shell::Stop;
-use crate::browse::commands::{COMMANDS, named, near};
+use crate::browse::commands::{COMMANDS, Command, named, near};
 use crate::browse::criteria;
 use crate::cli::exit::Status;
 use crate::cli::stdio::say;
 
+fn facts(command: &Command) -> Facts {
+    let row = Facts::default().only_json("command", command.name).only_json("usage", command.usage);
+    row.only_json("meaning", command.meaning).only_json("sends", command.sends)
+}
+
 pub fn show(out: &mut Out, name: Option<&str>) -> Result<Status, Stop> {
     let Some(name) = name else {
         for command in COMMANDS {
+            if out.json {
+                out.row(&facts(command))?;
+                continue;
+            }
             out.line(&format!("{:<40} {}", command.usage, command.meaning))?;
         }
         return Ok(Status::Done);
@@ -19,6 +28,10 @@ pub fn show(out: &mut Out, name: Option<&str>) -> Result<Status, Stop> {
         say(&format!("imap-shell: {name}: no command{near}"));
         return Ok(Status::Usage);
     };
+    if out.json {
+        out.row(&facts(command))?;
+        return Ok(Status::Done);
+    }
     out.line(&format!("usage: {}", command.usage))?;
     out.line(&format!("  {}", command.meaning))?;
     out.line(&format!("sends: {}", command.sends))?;

@@ -220,6 +220,21 @@ impl Out {
         Ok(())
     }
 
+    /// No more of the content comes, whose end was not seen: nothing, where none is open.
+    pub fn cut(&mut self) -> Result<(), StdoutError> {
+        let held = match self.content.take() {
+            None => return Ok(()),
+            text @ Some(Content::Text { .. }) => {
+                self.content = text;
+                return self.end(true);
+            }
+            Some(Content::Json) => String::new(),
+            Some(Content::Base64(held)) => STANDARD.encode(held),
+        };
+        writeln!(self.out, "{held}\",\"truncated\":true}}")?;
+        self.flush()
+    }
+
     /// A command's output begins: it may be long.
     pub fn begin_page(&mut self) {
         self.out.begin();

@@ -1,5 +1,6 @@
 //! `headers`, `show` and `save`: one message, or a part of it.
 
+use super::output::Facts;
 use super::section;
 use super::shell::{Shell, Stop};
 use super::text::{Shown, decoded};
@@ -10,7 +11,7 @@ use crate::browse::session::Lead;
 use crate::bytes::newline::ToLf;
 use crate::bytes::transfer::Decoder;
 use crate::cli::exit::{Failure, OrStatus, Status};
-use crate::cli::stdio::say;
+use crate::cli::stdio::{StdoutError, say};
 use crate::mail::mime::head::Head;
 use crate::mail::mime::scan::Scanner;
 use anyhow::Context;
@@ -48,12 +49,13 @@ fn show(shell: &mut Shell<'_>, lead: &mut Lead, uid: u32) -> Result<Status, Stop
     let mut scanner = Scanner::default();
     let mut out = super::output::Out::new(shell.args.client.json, true);
     let mut shown = Shown::new(&mut out, shell.mailbox.as_deref(), uid);
-    let status = section::fetch(shell, lead, uid, "", &mut |bytes| scanner.push(bytes, &mut shown))?;
-    if status == Status::Done {
+    let status = section::fetch(shell, lead, uid, "", &mut |bytes| scanner.push(bytes, &mut shown));
+    if let Ok(Status::Done) = status {
         scanner.finish(&mut shown).map_err(Stop::Failed)?;
     }
+    out.cut()?;
     out.flush()?;
-    Ok(status)
+    status
 }
 
 /// The MIME header of a part. That of a message without parts is its own.
@@ -85,30 +87,55 @@ fn show_part(shell: &mut Shell<'_>, lead: &mut Lead, uid: u32, part: &str) -> Re
     };
     let mut text = decoded(&head);
     let mut out = super::output::Out::new(shell.args.client.json, true);
-    out.begin_text(&super::text::facts(shell.mailbox.as_deref(), uid, part, &head))?;
-    let status = section::fetch(shell, lead, uid, part, &mut |bytes| Ok(out.content(&text.push(bytes))?))?;
-    out.content(&text.finish())?;
-    out.end(true)?;
+    let mut begun = Once::new(super::text::facts(shell.mailbox.as_deref(), uid, part, &head));
+    let status = section::fetch(shell, lead, uid, part, &mut |bytes| {
+        begun.now(|facts| out.begin_text(facts))?;
+        Ok(out.content(&text.push(bytes))?)
+    });
+    if let Ok(Status::Done) = status {
+        begun.now(|facts| out.begin_text(facts))?;
+        out.content(&text.finish())?;
+        out.end(true)?;
+    }
+    out.cut()?;
     out.flush()?;
-    Ok(status)
+    status
 }
 
 fn to_stdout(shell: &mut Shell<'_>, lead: &mut Lead, uid: u32, name: &str, mut decoder: Decoder) -> Result<Status, Stop> {
     let mut out = super::output::Out::new(shell.args.client.json, shell.args.crlf || !matches!(decoder, Decoder::Identity));
-    let facts = super::output::Facts::default().only_json("mailbox", shell.mailbox.clone()).only_json("uid", uid);
-    out.begin(&facts.only_json("section", name))?;
+    let facts = Facts::default().only_json("mailbox", shell.mailbox.clone()).only_json("uid", uid);
+    let mut begun = Once::new(facts.only_json("section", name));
     let mut clear = Vec::new();
     let status = section::fetch(shell, lead, uid, name, &mut |bytes| {
+        begun.now(|facts| out.begin(facts))?;
         clear.clear();
         decoder.push(bytes, &mut clear);
         Ok(out.content(&clear)?)
-    })?;
-    clear.clear();
-    decoder.finish(&mut clear);
-    out.content(&clear)?;
-    out.end(false)?;
+    });
+    if let Ok(Status::Done) = status {
+        begun.now(|facts| out.begin(facts))?;
+        clear.clear();
+        decoder.finish(&mut clear);
+        out.content(&clear)?;
+        out.end(false)?;
+    }
+    out.cut()?;
     out.flush()?;
-    Ok(status)
+    status
+}
+
+/// An object is begun once it is known that there is something to tell.
+struct Once(Option<Facts>);
+
+impl Once {
+    fn new(facts: Facts) -> Once {
+        Once(Some(facts))
+    }
+
+    fn now(&mut self, begin: impl FnOnce(&Facts) -> Result<(), StdoutError>) -> Result<(), StdoutError> {
+        self.0.take().map_or(Ok(()), |facts| begin(&facts))
+    }
 }
 
 /// Into a file that is not there yet, whole or not at all; into a directory under the name that the part has; `-` is stdout.

@@ -1,6 +1,8 @@
 //! One section of one message, its octets handed on as they come.
 
+use super::hearing::warn;
 use super::shell::{Shell, Stop, verdict};
+use super::signals::Enough;
 use crate::browse::line::Line;
 use crate::browse::session::{self, Heard, Lead};
 use crate::cli::exit::{Failure, Status};
@@ -21,22 +23,28 @@ pub fn line(lead_encoding: crate::browse::line::Encoding, uid: u32, section: &st
 
 /// Fetches it. [`Status::NoInput`]: there is no such message, or it has no such part.
 pub fn fetch(shell: &Shell<'_>, lead: &mut Lead, uid: u32, section: &str, sink: Sink<'_>) -> Result<Status, Stop> {
-    let (command, contents) = match session::command(line(lead.encoding, uid, section, shell.args.seen), &mut |_| {
-        Err(std::io::Error::other("no file"))
-    }) {
+    let line = line(lead.encoding, uid, section, shell.args.seen);
+    shell.echo(&line);
+    let (command, contents) = match session::command(line, &mut |_| Err(std::io::Error::other("no file"))) {
         Ok(made) => made,
         Err(error) => {
             say(&format!("imap-shell: {error}"));
             return Ok(Status::Usage);
         }
     };
-    let mut taking = Taking { section, uid, sink, open: false, given: false, found: false, damaged: false, failed: None };
+    let (quiet, enough) = (shell.args.client.quiet, shell.enough());
+    let mut taking =
+        Taking { section, uid, sink, quiet, enough, open: false, given: false, found: false, damaged: false, failed: None };
     let done = lead.run(command, contents, &mut |lead, heard| taking.hear(lead, heard));
     if let Some(failure) = taking.failed.take() {
         return Err(Stop::Failed(failure));
     }
     let (found, damaged) = (taking.found, taking.damaged);
+    let broken_off = taking.enough.was_enough();
     let status = verdict(&done?, damaged);
+    if broken_off {
+        return Ok(Status::TryAgain);
+    }
     if status == Status::Done && !found {
         let part = if section.is_empty() { String::new() } else { format!(", or it has no {section}") };
         say(&format!("imap-shell: {uid}: no such message{part}"));
@@ -49,6 +57,8 @@ struct Taking<'a> {
     section: &'a str,
     uid: u32,
     sink: Sink<'a>,
+    quiet: bool,
+    enough: Enough,
     /// The literal that comes is the one that is wanted.
     open: bool,
     /// Octets were handed on of the row that is open, which may yet name another message.
@@ -60,7 +70,7 @@ struct Taking<'a> {
 
 impl Taking<'_> {
     fn hear(&mut self, lead: &Lead, heard: Heard) {
-        if self.failed.is_some() {
+        if self.failed.is_some() || self.enough.is_enough() {
             return;
         }
         let done = match heard {
@@ -90,6 +100,7 @@ impl Taking<'_> {
     }
 
     fn received(&mut self, received: &Received) -> Result<(), Failure> {
+        self.damaged |= warn(&received.response, self.quiet);
         match &received.response {
             Response::Fetch(fetch) => {
                 if fetch.is_damaged() {

@@ -4,7 +4,7 @@ use super::args::Args;
 use super::door::Door;
 use super::hearing::Hearing;
 use super::output::Out;
-use super::signals::Signals;
+use super::signals::{Enough, Signals};
 use crate::browse::line::Line;
 use crate::browse::plan::kinds::View;
 use crate::browse::session::{self, Content, Heard, Lead, Over};
@@ -110,6 +110,18 @@ impl<'a> Shell<'a> {
         }
     }
 
+    /// Of the command that begins.
+    pub fn enough(&self) -> Enough {
+        Enough::new(self.interrupted.clone())
+    }
+
+    /// At a prompt each command shows the line that it sends.
+    pub fn echo(&self, line: &Line) {
+        if self.interrupted.is_some() && self.args.client.verbose == 0 && !self.args.client.quiet {
+            say(&format!(" -> {}", line.shown()));
+        }
+    }
+
     /// Sends one line; `after` takes what was heard of it. None: a file that it names cannot be read, and nothing was sent.
     pub fn send(
         &mut self,
@@ -118,8 +130,8 @@ impl<'a> Shell<'a> {
         view: &View,
         after: &mut dyn FnMut(&mut Hearing<'_>),
     ) -> Result<Option<(Done, Status)>, Stop> {
-        if self.interrupted.is_some() && *view != View::Raw && self.args.client.verbose == 0 && !self.args.client.quiet {
-            say(&format!(" -> {}", line.shown()));
+        if *view != View::Raw {
+            self.echo(&line);
         }
         let doubtful = doubtful(&line.shown());
         let (command, contents) = match session::command(line, &mut open) {
@@ -131,7 +143,8 @@ impl<'a> Shell<'a> {
         };
         let mailbox = self.mailbox.clone().unwrap_or_default();
         let mut hearing = Hearing::new(&mut self.out, view, &mailbox, self.args.client.quiet);
-        hearing.interrupted.clone_from(&self.interrupted);
+        hearing.enough = Enough::new(self.interrupted.clone());
+        hearing.at_prompt = self.interrupted.is_some();
         // Somebody at a prompt ends it himself.
         let ends_idle = *view == View::Raw && self.interrupted.is_none();
         let done = lead.run(command, contents, &mut |lead, heard| {
@@ -143,6 +156,7 @@ impl<'a> Shell<'a> {
         if let Some(error) = hearing.failed.take() {
             return Err(Stop::Stdout(error));
         }
+        hearing.out.cut()?;
         let done = done.map_err(|over| doubtful.map_or(over.into(), Stop::Doubt))?;
         if *view == View::Nothing
             && let Some(code) = &done.status.code
@@ -150,6 +164,14 @@ impl<'a> Shell<'a> {
             hearing.code(code)?;
         }
         after(&mut hearing);
+        if let (Some(was), Some(now), false) =
+            (self.uid_validity, hearing.facets.uid_validity, *view == View::Selected || *view == View::Raw)
+            && was != now
+        {
+            // RFC 9051 section 2.3.1.1.
+            say(&format!("imap-shell: {mailbox}: its UIDVALIDITY is {now} now: UIDs that were noted are void"));
+            (self.uid_validity, self.found) = (Some(now), None);
+        }
         let status = verdict(&done, hearing.damaged);
         Ok(Some((done, status)))
     }
@@ -173,11 +195,20 @@ fn open(path: &Path) -> io::Result<Content> {
 
 /// The status that an answer ends its command with; a refusal is told.
 pub fn verdict(done: &Done, damaged: bool) -> Status {
+    judged("", done, damaged)
+}
+
+/// The same, where it has to be said on what.
+pub fn verdict_on(what: &str, done: &Done, damaged: bool) -> Status {
+    judged(&format!("{what}: "), done, damaged)
+}
+
+fn judged(what: &str, done: &Done, damaged: bool) -> Status {
     match done.status.kind {
         StatusKind::Ok if damaged => Status::Protocol,
         StatusKind::Ok => Status::Done,
         _ => {
-            say(&format!("imap-shell: {}: {}", done.name, done.status));
+            say(&format!("imap-shell: {what}{}: {}", done.name, done.status));
             refusal(&done.status)
         }
     }

@@ -10,11 +10,13 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a command that is under way may still take, and the LOGOUT behind it.
 const GRACE: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(20);
+/// After which it is said that a server still sends what nobody wants to see.
+const LONG: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 struct Shared {
@@ -45,6 +47,37 @@ struct Watching {
     for_good: bool,
     /// Of the sessions that take part.
     stoppers: BTreeMap<usize, Stopper>,
+}
+
+/// Whether somebody at a prompt has seen enough of an answer, the rest of which still comes.
+#[derive(Default)]
+pub struct Enough {
+    flag: Option<Arc<AtomicBool>>,
+    since: Option<Instant>,
+    told: bool,
+}
+
+impl Enough {
+    pub fn new(flag: Option<Arc<AtomicBool>>) -> Enough {
+        Enough { flag, ..Enough::default() }
+    }
+
+    /// Tells once what can be done about a rest that takes long: no command of IMAP breaks another off.
+    pub fn is_enough(&mut self) -> bool {
+        if !self.flag.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+            return false;
+        }
+        let since = *self.since.get_or_insert_with(Instant::now);
+        if since.elapsed() > LONG && !std::mem::replace(&mut self.told, true) {
+            say("imap-shell: the server still sends the rest, which is dropped; Ctrl-C again ends the session");
+        }
+        true
+    }
+
+    /// It was so while the answer came.
+    pub fn was_enough(&self) -> bool {
+        self.since.is_some()
+    }
 }
 
 /// Hears signals, once [`Signals::start`] was called.

@@ -3,7 +3,7 @@
 use super::door::{Door, failure};
 use super::events::{self, MOST, Told, event, joined};
 use super::hearing::warn;
-use super::shell::{Again, Shell, Stop, verdict};
+use super::shell::{Again, Shell, Stop, verdict, verdict_on};
 use super::signals::Signals;
 use crate::browse::line::Line;
 use crate::browse::session::{self, Heard, Lead, Over};
@@ -93,7 +93,9 @@ impl Shell<'_> {
         let program = (!watch.exec.is_empty()).then(|| program(watch.exec.clone(), Arc::default()));
         let (tell, told) = sync_channel(MOST);
         let (out, signals, door) = (&mut self.out, &self.signals, self.door);
-        let post = Post { tell, signals, watch, quiet: self.args.client.quiet };
+        let quiet = self.args.client.quiet;
+        let echoes = self.interrupted.is_some() && self.args.client.verbose == 0 && !quiet;
+        let post = Post { tell, signals, watch, quiet, echoes };
         let (led, apart, told) = thread::scope(|scope| {
             let program = program.as_ref();
             let teller = scope.spawn(move || events::tell(out, &told, program, signals));
@@ -115,7 +117,10 @@ impl Shell<'_> {
             signals.take_part(0, lead.stopper());
             let place = Attended { mailbox: open.as_deref().filter(|_| here), others: if by_notify { &others } else { &[] } };
             post.tell_change(again.exists, &place, lead);
-            let led = post.attend(lead, &place);
+            let led = match post.are_there(lead, &place) {
+                Ok(Status::Done) => post.attend(lead, &place),
+                missing => missing,
+            };
             // The others end with this one, whatever ended it.
             let over = signals.has_ended();
             signals.end();
@@ -153,6 +158,8 @@ struct Post<'a> {
     signals: &'a Signals,
     watch: &'a Watch,
     quiet: bool,
+    /// At a prompt each command shows the lines that it sends.
+    echoes: bool,
 }
 
 /// What came of a command beside its end.
@@ -169,6 +176,32 @@ impl Post<'_> {
             // Who tells them is gone only when the tool ends.
             let _ = self.tell.send(Told::Event(event));
         }
+    }
+
+    /// NOTIFY is OK with mailboxes that are none.
+    fn are_there(&self, lead: &mut Lead, place: &Attended<'_>) -> Result<Status, Over> {
+        let mut all = Status::Done;
+        for name in place.others {
+            let Ok(line) = Line::new("STATUS", lead.encoding).mailbox(name) else { return Ok(Status::Usage) };
+            let nothing = Attended { mailbox: place.mailbox, others: &[] };
+            let done = self.ask(lead, line.word("(UIDNEXT)"), &nothing)?;
+            if done.status.kind != StatusKind::Ok {
+                all = verdict_on(name, &done, false);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Its answer is no event.
+    fn ask(&self, lead: &mut Lead, line: Line, place: &Attended<'_>) -> Result<Done, Over> {
+        let (command, contents) = made(line)?;
+        lead.run(command, contents, &mut |lead, heard| {
+            if let Heard::Received(received) = heard
+                && !matches!(received.response, Response::MailboxStatus(..))
+            {
+                self.heard(lead, &received, place, &mut Heed::default());
+            }
+        })
     }
 
     /// Until it is to end, or the server refuses.
@@ -233,6 +266,9 @@ impl Post<'_> {
     }
 
     fn run(&self, lead: &mut Lead, line: Line, place: &Attended<'_>, heed: &mut Heed) -> Result<Done, Over> {
+        if self.echoes {
+            say(&format!(" -> {}", line.shown()));
+        }
         let (command, contents) = made(line)?;
         lead.run(command, contents, &mut |lead, heard| match heard {
             Heard::Received(received) => self.heard(lead, &received, place, heed),
@@ -243,8 +279,7 @@ impl Post<'_> {
     }
 
     fn heard(&self, lead: &Lead, received: &Received, place: &Attended<'_>, heed: &mut Heed) {
-        warn(&received.response, self.quiet);
-        heed.damaged |= received.response.is_damaged();
+        heed.damaged |= warn(&received.response, self.quiet) | received.response.is_damaged();
         match &received.response {
             Response::Unparsed(why) => {
                 say(&format!("imap-shell: a response that cannot be read: {why}"));

@@ -189,6 +189,12 @@ impl Client {
         if matches!(state, State::NotAuthenticated(_)) && !self.authorization.may_hear(&response) {
             return self.broken("data of mailboxes before anybody is logged in");
         }
+        // It will not answer again, and to wait for that would take minutes.
+        if let Response::Unparsed(_) = response
+            && let Some(name) = self.wire.answered(&raw.bytes)
+        {
+            return self.broken(format!("the server answers {name} with no OK, NO or BAD"));
+        }
         match &response {
             Response::Capability(names) => self.heard(&state, names),
             Response::Status(status) => {
@@ -309,15 +315,12 @@ impl Client {
         next
     }
 
-    /// TLS runs, by hand: nothing that was said before counts.
-    fn secured_by_hand(&mut self) {
-        (self.authorization.secure, self.framing) = (true, Framing::default());
-        self.settle(Capabilities::default());
-        self.resume();
-    }
-
-    /// Commands go on, over another wire, with those that were told meanwhile.
-    fn resume(&mut self) {
+    /// Commands go on, over another wire, with those that were told meanwhile. TLS by hand: nothing that was said before counts.
+    fn resume(&mut self, secured: bool) {
+        if secured {
+            (self.authorization.secure, self.framing) = (true, Framing::default());
+            self.settle(Capabilities::default());
+        }
         self.state = State::Commands;
         self.wire.pump();
         self.submit_early();
@@ -419,14 +422,11 @@ impl Engine for Client {
             }
             (State::Commands, ClientTell::EndIdle) => self.end_idle(),
             (State::Commands, ClientTell::Quit) if !self.quitting => self.quit(),
-            (
-                state @ (State::NotAuthenticated(_) | State::Turn(_)),
-                ClientTell::Do(id, command) | ClientTell::Last(id, command),
-            ) => {
+            (state, ClientTell::Do(id, command) | ClientTell::Last(id, command)) if state.comes_first() => {
                 self.early.push_back((id, *command));
                 state
             }
-            (state @ (State::NotAuthenticated(_) | State::Turn(_)), ClientTell::Quit) => {
+            (state, ClientTell::Quit) if state.comes_first() => {
                 (self.quitting, self.quit_early) = (true, true);
                 state
             }
@@ -476,16 +476,12 @@ impl Engine for Client {
                 self.state = State::Turn(Turn::Secured);
                 return Step::Secure;
             }
-            State::Turn(Turn::Secured) => {
-                self.secured_by_hand();
-                return self.step();
-            }
             State::Turn(Turn::Inflate) => {
                 self.state = State::Turn(Turn::Inflated);
                 return Step::Inflate;
             }
-            State::Turn(Turn::Inflated) => {
-                self.resume();
+            State::Turn(turn) => {
+                self.resume(matches!(turn, Turn::Secured));
                 return self.step();
             }
             State::Commands | State::Leaving | State::NotAuthenticated(_) => {}

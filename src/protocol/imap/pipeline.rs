@@ -332,6 +332,12 @@ impl Pipeline {
         Ok(ended)
     }
 
+    /// The command whose tag a line begins with.
+    pub fn answered(&self, line: &[u8]) -> Option<&str> {
+        let tag = line.split(|byte| *byte == b' ').next()?;
+        self.flights.iter().find(|flight| flight.tag == tag).map(|flight| flight.name.as_str())
+    }
+
     /// LOGOUT is all that is under way.
     pub fn is_leaving(&self) -> bool {
         !self.flights.is_empty() && self.flights.iter().all(|flight| flight.effect == Effect::Logout)

@@ -23,6 +23,11 @@ pub enum Turn {
 }
 
 impl State {
+    /// Commands of the work above have to wait for its end.
+    pub fn comes_first(&self) -> bool {
+        matches!(self, State::NotAuthenticated(_) | State::Turn(_))
+    }
+
     /// What the server says is taken: not what stands behind the answer to STARTTLS or COMPRESS. While a login is awaited it is: an answer
     /// to a command that was not sent ends the session before a password goes out.
     pub fn hears(&self) -> bool {

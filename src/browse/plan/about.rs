@@ -1,0 +1,92 @@
+//! What stands beside a mailbox: how much may be in it, who may do what, notes.
+
+use super::Planner;
+use super::kinds::{Plan, PlanError, View};
+use crate::browse::day;
+use crate::browse::flags::is_atom;
+use crate::browse::words::Word;
+
+impl Planner<'_> {
+    pub(super) fn about(&self, name: &str, words: &[Word]) -> Result<Plan, PlanError> {
+        let mailbox = words.first().map_or(self.context.selected.unwrap_or("INBOX"), |word| word.text.as_str());
+        let of = |command: &str| self.line(command).mailbox(mailbox);
+        Ok(match (name, words) {
+            ("quota", [] | [_]) => {
+                self.offered("QUOTA")?;
+                Self::send([of("GETQUOTAROOT")?], View::Quotas)
+            }
+            ("quota", [option, root]) if option.is("-r") => {
+                self.offered("QUOTA")?;
+                Self::send([self.line("GETQUOTA").astring(&root.text)?], View::Quotas)
+            }
+            ("setquota", [root, limits @ ..]) => {
+                self.offered("QUOTA")?;
+                let Some(limits) = quota_limits(limits)? else { return self.usage() };
+                Self::send([self.line("SETQUOTA").astring(&root.text)?.word(&limits)], View::Quotas)
+            }
+            ("acl", words) => {
+                self.offered("ACL")?;
+                match words {
+                    [] | [_] => Self::send([of("MYRIGHTS")?, of("GETACL")?], View::Rights),
+                    [_, who] => Self::send([of("LISTRIGHTS")?.astring(&who.text)?], View::Rights),
+                    [_, who, rights] if rights.text.is_empty() => {
+                        Self::send([of("DELETEACL")?.astring(&who.text)?], View::Nothing)
+                    }
+                    [_, who, rights] => Self::send([of("SETACL")?.astring(&who.text)?.astring(&rights.text)?], View::Nothing),
+                    _ => return self.usage(),
+                }
+            }
+            ("meta", words) => {
+                let server_only = mailbox.is_empty() && self.context.capabilities.offers("METADATA-SERVER");
+                if !server_only {
+                    self.offered("METADATA")?;
+                }
+                match words {
+                    [] | [_] => {
+                        let all = |trees: &str| self.line("GETMETADATA (DEPTH infinity)").mailbox(mailbox).map(|l| l.word(trees));
+                        // Dovecot 2.3 answers nothing where both are asked for of the server.
+                        let trees: &[&str] =
+                            if mailbox.is_empty() { &["(/private)", "(/shared)"] } else { &["(/private /shared)"] };
+                        Self::send(trees.iter().map(|trees| all(trees)).collect::<Result<Vec<_>, _>>()?, View::Notes)
+                    }
+                    [_, entry] => Self::send([of("GETMETADATA")?.word(entry_name(&entry.text)?)], View::Notes),
+                    [_, entry, value] => {
+                        let line = of("SETMETADATA")?.word(&format!("({}", entry_name(&entry.text)?));
+                        let line = if value.text.is_empty() { line.word("NIL") } else { line.value(&value.text)? };
+                        Self::send([line.closed()], View::Nothing)
+                    }
+                    _ => return self.usage(),
+                }
+            }
+            _ => return self.usage(),
+        })
+    }
+}
+
+/// `setquota-list = "(" [setquota-resource *(SP setquota-resource)] ")"` (RFC 9208 section 7). STORAGE and ANNOTATION-STORAGE count in units of 1024 octets
+/// (section 5), which people write as `1G`. None: these are no pairs.
+fn quota_limits(words: &[Word]) -> Result<Option<String>, PlanError> {
+    if let [word] = words
+        && word.is("none")
+    {
+        return Ok(Some("()".to_owned()));
+    }
+    let mut limits = Vec::new();
+    for pair in words.chunks(2) {
+        let [name, limit] = pair else { return Ok(None) };
+        let name = name.text.to_ascii_uppercase();
+        if !is_atom(&name) {
+            return Err(PlanError::Word(name, "no resource; those are STORAGE, MESSAGE, MAILBOX, ANNOTATION-STORAGE"));
+        }
+        let size = day::size(&limit.text)?;
+        let units = if name.ends_with("STORAGE") { size.div_ceil(1024) } else { size };
+        limits.push(format!("{name} {units}"));
+    }
+    Ok((!limits.is_empty()).then(|| format!("({})", limits.join(" "))))
+}
+
+/// `entry` of RFC 5464 section 5, which is an astring that needs no quotes here.
+fn entry_name(text: &str) -> Result<&str, PlanError> {
+    let fits = text.starts_with('/') && is_atom(text) && !text.ends_with('/') && !text.contains("//");
+    if fits { Ok(text) } else { Err(PlanError::Word(text.to_owned(), "no entry; those are like /private/comment")) }
+}
