@@ -36,6 +36,7 @@
 //!   mail/network.rs        networks as configuration names them
 //!   mail/address_list.rs   addresses of header fields: names, groups, comments
 //!   mail/header/fold.rs    header fields written: folded, encoded, never injected
+//!   mail/header/readable.rs  values of fields as text, encoded words decoded where they count
 //!   mail/header.rs         header fields read over borrowed bytes
 //!   mail/header/search.rs  fields of one name out of a header that comes in pieces
 //!   mail/mime/param.rs     values with parameters, RFC 2231 both ways

@@ -26,6 +26,8 @@ mod take_apart;
 mod told;
 #[path = "mime_pack/whole.rs"]
 mod whole;
+#[path = "mime_pack/words.rs"]
+mod words;
 
 use serde_json::Value;
 use std::path::Path;

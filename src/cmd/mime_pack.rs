@@ -40,6 +40,7 @@ COMPOSING
     name     for the reader, else the file's own: UTF-8, or in the locale's character set, or octets that are labelled unknown-8bit
     cid      a Content-ID, for cid: links
     charset  of a text that is no UTF-8, which is checked
+    Where a file is there whose name has such keys in it, that file is meant, and they are no keys.
 
   From, To, Cc and Bcc take addresses as header fields have them: bob@hamburger.test, 'Bob <bob@hamburger.test>', lists with
   commas. Nothing is added that was not asked for but Date and Message-ID; --header 'Date: ...' and --header 'Message-ID: ...'
@@ -74,12 +75,13 @@ TAKING APART
 
   -x writes the parts that the SELECTORs choose as new files into the directory, which must be there, everything if there is none; of
   a multipart what is in it, or its own bytes where no part is in it, of a message within the message one .eml. Nothing is overwritten, followed, or written elsewhere: names lose their
-  paths, control characters, leading dots and dashes, and a name that is taken gets a number (a-1.txt). One line a file:
+  paths, control characters, semicolons, leading dots and dashes, and a name that is taken gets a number (a-1.txt). One line a file:
     PART FILE SIZE FLAGS
   and with --json part, file, size, type, name, sha256, flags.
 
   --text prints the first text that is no attachment as UTF-8: the plain one where there are several forms, else the HTML as text;
-  paragraphs of format=flowed joined. -O writes bytes, in their character set. On a terminal, both escape what could drive it.
+  paragraphs of format=flowed joined. -H decodes encoded words where RFC 2047 lets them stand; what they name is quoted where it
+  would be an address, a comment or a comma else. -O writes bytes, in their character set. On a terminal, both escape what could drive it.
 
   --check prints a line for each breach of an RFC, with the place in the message in octets from its start; --json has offset, part,
   clause and text:
@@ -88,6 +90,7 @@ TAKING APART
   --report prints a line for each recipient of a delivery report (DSN) or disposition notification (MDN); --json has part, kind,
   action, recipient, status, diagnostic, original_recipient, remote_mta, reporting_mta, envelope_id and message_id:
     KIND ACTION RECIPIENT STATUS DIAGNOSTIC
+  The report is the second part of a multipart/report, or stands in none; one within a message that is returned does not count.
 
   --set, --add and --remove write the message to stdout again, every byte but the named fields as it came.
 
@@ -104,8 +107,8 @@ EXIT STATUS
   1    -H: no such field; -x: some of the SELECTORs met nothing
   64   usage, a bad address or field
   65   the body is not UTF-8, or not in --charset; a file cannot be sent as the type it was given; no message on stdin; --strict: damage;
-       --check: findings; -H: a field over 1 MiB, of which the beginning is printed; the command of --sign-with or --encrypt-with
-       prints something else
+       --check: findings; --report: it names no recipient; -H: a field over 1 MiB, of which the beginning is printed; the command of
+       --sign-with or --encrypt-with prints something else
   66   a file cannot be read; -O, -x: no such part; --text: no text; --report: no report
   69   the command of --sign-with or --encrypt-with failed or cannot be started
   71   too many files are open at once (ulimit -n)

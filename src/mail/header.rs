@@ -1,11 +1,11 @@
 //! Header fields (RFC 5322 section 2.2) over borrowed bytes: where the header ends, its fields, their values unfolded. Obsolete and damaged
 //! forms are told or tolerated, never lost. Writing is in `fold`.
 
-use crate::bytes::encoded_word;
 use memchr::{memchr, memrchr};
 use std::borrow::Cow;
 
 pub mod fold;
+pub mod readable;
 pub mod search;
 
 /// One field as it stands in the message.
@@ -39,9 +39,9 @@ impl<'a> Field<'a> {
         Cow::Owned(value)
     }
 
-    /// The value as text: unfolded, encoded words decoded, bytes that are no UTF-8 read as windows-1252.
+    /// The value as text: unfolded, encoded words decoded where the field may have any, bytes that are no UTF-8 read as windows-1252.
     pub fn text(&self) -> String {
-        encoded_word::decode(&self.value())
+        readable::text(self.name, &self.value())
     }
 }
 

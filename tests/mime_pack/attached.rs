@@ -196,3 +196,21 @@ fn a_character_set_is_one_of_a_text() {
     assert_eq!((row["type"].as_str(), row["charset"].as_str()), (Some("text/plain"), Some("iso-8859-1")));
     assert_eq!(part(&message, "2"), b"caf\xe9\n");
 }
+
+#[test]
+fn a_file_whose_name_has_keys_in_it_is_sent_and_no_other() {
+    let here = files(&[("secret.txt", b"TOPSECRET\n"), ("secret.txt;name=cat.jpg", b"cat\n"), ("semi;type=x.txt", b"semi\n")]);
+    for (argument, name, content) in [
+        ("secret.txt;name=cat.jpg", "secret.txt;name=cat.jpg", &b"cat\n"[..]),
+        ("./secret.txt;name=cat.jpg", "secret.txt;name=cat.jpg", b"cat\n"),
+        ("secret.txt;name=cat.jpg;type=text/plain", "secret.txt;name=cat.jpg", b"cat\n"),
+        ("semi;type=x.txt", "semi;type=x.txt", b"semi\n"),
+        ("secret.txt;name=dog.jpg", "dog.jpg", b"TOPSECRET\n"),
+    ] {
+        let message = run(here.path(), &["-a", argument], "text\n").done();
+        assert_eq!((part(&message, "2").as_slice(), &listed(&message)[2]["name"]), (content, &name.into()), "{argument}");
+    }
+    let message = run(here.path(), &["-a", "secret.txt;name=cat.jpg"], "text\n").done();
+    run(here.path(), &["-x", "2"], message).done();
+    assert_eq!(std::fs::read(here.path().join("secret.txt_name=cat.jpg")).unwrap(), b"cat\n");
+}

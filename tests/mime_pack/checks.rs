@@ -105,6 +105,32 @@ fn reports_tell_of_each_recipient() {
     assert_eq!((ran.status, ran.err.as_str()), (66, "mime-pack: the message is no report\n"));
 }
 
+const REPORT: &str = "Content-Type: multipart/report; report-type=delivery-status; boundary=x\n\n--x\n\nt\n--x\nContent-Type: message/delivery-status\n\n\
+    Reporting-MTA: dns; mx (c)\n\nFinal-Recipient: utf-8; b\\x{F6}b@y.test\nAction: FAILED (really)\nStatus: 5.1.1\n\n--x\n\
+    Content-Type: message/rfc822\n\nSubject: o\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; evil\n\n\
+    Final-Recipient: rfc822; victim@v.test\nAction: failed\nStatus: 5.1.1\n--x--\n";
+
+#[test]
+fn what_a_returned_message_says_is_no_report() {
+    let rows = String::from_utf8(run(Path::new("."), &["--report"], REPORT).done()).unwrap();
+    assert_eq!(rows, "delivery\tfailed\tböb@y.test\t5.1.1\t-\n");
+    // Not even beside the message, or in place of it.
+    for media in ["multipart/mixed; boundary=y\n\n--y\nContent-Type: message/delivery-status", "message/delivery-status"] {
+        let forged = REPORT.replace("message/rfc822\n\nSubject: o\nContent-Type: message/delivery-status", media);
+        let rows = String::from_utf8(run(Path::new("."), &["--report"], forged).done()).unwrap();
+        assert_eq!(rows.lines().count(), 1, "{rows}");
+    }
+    let within = format!("Content-Type: message/rfc822\n\n{REPORT}");
+    assert_eq!(run(Path::new("."), &["--report"], within).status, 66);
+}
+
+#[test]
+fn a_report_without_a_recipient_is_told() {
+    let report = "Content-Type: message/delivery-status\n\nReporting-MTA: dns; mx\n";
+    let ran = run(Path::new("."), &["--report"], report);
+    assert_eq!((ran.status, ran.out.len(), ran.err.as_str()), (65, 0, "mime-pack: part 1: the report names no recipient\n"));
+}
+
 #[test]
 fn a_report_has_a_row_for_each_of_its_recipients_however_many() {
     let groups: String =

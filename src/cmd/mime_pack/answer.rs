@@ -100,20 +100,24 @@ impl Answer {
         if has_mark { subject } else { format!("{mark}{subject}").trim_end().to_owned() }
     }
 
-    /// In-Reply-To and References (RFC 5322 section 3.6.4), as words.
-    pub fn references(&self) -> Option<(String, Vec<String>)> {
-        let id = msg_ids(&self.text("Message-ID")?).pop()?;
-        let mut references = self.text("References").map(|value| msg_ids(&value)).unwrap_or_default();
+    /// In-Reply-To and References (RFC 5322 section 3.6.4), as words: the thread goes on where the parent has no Message-ID, too.
+    pub fn references(&self) -> (Option<String>, Vec<String>) {
+        if self.kind == Kind::Forward {
+            return (None, Vec::new());
+        }
+        let ids = |name: &str| self.text(name).map(|value| msg_ids(&value)).unwrap_or_default();
+        let id = ids("Message-ID").pop();
+        let mut references = ids("References");
         if references.is_empty() {
             // Only where it names one message can it stand for the thread.
-            references = self.text("In-Reply-To").map(|value| msg_ids(&value)).filter(|ids| ids.len() == 1).unwrap_or_default();
+            references = Some(ids("In-Reply-To")).filter(|ids| ids.len() == 1).unwrap_or_default();
         }
-        references.retain(|known| *known != id);
-        if references.len() >= REFERENCES {
-            references.drain(1..references.len() + 2 - REFERENCES);
+        references.retain(|known| Some(known) != id.as_ref());
+        references.extend(id.clone());
+        if references.len() > REFERENCES {
+            references.drain(1..references.len() + 1 - REFERENCES);
         }
-        references.push(id.clone());
-        (self.kind != Kind::Forward).then_some((id, references))
+        (id, references)
     }
 
     /// The text of the original, quoted below what is new.
@@ -220,16 +224,20 @@ mod tests {
 
     #[test]
     fn the_thread_is_carried_on() {
-        let references = |header: &str| answer(header, Kind::Reply).references().map(|(id, all)| (id, all.join(" ")));
-        assert_eq!(
-            references("Message-ID: <c@x>\nReferences: <a@x>\n <b@x>\n"),
-            Some(("<c@x>".into(), "<a@x> <b@x> <c@x>".into()))
-        );
-        assert_eq!(references("Message-ID: <b@x>\nIn-Reply-To: <a@x>\n"), Some(("<b@x>".into(), "<a@x> <b@x>".into())));
-        assert_eq!(references("Message-ID: <b@x>\nIn-Reply-To: <a@x> <z@x>\n"), Some(("<b@x>".into(), "<b@x>".into())));
-        assert_eq!(references("Subject: none\n"), None);
+        for (header, id, all) in [
+            ("Message-ID: <c@x>\nReferences: <a@x>\n <b@x>\n", Some("<c@x>"), "<a@x> <b@x> <c@x>"),
+            ("Message-ID: <b@x>\nIn-Reply-To: <a@x>\n", Some("<b@x>"), "<a@x> <b@x>"),
+            ("Message-ID: <b@x>\nIn-Reply-To: <a@x> <z@x>\n", Some("<b@x>"), "<b@x>"),
+            ("Message-ID: b\nReferences: <a@x> <b@x>\n", None, "<a@x> <b@x>"),
+            ("In-Reply-To: <a@x>\n", None, "<a@x>"),
+            ("In-Reply-To: <a@x> <b@x>\n", None, ""),
+            ("Message-ID: <=?utf-8?q?x?=@y>\n", Some("<=?utf-8?q?x?=@y>"), "<=?utf-8?q?x?=@y>"),
+        ] {
+            let (found, references) = answer(header, Kind::Reply).references();
+            assert_eq!((found.as_deref(), references.join(" ").as_str()), (id, all), "{header}");
+        }
         let long: String = (0..100).map(|n| format!("<{n}@x> ")).collect();
-        let (_, all) = answer(&format!("Message-ID: <z@x>\nReferences: {long}\n"), Kind::Reply).references().unwrap();
+        let (_, all) = answer(&format!("Message-ID: <z@x>\nReferences: {long}\n"), Kind::Reply).references();
         assert_eq!((all.len(), all[0].as_str(), all[REFERENCES - 1].as_str()), (REFERENCES, "<0@x>", "<z@x>"));
     }
 

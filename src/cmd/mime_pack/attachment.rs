@@ -37,11 +37,14 @@ const TYPES: &[(&str, &str)] = &[
 ];
 
 impl Named {
-    /// `FILE` with its keys. A key is only known by its name: other semicolons belong to the file name.
+    /// `FILE` with its keys. A key is only known by its name: other semicolons belong to the file name. So does a key that is part of the name
+    /// of a file that is there: names of files come from strangers, and another file must not go out for one.
     pub fn parse(argument: &OsStr) -> Result<Named, Failure> {
         let mut named = Named::default();
         let mut rest = argument.as_bytes();
-        while let Some((before, value)) = last_key(rest)? {
+        while !is_there(rest)
+            && let Some((before, value)) = last_key(rest)?
+        {
             named.set(value).map_err(|why| usage(argument, &why))?;
             rest = before;
         }
@@ -102,6 +105,11 @@ impl Named {
         let value = if key == "type" { value.to_ascii_lowercase() } else { value };
         if place.replace(value).is_some() { Err(format!("{key} is given twice")) } else { Ok(()) }
     }
+}
+
+/// Something has that name, if only a link that leads nowhere.
+fn is_there(name: &[u8]) -> bool {
+    Path::new(OsStr::from_bytes(name)).symlink_metadata().is_ok()
 }
 
 /// The octets of a name as UTF-8 where they are that or text in the locale's character set, else as they are.

@@ -8,7 +8,7 @@ use crate::mail::header::from_line;
 use crate::mail::mime::head::{Flag, decoding_flags};
 use crate::mail::mime::lint::{Finding, Lint};
 use crate::mail::mime::report::{self, Kind, Told};
-use crate::mail::mime::scan::{Part, Run, Visitor};
+use crate::mail::mime::scan::{self, Part, Run, Visitor};
 use serde::Serialize;
 
 /// The longest line of an mbox that is looked for, in octets.
@@ -62,16 +62,19 @@ pub fn check(json: bool) -> Result<Status, Failure> {
     Ok(if is_clean { Status::Done } else { Status::Data })
 }
 
-/// Prints a row for each recipient that a report tells of; status 66 if the message holds none.
+/// Prints a row for each recipient that a report tells of; status 66 if the message is none, 65 if it names no recipient.
 pub fn reports(json: bool, mbox: bool, strict: bool) -> Result<Status, Failure> {
     let (open, rows, damage) = (Vec::new(), Rows::new(json), Damage::default());
-    let mut collector = Collector { message: None, rows, found: false, open, decoded: Vec::new(), damage };
+    let mut collector = Collector { message: None, rows, found: false, silent: None, open, decoded: Vec::new(), damage };
     scan_stdin(mbox, &mut collector)?;
     collector.rows.flush()?;
     if !collector.found {
         return Err(Failure::text(Status::NoInput, "the message is no report"));
     }
-    collector.damage.verdict(strict)
+    match collector.silent {
+        Some(section) => Err(Failure::text(Status::Data, format!("part {section}: the report names no recipient"))),
+        None => collector.damage.verdict(strict),
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -140,17 +143,50 @@ impl ToldRow {
 
 struct OpenPart {
     section: String,
-    /// Of a report: what decodes its content, and what reads that.
-    report: Option<(Decoder, report::Reader)>,
+    is_message: bool,
+    is_report: bool,
+    children: u64,
+    /// Of what a report says: what decodes it, and what reads that.
+    told: Option<Reading>,
+}
+
+struct Reading {
+    decoder: Decoder,
+    reader: report::Reader,
+    rows: u64,
 }
 
 struct Collector {
     message: Option<u64>,
     rows: Rows,
     found: bool,
+    /// The first report without a row.
+    silent: Option<String>,
     open: Vec<OpenPart>,
     decoded: Vec<u8>,
     damage: Damage,
+}
+
+impl Collector {
+    /// What is for programs is the second part of a multipart/report (RFC 6522 section 3), or stands in none. A message that is returned
+    /// may hold anything: what it says of recipients is not the report's.
+    fn may_tell(&self) -> bool {
+        let parent = self.open.last();
+        let reports = self.open.iter().filter(|open| open.is_report).count();
+        let is_second = parent.is_some_and(|parent| parent.is_report && parent.children == 2);
+        !self.open.iter().any(|open| open.is_message) && (reports == 0 || reports == 1 && is_second)
+    }
+
+    /// Reads what was decoded; a row for each recipient. At the end, what the last group says.
+    fn read(&mut self, section: &str, reading: &mut Reading, at_end: bool) -> Result<(), Failure> {
+        let (rows, message, kind) = (&mut self.rows, self.message, reading.reader.kind());
+        let mut add = |told| {
+            reading.rows += 1;
+            Ok::<(), Failure>(rows.add(&ToldRow::new(full_section(message, section), kind, told))?)
+        };
+        reading.reader.push(&self.decoded, &mut add)?;
+        if at_end { reading.reader.finish(&mut add) } else { Ok(()) }
+    }
 }
 
 impl Reader for Collector {
@@ -163,36 +199,44 @@ impl Visitor for Collector {
     type Error = Failure;
 
     fn begin(&mut self, part: &Part<'_>) -> Result<(), Failure> {
-        let report = Kind::of(&part.head.media).map(|kind| (part.head.decoder(), report::Reader::new(kind)));
-        self.open.push(OpenPart { section: part.section.to_owned(), report });
+        if let Some(parent) = self.open.last_mut() {
+            parent.children += 1;
+        }
+        let told = Kind::of(&part.head.media).filter(|_| self.may_tell()).map(|kind| Reading {
+            decoder: part.head.decoder(),
+            reader: report::Reader::new(kind),
+            rows: 0,
+        });
+        let is_report = part.head.media == "multipart/report";
+        let is_message = part.kind == scan::Kind::Message;
+        self.open.push(OpenPart { section: part.section.to_owned(), is_message, is_report, children: 0, told });
         Ok(())
     }
 
     fn bytes(&mut self, run: Run, bytes: &[u8]) -> Result<(), Failure> {
-        let Some(OpenPart { section, report: Some((decoder, reader)) }) = self.open.last_mut() else { return Ok(()) };
-        if run != Run::Content {
-            return Ok(());
+        let Some(mut open) = self.open.pop_if(|open| run == Run::Content && open.told.is_some()) else { return Ok(()) };
+        if let Some(reading) = &mut open.told {
+            self.decoded.clear();
+            reading.decoder.push(bytes, &mut self.decoded);
+            self.read(&open.section, reading, false)?;
         }
-        self.decoded.clear();
-        decoder.push(bytes, &mut self.decoded);
-        let (rows, message, kind) = (&mut self.rows, self.message, reader.kind());
-        let mut add = |told| Ok::<(), Failure>(rows.add(&ToldRow::new(full_section(message, section), kind, told))?);
-        reader.push(&self.decoded, &mut add)
+        self.open.push(open);
+        Ok(())
     }
 
     fn end(&mut self, flags: &[Flag]) -> Result<(), Failure> {
-        let Some(OpenPart { section, report }) = self.open.pop() else { return Ok(()) };
-        let Some((mut decoder, mut reader)) = report else { return Ok(()) };
+        let Some(OpenPart { section, told, .. }) = self.open.pop() else { return Ok(()) };
+        let Some(mut reading) = told else { return Ok(()) };
         self.found = true;
         self.decoded.clear();
-        let damage = decoder.finish(&mut self.decoded);
-        let (rows, message, kind) = (&mut self.rows, self.message, reader.kind());
-        let mut add = |told| Ok::<(), Failure>(rows.add(&ToldRow::new(full_section(message, &section), kind, told))?);
-        reader.push(&self.decoded, &mut add)?;
-        reader.finish(&mut add)?;
+        let damage = reading.decoder.finish(&mut self.decoded);
+        self.read(&section, &mut reading, true)?;
+        if reading.rows == 0 {
+            self.silent.get_or_insert_with(|| full_section(self.message, &section));
+        }
         self.damage.note(self.message, &section, flags);
         self.damage.note(self.message, &section, &decoding_flags(damage));
-        if reader.is_cut() {
+        if reading.reader.is_cut() {
             self.damage.note(self.message, &section, &[Flag::HeaderTooLong]);
         }
         Ok(())

@@ -7,25 +7,13 @@ use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::mail::address_list::{NamedMailbox, named_mailboxes};
 use crate::mail::date;
 use crate::mail::header::fold;
+use crate::mail::header::readable::Allowed;
 use anyhow::Context;
 use jiff::Timestamp;
 
 /// Fields whose value is a list of addresses.
 const ADDRESS_FIELDS: &[&str] =
     &["from", "sender", "reply-to", "to", "cc", "bcc", "resent-from", "resent-to", "resent-cc", "resent-bcc"];
-
-/// Other fields in which no encoded word may stand (RFC 2047 section 5).
-const STRUCTURED_FIELDS: &[&str] = &[
-    "message-id",
-    "in-reply-to",
-    "references",
-    "resent-message-id",
-    "received",
-    "return-path",
-    "date",
-    "resent-date",
-    "mime-version",
-];
 
 /// The header as far as it does not depend on the content.
 #[derive(Debug)]
@@ -71,13 +59,12 @@ impl Fields {
         } else if let (Some(answer), false) = (answer, given("Subject")) {
             fold::unstructured("Subject", &answer.subject(), &mut fields.rest).or_status(Status::Data)?;
         }
-        if let Some((id, references)) = answer.and_then(Answer::references) {
-            if !given("In-Reply-To") {
-                fold::words("In-Reply-To", [id.as_str()], &mut fields.rest);
-            }
-            if !given("References") {
-                fold::words("References", references.iter().map(String::as_str), &mut fields.rest);
-            }
+        let (id, references) = answer.map(Answer::references).unwrap_or_default();
+        if let (Some(id), false) = (&id, given("In-Reply-To")) {
+            fold::words("In-Reply-To", [id.as_str()], &mut fields.rest);
+        }
+        if !references.is_empty() && !given("References") {
+            fold::words("References", references.iter().map(String::as_str), &mut fields.rest);
         }
         for (name, value) in &extra {
             fields.extra(compose, name, value)?;
@@ -155,7 +142,11 @@ fn write(option: &str, name: &str, value: &str, out: &mut String) -> Result<(), 
         }
         return Ok(());
     }
-    if STRUCTURED_FIELDS.contains(&lower.as_str()) {
+    let allowed = Allowed::of(name.as_bytes());
+    if allowed == Allowed::Phrases {
+        return phrases(&what(), name, value, out);
+    }
+    if allowed != Allowed::Text {
         if !value.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
             return Err(Failure::text(Status::Usage, format!("{}: only ASCII may stand there", what())));
         }
@@ -163,6 +154,19 @@ fn write(option: &str, name: &str, value: &str, out: &mut String) -> Result<(), 
         return Ok(());
     }
     fold::unstructured(name, value, out).with_context(what).or_status(Status::Usage)
+}
+
+/// Phrases with commas between them (Keywords), or one before an identifier (List-ID, RFC 2919 section 3).
+fn phrases(what: &str, name: &str, value: &str, out: &mut String) -> Result<(), Failure> {
+    if value.is_ascii() {
+        fold::words(name, value.split_ascii_whitespace(), out);
+        return Ok(());
+    }
+    let (phrases, id) = value.find('<').map_or((value, ""), |at| value.split_at(at));
+    if !id.is_ascii() {
+        return Err(Failure::text(Status::Usage, format!("{what}: only ASCII may stand in an identifier")));
+    }
+    fold::phrases(name, phrases.split(',').map(str::trim), id, out).with_context(|| what.to_owned()).or_status(Status::Usage)
 }
 
 /// `NAME: VALUE`, or `NAME:VALUE`.

@@ -65,6 +65,23 @@ pub fn mailboxes(name: &str, list: &[NamedMailbox], out: &mut String) -> Result<
     Ok(())
 }
 
+/// Appends a field of phrases with commas between them, and `end` behind the last one.
+pub fn phrases<'a>(name: &str, list: impl Iterator<Item = &'a str>, end: &str, out: &mut String) -> Result<(), FieldError> {
+    field_name(name)?;
+    let mut line = Line::new(name, out);
+    for (at, one) in list.filter(|one| !one.is_empty()).enumerate() {
+        reject_line_ends(one)?;
+        // An encoded word has blanks around it (RFC 2047 section 5(3)).
+        if at > 0 {
+            line.word(",");
+        }
+        phrase(one, &mut line);
+    }
+    end.split_ascii_whitespace().for_each(|word| line.word(word));
+    line.end();
+    Ok(())
+}
+
 /// Appends a field whose value is made of words that may stand on lines of their own (a type and its parameters, an identifier).
 pub fn words<'a>(name: &str, words: impl IntoIterator<Item = &'a str>, out: &mut String) {
     let mut line = Line::new(name, out);

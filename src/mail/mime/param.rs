@@ -93,14 +93,21 @@ fn before_parameters(value: &[u8]) -> (String, &[u8]) {
     (String::from_utf8_lossy(without_comments(first).trim_ascii()).to_ascii_lowercase(), rest)
 }
 
-/// A value that has no quoted string, each comment in it become a blank (RFC 5322 section 3.2.2).
+/// A value with each comment in it become a blank (RFC 5322 section 3.2.2); there is none in a quoted string.
 pub fn without_comments(value: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(value.len());
     let mut rest = value;
-    while let Some(comment) = memchr::memchr(b'(', rest) {
-        out.extend_from_slice(&rest[..comment]);
-        out.push(b' ');
-        rest = skip_cfws(&rest[comment..]);
+    while let Some(at) = memchr::memchr2(b'(', b'"', rest) {
+        out.extend_from_slice(&rest[..at]);
+        rest = &rest[at..];
+        if rest[0] == b'(' {
+            out.push(b' ');
+            rest = skip_cfws(rest);
+        } else {
+            let (string, after) = rest.split_at(quoted(rest).1);
+            out.extend_from_slice(string);
+            rest = after;
+        }
     }
     out.extend_from_slice(rest);
     out

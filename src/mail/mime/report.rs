@@ -1,5 +1,7 @@
 //! Reports about mail, read: delivery status (RFC 3464, 6533), disposition (RFC 8098).
 
+use super::param::without_comments;
+use crate::bytes::{charset, xtext};
 use crate::mail::header::{self, field};
 
 /// What a report says of one recipient. Text as it came, unfolded.
@@ -119,26 +121,58 @@ pub fn read(kind: Kind, content: &[u8]) -> Vec<Told> {
 
 /// What stands once for all recipients (RFC 3464 section 2.2).
 fn about(group: &[u8]) -> Told {
-    Told { reporting_mta: typed(group, "Reporting-MTA"), envelope_id: text(group, "Original-Envelope-Id"), ..Told::default() }
+    Told { reporting_mta: typed(group, "Reporting-MTA"), envelope_id: plain(group, "Original-Envelope-Id"), ..Told::default() }
 }
 
+/// Free text, which may have encoded words.
 fn text(group: &[u8], name: &str) -> Option<String> {
-    field(group, name).map(|field| field.text().split_whitespace().collect::<Vec<_>>().join(" ")).filter(|text| !text.is_empty())
+    field(group, name).and_then(|field| on_one_line(&field.text()))
 }
 
-/// What stands behind the type: `rfc822; bob@b.test`, `dns; mx.b.test`, `smtp; 550 no`.
+/// The value as it stands there: what looks like an encoded word is none.
+fn plain(group: &[u8], name: &str) -> Option<String> {
+    field(group, name).and_then(|field| on_one_line(&charset::guess(&field.value())))
+}
+
+/// The same without its comments, which all of these fields may have (RFC 3464 section 2.1.1).
+fn uncommented(group: &[u8], name: &str) -> Option<String> {
+    let field = field(group, name)?;
+    on_one_line(&charset::guess(&without_comments(&field.value())))
+}
+
+fn on_one_line(text: &str) -> Option<String> {
+    Some(text.split_whitespace().collect::<Vec<_>>().join(" ")).filter(|text| !text.is_empty())
+}
+
+/// A value's type, in lower case, and what stands behind it: `dns; mx.b.test`, `smtp; 550 no`.
+fn parted(value: &str) -> (String, &str) {
+    let (kind, rest) = value.split_once(';').unwrap_or(("", value));
+    (kind.trim().to_ascii_lowercase(), rest.trim())
+}
+
 fn typed(group: &[u8], name: &str) -> Option<String> {
-    text(group, name).map(|value| value.split_once(';').map_or(value.as_str(), |(_, rest)| rest).trim().to_owned())
+    uncommented(group, name).map(|value| parted(&value).1.to_owned())
+}
+
+/// `rfc822; bob@b.test`, or an address in the ways of RFC 6533 section 3.
+fn recipient(group: &[u8], name: &str) -> Option<String> {
+    // Other kinds of addresses may have parentheses.
+    let (kind, address) = plain(group, name).map(|value| (parted(&value).0, parted(&value).1.to_owned()))?;
+    match kind.as_str() {
+        "rfc822" | "" => typed(group, name),
+        "utf-8" => typed(group, name).map(|address| xtext::decode_utf8(&address).unwrap_or(address)),
+        _ => Some(address),
+    }
 }
 
 fn delivery(about: &Told, group: &[u8]) -> Told {
     Told {
-        action: text(group, "Action").map(|action| action.to_ascii_lowercase()),
-        recipient: typed(group, "Final-Recipient"),
-        original_recipient: typed(group, "Original-Recipient"),
-        // A comment may follow.
-        status: text(group, "Status").and_then(|status| status.split([' ', '(']).next().map(str::to_owned)),
-        diagnostic: typed(group, "Diagnostic-Code"),
+        action: uncommented(group, "Action").map(|action| action.to_ascii_lowercase()),
+        recipient: recipient(group, "Final-Recipient"),
+        original_recipient: recipient(group, "Original-Recipient"),
+        // Text may follow, though none should.
+        status: uncommented(group, "Status").and_then(|status| status.split(' ').next().map(str::to_owned)),
+        diagnostic: text(group, "Diagnostic-Code").map(|value| parted(&value).1.to_owned()),
         remote_mta: typed(group, "Remote-MTA"),
         ..about.clone()
     }
@@ -152,11 +186,11 @@ fn disposition(fields: &[u8]) -> Told {
     let errors = ["Error", "Failure", "Warning"].into_iter().find_map(|name| text(fields, name));
     Told {
         action: present(action),
-        recipient: typed(fields, "Final-Recipient"),
-        original_recipient: typed(fields, "Original-Recipient"),
+        recipient: recipient(fields, "Final-Recipient"),
+        original_recipient: recipient(fields, "Original-Recipient"),
         diagnostic: errors.or_else(|| present(modifiers)),
         reporting_mta: text(fields, "Reporting-UA"),
-        message_id: text(fields, "Original-Message-ID"),
+        message_id: plain(fields, "Original-Message-ID"),
         ..Told::default()
     }
 }
@@ -188,6 +222,27 @@ mod tests {
             );
         }
         assert!(read(Kind::Delivery, b"").is_empty() && read(Kind::Delivery, b"junk\n\njunk\n").is_empty());
+    }
+
+    #[test]
+    fn addresses_are_what_stands_there() {
+        for (value, address) in [
+            ("rfc822;=?utf-8?q?x?=@y.test", "=?utf-8?q?x?=@y.test"),
+            ("rfc822; bob@y.test (Bob)", "bob@y.test"),
+            ("rfc822; \"bob (x)\"@y.test", "\"bob (x)\"@y.test"),
+            ("UTF-8; \\x{E9}@y.test", "é@y.test"),
+            ("utf-8; é@y.test", "é@y.test"),
+            ("utf-8; a+b@y.test", "a+b@y.test"),
+            ("rfc822; \\x{E9}@y.test", "\\x{E9}@y.test"),
+            ("x400; /S=Bob(x)/", "/S=Bob(x)/"),
+        ] {
+            let content = format!(
+                "Reporting-MTA: dns; mx (c)\n\nFinal-Recipient: {value}\nAction: FAILED (really)\nStatus: (c) 5.1.1 (d)\n"
+            );
+            let told = &read(Kind::Delivery, content.as_bytes())[0];
+            assert_eq!((told.recipient.as_deref(), told.action.as_deref()), (Some(address), Some("failed")), "{value}");
+            assert_eq!((told.status.as_deref(), told.reporting_mta.as_deref()), (Some("5.1.1"), Some("mx")));
+        }
     }
 
     #[test]

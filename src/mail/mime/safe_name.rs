@@ -76,10 +76,11 @@ fn split(name: &str) -> (&str, &str) {
     name.split_at(dot.unwrap_or(name.len()))
 }
 
-/// Control characters, those that reorder or hide text, and those that are no part of a name elsewhere.
+/// Control characters, those that reorder or hide text, those that are no part of a name elsewhere, and the semicolon, after which
+/// `mime-pack -a` takes keys.
 fn is_harmful(c: char) -> bool {
     c.is_control()
-        || matches!(c, ':' | '*' | '?' | '"' | '<' | '>' | '|')
+        || matches!(c, ':' | '*' | '?' | '"' | '<' | '>' | '|' | ';')
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
         || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffc}' | '\u{e0000}'..='\u{e007f}')
 }
@@ -117,6 +118,7 @@ mod tests {
             ("compact", "compact"),
             ("a:b|c?.txt ", "a_b_c_.txt"),
             ("a.txt. .", "a.txt"),
+            ("secret.txt;name=cat.jpg", "secret.txt_name=cat.jpg"),
         ] {
             assert_eq!(safe_name(Some(stated), "2.1", "image/png"), name, "{stated:?}");
         }
