@@ -276,6 +276,7 @@
 //!   cli/progress.rs        a bar for what takes over a second on a terminal
 //!   cli/message.rs         the message on stdin, in wire form, as often as wanted
 //!   cli/message/edit.rs    a message changed before it is sent
+//!   cli/linked.rs          files that options name, through symbolic links
 //!   cli/program.rs         programs that options name
 //!   cli/pager.rs           long output on a terminal, page by page
 //!   cli/interactive.rs     a protocol typed by hand

@@ -10,6 +10,7 @@ pub mod explain;
 pub mod follow;
 pub mod input;
 pub mod interactive;
+pub mod linked;
 pub mod log;
 pub mod message;
 pub mod opts;

@@ -31,6 +31,13 @@ pub fn take_over(signals: &[i32]) {
     kept.defaults.retain(|(number, id)| !(signals.contains(number) && low_level::unregister(*id)));
 }
 
+/// Whether whoever started us wants this signal to do nothing, as nohup(1) does. Unknown (no /proc) is no.
+pub fn is_ignored(number: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask >> (number - 1) & 1 == 1)
+}
+
 /// Signals that do nothing but being noted while this lives. Afterwards they do what they always do.
 pub struct Held(Vec<(i32, Arc<AtomicBool>, SigId)>);
 
@@ -40,7 +47,7 @@ impl Held {
         kept.nobody.store(false, Ordering::SeqCst);
         kept.held += 1;
         let mut held = Held(Vec::new());
-        let watched = signals.iter().try_for_each(|&number| {
+        let watched = signals.iter().filter(|number| !is_ignored(**number)).try_for_each(|&number| {
             if !kept.ours.contains(&number) && kept.defaults.iter().all(|(other, _)| *other != number) {
                 let id = flag::register_conditional_default(number, Arc::clone(&kept.nobody))?;
                 kept.defaults.push((number, id));

@@ -138,7 +138,7 @@ fn round<'a>(
         // The server has no part in what fails here.
         let ours = matches!(status, Status::Usage | Status::Config | Status::Os | Status::CannotCreate | Status::Io);
         if !(ours || matches!(status, Status::Done | Status::NoInput)) {
-            screen.show_last();
+            if done.is_ok() { screen.show_refusal() } else { screen.show_last() }
         }
         let status = match done {
             Ok(status) => status,

@@ -64,6 +64,8 @@ pub enum Fate {
     Delivered,
     /// It is nowhere, or its Maildir is.
     Lost,
+    /// It never stood there whole.
+    Torn,
 }
 
 /// Which directory `tmp` was: another of its path knows nothing of our files.

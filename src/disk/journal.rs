@@ -300,12 +300,7 @@ impl Journal {
     /// it has no line end, or is nothing but zeroes.
     fn read(&mut self, size: u64) -> Result<Vec<u8>, JournalError> {
         if size == 0 {
-            let random = getrandom::u64().map_err(io::Error::from).at("make", &self.path)?;
-            self.tag = format!("{random:016x}").into();
-            sync_above(self.fs.as_ref(), parent(&self.path))?;
-            // Only what is whole and durable gets the name, or a power cut would leave something that is no journal.
-            self.compact()?;
-            return Ok(Vec::new());
+            return self.found().map(|()| Vec::new());
         }
         let (mut bad, mut tail) = (Vec::new(), Vec::new());
         let (mut held, mut at, mut chunk) = (Vec::new(), 0, vec![0; CHUNK]);
@@ -346,6 +341,9 @@ impl Journal {
                 tail.append(&mut held);
             }
         }
+        if !headed && is_unbegun(&held) && tail.iter().all(|byte| *byte == 0) {
+            return self.found().map(|()| Vec::new());
+        }
         if !headed {
             return Err(JournalError::Foreign(self.path.clone()));
         }
@@ -357,6 +355,15 @@ impl Journal {
             self.file.truncate(self.end).at("cut the end of", &self.path)?;
         }
         Ok(bad)
+    }
+
+    /// Makes it a new one.
+    fn found(&mut self) -> Result<(), JournalError> {
+        let random = getrandom::u64().map_err(io::Error::from).at("make", &self.path)?;
+        self.tag = format!("{random:016x}").into();
+        sync_above(self.fs.as_ref(), parent(&self.path))?;
+        // Only what is whole and durable gets the name, or a power cut would leave something that is no journal.
+        self.compact()
     }
 
     /// Messages whose batch is not known, since its record is damaged: nobody can say where they are.
@@ -452,4 +459,11 @@ impl Journal {
 fn deliver(entry: &mut Entry) {
     entry.state = State::Delivered;
     entry.place = "".into();
+}
+
+/// Of the first line there is a part at most, or blocks that were never written: nobody relied on it.
+fn is_unbegun(text: &[u8]) -> bool {
+    let of_header = text.len() < HEADER_LENGTH
+        && text.strip_prefix(HEADER).map_or(HEADER.starts_with(text), |tag| tag.iter().all(u8::is_ascii_hexdigit));
+    of_header || text.iter().all(|byte| *byte == 0)
 }

@@ -296,12 +296,18 @@ pub fn settle<'p>(
         whole.push(locked.is_whole(region)?);
     }
     let end = regions.last().map_or(start, |region| region.offset.saturating_add(region.length));
+    let mut torn = 0..0;
     let good = whole.iter().take_while(|whole| **whole).count();
     if good < regions.len() && locked.size <= end && locked.place == place {
         let keep = good.checked_sub(1).map_or(start, |last| regions[last].offset + regions[last].length);
         locked.file.truncate(keep).at("cut the end of", &mbox.path)?;
-        whole[good..].fill(false);
+        torn = good..regions.len();
     }
     locked.file.sync_data().at("sync", &mbox.path)?;
-    Ok(whole.into_iter().map(|whole| if whole { Fate::Delivered } else { Fate::Lost }).collect())
+    let fate = |(n, whole)| match whole {
+        _ if torn.contains(&n) => Fate::Torn,
+        true => Fate::Delivered,
+        false => Fate::Lost,
+    };
+    Ok(whole.into_iter().enumerate().map(fate).collect())
 }

@@ -200,7 +200,11 @@ impl Job for Fetching<'_, '_> {
             }
             self.deletions.pop_front().map(Command::Dele)
         });
-        next(command, &mut self.due)
+        let tell = next(command, &mut self.due);
+        if let ClientTell::Quit = tell {
+            self.keeper.quit();
+        }
+        tell
     }
 
     fn answer(&mut self, command: Command, answer: Answer) {

@@ -99,11 +99,11 @@ impl<'a> Keeper<'a> {
         };
         let dry_run = self.options.policy.dry_run;
         match self.items.get(&number).map(|item| filter.judge(&facts(number, item, self.options.clock), bytes)) {
-            Some(Judgement::Fetch) if dry_run => self.settle(number, Outcome::Skipped, false, "would be fetched".to_owned()),
+            Some(Judgement::Fetch) if dry_run => return self.would(number, "would be fetched".to_owned()),
             Some(Judgement::Fetch) => return Plan::Fetch,
             Some(Judgement::Delete(text)) if dry_run => {
                 self.spare.uncount();
-                self.settle(number, Outcome::Skipped, false, format!("would be deleted: {text}"));
+                return self.would(number, format!("would be deleted: {text}"));
             }
             Some(Judgement::Delete(text)) => {
                 self.kill(number, Digest::default(), 0, text);
@@ -122,10 +122,9 @@ impl<'a> Keeper<'a> {
 
     /// TOP was refused, which not every server has: the message is fetched, and judged from that copy.
     pub fn headless(&mut self, number: u32) -> Plan {
-        if self.stop.is_some() || self.options.policy.dry_run {
+        if self.options.policy.dry_run {
             let text = "would be fetched and shown to the filter: the server does not give its header alone";
-            self.settle(number, Outcome::Skipped, false, text.to_owned());
-            return Plan::Leave;
+            return self.would(number, text.to_owned());
         }
         self.items.entry(number).and_modify(|item| item.unjudged = true);
         Plan::Fetch
@@ -279,14 +278,23 @@ impl<'a> Keeper<'a> {
         }
     }
 
+    /// QUIT is about to be sent. Until it is answered nobody knows whether the names of what was deleted are free.
+    pub fn quit(&mut self) {
+        let gone = self.items.values().filter(|item| item.state == Progress::Deleted).filter_map(|item| item.id);
+        let Some(journal) = &mut self.journal else { return };
+        missing::doubt(journal, gone, self.options.clock.now().as_second());
+        if let Err(error) = journal.write() {
+            self.stop.get_or_insert(settle::stop(error));
+        }
+    }
+
     /// The session is over; `ok`: QUIT was answered +OK, and the deletions count (RFC 1939 section 6). What was not reached gets its
     /// row.
     pub fn updated(&mut self, ok: bool) {
         self.broken();
         if ok && let Some(journal) = &mut self.journal {
-            let now = self.options.clock.now().as_second();
-            let gone = self.items.values().filter(|item| item.state == Progress::Deleted);
-            missing::deleted(journal, gone.filter_map(|item| item.id), now);
+            let gone = self.items.values().filter(|item| item.state == Progress::Deleted).filter_map(|item| item.id);
+            missing::deleted(journal, gone, self.options.clock.now().as_second());
         }
         self.told.end(ok);
         for number in self.spare.rest() {
@@ -322,27 +330,13 @@ impl<'a> Keeper<'a> {
     }
 
     fn planned(&mut self, number: u32, decision: Decision) -> Plan {
-        if self.options.policy.dry_run {
-            let (outcome, text) = match decision {
-                Decision::Leave(outcome, text) => (outcome, text),
-                Decision::Delete(why) => (Outcome::Skipped, format!("would be deleted: {why}")),
-                Decision::Header => {
-                    self.wanted += 1;
-                    return Plan::Header;
-                }
-                Decision::Fetch => {
-                    self.wanted += 1;
-                    (Outcome::Skipped, "would be fetched".to_owned())
-                }
-                Decision::Spare => {
-                    self.spare.put(number);
-                    return Plan::Leave;
-                }
-            };
-            self.settle(number, outcome, false, text);
-            return Plan::Leave;
-        }
+        let dry_run = self.options.policy.dry_run;
         match decision {
+            Decision::Fetch if dry_run => {
+                self.wanted += 1;
+                self.would(number, "would be fetched".to_owned())
+            }
+            Decision::Delete(why) if dry_run => self.would(number, format!("would be deleted: {why}")),
             Decision::Fetch | Decision::Header => {
                 self.wanted += 1;
                 self.look_or_fetch()
@@ -364,6 +358,12 @@ impl<'a> Keeper<'a> {
                 Plan::Leave
             }
         }
+    }
+
+    /// In a dry run.
+    fn would(&mut self, number: u32, text: String) -> Plan {
+        self.row(number, Outcome::Skipped, text, |row| row.intended = true);
+        Plan::Leave
     }
 
     fn look_or_fetch(&self) -> Plan {
@@ -478,7 +478,8 @@ impl<'a> Keeper<'a> {
         let Some(item) = self.items.get_mut(&number) else { return };
         item.state = Progress::Settled;
         let uid = item.uid.as_ref().map(|uid| uid.as_str().into()).or_else(|| item.said.clone());
-        let mut row = Row { number, size: item.size, uid, outcome, lasting: false, in_part: false, deleted: false, text };
+        let mut row =
+            Row { number, size: item.size, uid, outcome, lasting: false, in_part: false, deleted: false, intended: false, text };
         mark(&mut row);
         self.told.put(row);
     }

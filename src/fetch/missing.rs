@@ -28,6 +28,15 @@ pub fn note(journal: &mut Journal, met: &HashSet<Id>, nameless: bool, now: i64) 
     }
 }
 
+/// The server may be about to delete these, and then their names are free (RFC 1939 section 7).
+pub fn doubt(journal: &mut Journal, ids: impl Iterator<Item = Id>, now: i64) {
+    for id in ids {
+        if journal.entry(id).is_some_and(|entry| entry.uid.is_some()) {
+            journal.set_missing(id, Some(now));
+        }
+    }
+}
+
 /// The server says that it deleted these. Some list them again all the same: a name that was delivered under is kept for as long as one that
 /// is not listed.
 pub fn deleted(journal: &mut Journal, ids: impl Iterator<Item = Id>, now: i64) {

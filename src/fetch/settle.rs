@@ -41,6 +41,7 @@ pub fn open(
             .cloned()
             .collect();
         let fates = fates(&fs, batch, &waiting, (now, over))?;
+        // Those that never stood there are nothing to worry about.
         let lost = fates.iter().filter(|fate| **fate == Fate::Lost).count();
         if lost > 0 {
             told.push(format!(
@@ -48,7 +49,7 @@ pub fn open(
                 waiting.len()
             ));
         }
-        for (entry, _) in waiting.iter().zip(&fates).filter(|(_, fate)| **fate == Fate::Lost) {
+        for (entry, _) in waiting.iter().zip(&fates).filter(|(_, fate)| **fate != Fate::Delivered) {
             journal.drop_entry(entry.id);
         }
         journal.done(batch.id);
@@ -61,7 +62,7 @@ pub fn open(
 pub fn stop(error: JournalError) -> Stop {
     let why = match &error {
         JournalError::Busy(_) => Why::Retry,
-        JournalError::Foreign(_) => Why::CannotCreate,
+        JournalError::Foreign(_) | JournalError::NotRegular(_) => Why::CannotCreate,
         JournalError::Owned { .. } => Why::Usage,
         JournalError::Fs(error) if !error.is_full() && ["create", "make directory", "lock"].contains(&error.doing) => {
             Why::CannotCreate

@@ -56,7 +56,17 @@ mod tests {
 
     fn row(number: u32, deleted: bool) -> Row {
         let outcome = if deleted { Outcome::Deleted } else { Outcome::Delivered };
-        Row { number, size: None, uid: None, outcome, lasting: false, in_part: false, deleted, text: String::new() }
+        Row {
+            number,
+            size: None,
+            uid: None,
+            outcome,
+            lasting: false,
+            in_part: false,
+            deleted,
+            intended: false,
+            text: String::new(),
+        }
     }
 
     fn taken(told: &mut Told) -> Vec<(u32, bool)> {

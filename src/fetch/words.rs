@@ -114,11 +114,18 @@ pub struct Row {
     pub in_part: bool,
     /// The server deleted it.
     pub deleted: bool,
+    /// It would have been fetched or deleted, but for a dry run.
+    pub intended: bool,
     /// Where it went, or why not; may hold what a server or a program said.
     pub text: String,
 }
 
 impl Row {
+    /// Its failure, for people.
+    pub fn told(&self) -> String {
+        format!("message {}: {}", self.number, self.text)
+    }
+
     /// QUIT was not answered well, and so no DELE counts (RFC 1939 section 6).
     pub fn not_deleted(&mut self) {
         self.deleted = false;

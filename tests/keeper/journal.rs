@@ -85,7 +85,9 @@ fn a_damaged_record_costs_itself_and_is_put_aside() {
 fn a_file_of_another_kind_is_left_alone() {
     let (_dir, path) = place();
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    for text in ["# my notes\n", "no line end", "\0\0", "postroad-journal 2 0123456789abcdef\n"] {
+    for text in
+        ["# my notes\n", "no line end", "postroad-journal 1 0123456789abcdeX", "\0x", "postroad-journal 2 0123456789abcdef\n"]
+    {
         fs::write(&path, text).unwrap();
         let error = Journal::open(Real::shared(), &path).unwrap_err();
         assert!(matches!(error, JournalError::Foreign(_)), "{error}");
@@ -93,7 +95,19 @@ fn a_file_of_another_kind_is_left_alone() {
     }
     fs::remove_file(&path).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
-    assert!(matches!(Journal::open(Real::shared(), &path), Err(JournalError::Foreign(_))));
+    assert!(matches!(Journal::open(Real::shared(), &path), Err(JournalError::NotRegular(_))));
+}
+
+/// As a copy leaves it that was torn, or a disk that forgot the blocks.
+#[test]
+fn one_that_was_never_begun_is_begun() {
+    for text in ["p", "postroad-journal 1 ", "postroad-journal 1 0123456789abcdef", "\0\0", &"\0".repeat(100_000)] {
+        let (_dir, path) = place();
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        drop(filled(&path, 2));
+        assert_eq!(open(&path).0.len(), 2, "{text:?}");
+    }
 }
 
 /// Also behind a compaction, and where an earlier version left nobody's name.

@@ -45,6 +45,8 @@ pub enum End {
     Quit,
     /// Lost before QUIT was answered: nothing is deleted.
     Lost,
+    /// Lost after QUIT was sent: deleted it is, and nobody said so.
+    Unanswered,
     /// The tool is killed before the last commit.
     Killed,
 }
@@ -100,8 +102,11 @@ impl Mailbox {
             return Vec::new();
         }
         commit(&mut keeper);
+        if end != End::Lost {
+            keeper.quit();
+        }
         keeper.updated(end == End::Quit);
-        if end == End::Quit {
+        if end != End::Lost {
             let mut number = 0;
             self.messages.retain(|_| {
                 number += 1;

@@ -91,9 +91,9 @@ fn what_is_torn_is_cut_off_unless_another_wrote_behind_it() {
     let regions = [Region { offset: 4, length: 3, crc: crc("one") }, Region { offset: 7, length: 3, crc: crc("two") }];
     for (found, fates, left) in [
         ("old\nonetwo", [Fate::Delivered; 2], "old\nonetwo"),
-        ("old\nonetw", [Fate::Delivered, Fate::Lost], "old\none"),
-        ("old\nxxxtwo", [Fate::Lost; 2], "old\n"),
-        ("old\n", [Fate::Lost; 2], "old\n"),
+        ("old\nonetw", [Fate::Delivered, Fate::Torn], "old\none"),
+        ("old\nxxxtwo", [Fate::Torn; 2], "old\n"),
+        ("old\n", [Fate::Torn; 2], "old\n"),
         ("old\nxxxtwonew", [Fate::Lost, Fate::Delivered], "old\nxxxtwonew"),
         ("ol", [Fate::Lost; 2], "ol"),
     ] {

@@ -28,6 +28,20 @@ fn a_name_that_is_free_after_a_deletion_may_stand_for_a_new_message() {
 }
 
 #[test]
+fn a_name_is_doubted_where_nobody_knows_whether_its_message_was_deleted() {
+    let mut home = Home::new(&[("1", "one\r\n")]);
+    let rows = home.fetch_until(delete(), End::Unanswered);
+    assert_eq!((rows[0].outcome, rows[0].deleted), (Delivered, false));
+    // It was, and its name is free; it was not.
+    for text in ["two\r\n", "one\r\n"] {
+        home.mailbox = Mailbox::of(&[("1", text)]);
+        home.fetch_until(delete(), End::Unanswered);
+        assert!(home.mailbox.messages.is_empty());
+    }
+    assert_eq!(home.delivered(), ["one\n", "two\n"]);
+}
+
+#[test]
 fn a_name_that_was_not_listed_in_between_is_doubted_until_its_message_was_seen() {
     let mut home = Home::new(&[("1", "one\r\n")]);
     home.fetch(Policy::default());

@@ -61,6 +61,17 @@ fn accounts_are_told_apart_and_one_that_fails_does_not_keep_the_others() {
     assert!(ran.err.contains("pop3-fetch: gone: cannot connect"), "{}", ran.err);
     let refused = run_as_is(tool("pop3-fetch").env("HOME", site.dir.path()).args(["-a", "mail", "--config"]).arg(&config));
     assert_eq!(refused.status, 78, "no POP3 account: {}", refused.err);
+    assert!(refused.err.starts_with("pop3-fetch: account mail: submission: no POP3 server"), "{}", refused.err);
+    let (third, served) = serve(&site, vec![says("+OK"), hears("CAPA"), says("-ERR"), hears("QUIT"), says("+OK")]);
+    let look = site.dir.path().join("look.toml");
+    std::fs::write(&look, [account("one", &format!("pop3://bob@{third}")), account("gone", "pop3://127.0.0.1:1")].concat())
+        .unwrap();
+    std::fs::set_permissions(&look, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let mut command = tool("pop3-fetch");
+    command.env("HOME", site.dir.path()).args(["--all-accounts", "--serverinfo", "--json", "--config"]).arg(&look);
+    let ran = run_as_is(&mut command);
+    served.join().unwrap().unwrap_or_else(|why| panic!("{why}\n{}{}", ran.out, ran.err));
+    assert!(ran.out.starts_with("{\"account\":\"one\",\"host\":\"127.0.0.1\""), "{}", ran.out);
     let mut command = tool("pop3-fetch");
     let refused =
         run_as_is(command.env("HOME", site.dir.path()).args(["-a", "a", "-a", "b", "--state", "s", "--config"]).arg(&config));

@@ -146,6 +146,78 @@ fn a_dry_run_asks_the_filter_and_fetches_nothing() {
     assert_eq!(fs::read_dir(home.path().join("Mail/new")).unwrap().count(), 0);
 }
 
+/// As the run itself would.
+#[test]
+fn a_dry_run_says_what_a_run_would_come_to() {
+    let server = server(&[("LIST", "+OK\n1 20\n2 2000\n3 2000\n.")]);
+    for (words, status) in [
+        (&["--maildir", "Mail", "--max-size", "1000"][..], 1),
+        (&["--maildir", "Mail", "--max-size", "1"], 69),
+        (&["--maildir", "Mail", "--exit-empty"], 0),
+        (&["--maildir", "Mail", "--skip-size", "1", "--exit-empty"], 66),
+        (&["--maildir", "none"], 73),
+        (&["--maildir", "none", "--create"], 0),
+    ] {
+        let (dry, home) = run(&server, &[words, &["--dry-run"]].concat());
+        assert_eq!(dry.status, status, "{words:?}: {}{}", dry.out, dry.err);
+        assert!(!home.path().join("none").exists());
+    }
+}
+
+#[test]
+fn an_empty_mailbox_has_its_status_where_it_is_only_listed_too() {
+    let server = server(&[("STAT", "+OK 0 0"), ("LIST", "+OK\n."), ("UIDL", "+OK\n.")]);
+    for words in [&["--list"][..], &["--stat"], &["--maildir", "Mail"]] {
+        assert_eq!(run(&server, words).0.status, 0);
+        assert_eq!(run(&server, &[words, &["--exit-empty"]].concat()).0.status, 66, "{words:?}");
+    }
+}
+
+/// What cron mails where stdout is thrown away: why, and not that QUIT went well.
+#[test]
+fn why_messages_failed_stands_on_stderr() {
+    let (all, _home) = run(&server(&[]), &["--exec", "false"]);
+    assert_eq!(all.err, "pop3-fetch: 127.0.0.1: message 1: false: status 1; 2 others failed, too\n");
+    let (one, _home) = run(&server(&[("RETR 2", "-ERR not now")]), &["--maildir", "Mail"]);
+    assert_eq!(one.err, "pop3-fetch: 127.0.0.1: message 2: -ERR not now\n -> RETR 2\n<** -ERR not now\n");
+}
+
+#[test]
+fn what_a_program_says_stands_in_the_row() {
+    let (ran, _home) = run(&server(&[]), &["--exec", "sh -c 'echo note >&2; echo more >&2'"]);
+    assert_eq!((ran.status, ran.out.lines().next()), (0, Some("delivered\t1\t20\ta\ttaken by sh: note")), "{}", ran.err);
+    let (ran, _home) = run(&server(&[]), &["--exec", " "]);
+    assert_eq!((ran.status, &*ran.err), (64, "pop3-fetch: 127.0.0.1: --exec: no command\n"));
+}
+
+/// One that anybody may have put there is not followed; one of ours is.
+#[test]
+fn a_symbolic_link_of_the_user_s_own_is_followed() {
+    let (home, server) = (tempfile::tempdir().unwrap(), server(&[]));
+    fs::create_dir_all(home.path().join("far/away")).unwrap();
+    for (link, to) in [("box", "far/link"), ("far/link", "away/box"), ("state", "far/away/state")] {
+        std::os::unix::fs::symlink(to, home.path().join(link)).unwrap();
+    }
+    for outcome in ["delivered", "kept"] {
+        let ran = run_as_is(command(home.path(), &server).args(["--mbox", "box", "--state", "state"]));
+        assert_eq!((ran.status, rows(&ran)[0].0), (0, outcome), "{}", ran.err);
+        for name in ["box", "state"] {
+            assert!(home.path().join(name).is_symlink() && home.path().join("far/away").join(name).is_file());
+        }
+    }
+    std::os::unix::fs::symlink("loop", home.path().join("loop")).unwrap();
+    let ran = run_as_is(command(home.path(), &server).args(["--mbox", "loop", "--state", "state"]));
+    assert!(ran.status == 73 && ran.err.contains("leads through more than 40 symbolic links"), "{}", ran.err);
+    let ran = run_as_is(command(home.path(), &server).args(["--mbox", "box", "--state", "far"]));
+    assert!(ran.status == 73 && ran.err.ends_with("far is no regular file\n"), "{}", ran.err);
+    // Only root can give files away.
+    if nix::unistd::geteuid().is_root() {
+        std::os::unix::fs::lchown(home.path().join("far/link"), Some(65534), None).unwrap();
+        let ran = run_as_is(command(home.path(), &server).args(["--mbox", "box", "--state", "state"]));
+        assert!(ran.status == 73 && ran.err.contains("far/link belongs to user 65534"), "{}", ran.err);
+    }
+}
+
 #[test]
 fn a_place_that_takes_nothing_is_found_out_before_anything_is_fetched() {
     let server = server(&[]);

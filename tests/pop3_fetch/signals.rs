@@ -96,6 +96,36 @@ fn a_password_command_is_ended_too() {
     assert!(kill(program, None).is_err(), "it goes on");
 }
 
+/// A terminal that is closed ends the session as SIGTERM does; under nohup(1) nothing comes of it.
+#[test]
+fn a_session_ends_in_order_when_its_terminal_is_closed() {
+    for (ignored, status) in [(false, 75), (true, 0)] {
+        let site = Site::new();
+        let mut script = one_message("RETR 1");
+        if ignored {
+            script.pop();
+            script.extend([hears("QUIT"), says("+OK")]);
+        }
+        let (address, served) = serve(&site, script);
+        let inner = fetch(site.dir.path(), &format!("bob@{address}"));
+        let mut command = Command::new("/bin/sh");
+        let trap = if ignored { "trap '' HUP; exec \"$@\"" } else { "exec \"$@\"" };
+        command
+            .args(["-c", trap, "sh"])
+            .arg(inner.get_program())
+            .args(inner.get_args())
+            .current_dir(&site.dir)
+            .env("HOME", site.dir.path());
+        command.args(["--exec", "sh -c 'echo $$ > pid; sleep 2'"]).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut process = Process::start(&mut command);
+        started(&site.dir.path().join("pid"));
+        process.signal(nix::sys::signal::Signal::SIGHUP);
+        let ended = process.wait();
+        served.join().unwrap().unwrap();
+        assert_eq!(ended.status.code().unwrap(), status, "ignored: {ignored}");
+    }
+}
+
 /// The question for the password holds signals while it stands; afterwards they are the session's again.
 #[test]
 fn a_signal_after_the_question_ends_the_session_in_order() {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// Each with what the line has to name.
 const SENSELESS: &[(&str, &[&str])] = &[
     ("--list --maildir X", &["--maildir", "--list"]),
-    ("--list --exit-empty", &["--exit-empty", "--list"]),
+    ("--retr 1 --exit-empty", &["--exit-empty", "--retr"]),
     ("--list --lines 3", &["--lines", "--list"]),
     ("--lines 3", &["--top"]),
     ("--stat --transcript F", &["--transcript", "--stat"]),

@@ -45,7 +45,10 @@ pub struct Chosen {
 impl Chosen {
     /// It will not do: the config is wrong, or the command line.
     pub fn misfit(&self, text: &str) -> Failure {
-        Failure::text(if self.name.is_some() { Status::Config } else { Status::Usage }, text)
+        match &self.name {
+            Some(name) => Failure::text(Status::Config, format_args!("account {name}: {text}")),
+            None => Failure::text(Status::Usage, text),
+        }
     }
 }
 

@@ -158,7 +158,7 @@ impl Args {
         let reads = matches!(mode, "--top" | "--retr");
         let fits = |option: &&str| reads && ["--stdout", "--crlf", "--max-size"].contains(option);
         let idle = target.given().find(|option| !fits(option));
-        let idle = idle.or((self.exit_empty && mode != "--stat").then_some("--exit-empty"));
+        let idle = idle.or((self.exit_empty && !matches!(mode, "--stat" | "--list")).then_some("--exit-empty"));
         // The parser asks for what these require, but not where that conflicts with what is there.
         let idle = idle.or((self.lines.is_some() && mode != "--top").then_some("--lines"));
         let idle = idle.or((self.transcript.is_some() && mode != "--interactive").then_some("--transcript"));

@@ -27,6 +27,7 @@ use crate::relay::clock::Clock;
 use crate::relay::ended::Ended;
 use crate::relay::session::{Login, Via, Watch};
 use std::cell::RefCell;
+use std::io::{self, IsTerminal};
 
 /// How many lines of a body --top gives where nobody says.
 const TOP_LINES: u32 = 10;
@@ -72,7 +73,7 @@ impl Mailbox<'_> {
     fn look(&self) -> Result<Status, Failure> {
         let mut looking = Looking::default();
         let (ended, via) = self.session_by(&mut looking)?;
-        Seen::new(self.way, &via, &looking, &ended).tell(self.args.client.json)
+        Seen::new(self.way, &via, &looking, &ended).of(self.account()).tell(self.args.client.json)
     }
 
     fn session(&self, job: &mut dyn Job) -> Result<Ended, Failure> {
@@ -147,12 +148,18 @@ impl Mailbox<'_> {
             return Err(self.failure(failure));
         }
         let mut rows = Rows::new(self.args.client.json);
-        for listed in listing.messages() {
+        let messages = listing.messages();
+        let is_empty = messages.is_empty();
+        for listed in messages {
             rows.add(&ListedRow::new(&listed, self.account()))?;
         }
         rows.flush()?;
         self.warn(listing.problems());
-        Ok(if listing.problems().is_empty() { Status::Done } else { Status::Partly })
+        Ok(match listing.problems() {
+            [] if self.args.exit_empty && is_empty => Status::NoInput,
+            [] => Status::Done,
+            _ => Status::Partly,
+        })
     }
 
     fn stat(&self) -> Result<Status, Failure> {
@@ -216,8 +223,8 @@ impl Mailbox<'_> {
             progress.finish();
             let Teller { untold, tally, broken, .. } = teller;
             // What stops the target ends the tool, which tells it.
-            let news = untold.iter().filter(|row| keeper.stop().is_none_or(|stop| stop.text != row.text));
-            news.for_each(|row| say(&format!("pop3-fetch: {}: message {}: {}", self.way.title(), row.number, row.text)));
+            let news: Vec<&Row> = untold.iter().filter(|row| keeper.stop().is_none_or(|stop| stop.text != row.text)).collect();
+            self.failed(&news);
             match (ended, broken) {
                 (Err(failure), _) => Err(failure),
                 (_, Some(error)) => Err(error.into()),
@@ -229,6 +236,18 @@ impl Mailbox<'_> {
         let done = done.map_err(titled).and_then(|done| done);
         log.borrow().done(&done);
         done
+    }
+
+    /// Messages that failed, on stderr. Where the rows are elsewhere, perhaps where nobody looks, one stands for all.
+    fn failed(&self, rows: &[&Row]) {
+        let told = |row: &Row, more: &str| say(&format!("pop3-fetch: {}: {}{more}", self.way.title(), row.told()));
+        match rows {
+            rows if self.args.target.is_stdout() => rows.iter().for_each(|row| told(row, "")),
+            [] => {}
+            _ if io::stderr().is_terminal() => {}
+            [one] => told(one, ""),
+            [first, others @ ..] => told(first, &format!("; {} others failed, too", others.len())),
+        }
     }
 
     fn judge(&self, keeper: &Keeper<'_>, ended: &Ended, finished: &Finished, tally: Tally) -> Result<Status, Failure> {
@@ -253,7 +272,7 @@ impl Mailbox<'_> {
 /// How many messages came to what.
 #[derive(Debug, Clone, Copy, Default)]
 struct Tally {
-    /// Fetched, or tried.
+    /// Fetched, or tried; in a dry run those that would be.
     handled: usize,
     failed: usize,
     /// Those of them that will fail again.
@@ -264,7 +283,7 @@ struct Tally {
 
 impl Tally {
     fn add(&mut self, row: &Row) {
-        self.handled += usize::from(!matches!(row.outcome, Outcome::Kept | Outcome::Skipped));
+        self.handled += usize::from(row.intended || !matches!(row.outcome, Outcome::Kept | Outcome::Skipped));
         self.failed += usize::from(row.outcome == Outcome::Failed);
         self.lasting += usize::from(row.lasting);
         self.in_part += usize::from(row.in_part);
@@ -289,7 +308,7 @@ struct Teller<'a> {
     log: &'a RefCell<MailboxLog<'a>>,
     /// None: messages go to stdout, and only failures are told, on stderr.
     rows: Option<Rows>,
-    /// Failures to be told on stderr.
+    /// Those that failed, to be told on stderr.
     untold: Vec<Row>,
     tally: Tally,
     broken: Option<StdoutError>,
@@ -308,13 +327,12 @@ impl Witness for Teller<'_> {
         self.log.borrow_mut().messages(&all);
         for row in &all {
             self.tally.add(row);
-            match &mut self.rows {
-                Some(rows) => {
-                    let told = rows.add(&OutcomeRow::new(row, self.mailbox.account()));
-                    self.broken = self.broken.take().or(told.err());
-                }
-                None if row.outcome == Outcome::Failed => self.untold.push(row.clone()),
-                None => {}
+            if let Some(rows) = &mut self.rows {
+                let told = rows.add(&OutcomeRow::new(row, self.mailbox.account()));
+                self.broken = self.broken.take().or(told.err());
+            }
+            if row.outcome == Outcome::Failed {
+                self.untold.push(row.clone());
             }
         }
         if let Some(rows) = &mut self.rows {

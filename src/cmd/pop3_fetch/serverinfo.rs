@@ -38,6 +38,8 @@ impl Job for Looking {
 
 #[derive(Serialize)]
 struct Json<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'a str>,
     host: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<&'a str>,
@@ -68,6 +70,8 @@ struct LanguageJson<'a> {
 
 /// One look at a server.
 pub struct Seen<'a> {
+    /// Whose it is, where there are others.
+    account: Option<&'a str>,
     way: &'a Way,
     via: &'a Via,
     offer: Option<&'a Offer>,
@@ -79,7 +83,12 @@ pub struct Seen<'a> {
 impl<'a> Seen<'a> {
     pub fn new(way: &'a Way, via: &'a Via, looking: &'a Looking, ended: &'a Ended) -> Seen<'a> {
         let verdict = ended.tls.as_ref().map(|facts| certificate::verdict(facts, way.tls.fingerprint));
-        Seen { way, via, offer: looking.offer.as_ref(), ended, verdict }
+        Seen { account: None, way, via, offer: looking.offer.as_ref(), ended, verdict }
+    }
+
+    /// With the account's name.
+    pub fn of(self, account: Option<&'a str>) -> Seen<'a> {
+        Seen { account, ..self }
     }
 
     /// Writes it; the status says whether the server answered and TLS is as it was asked for.
@@ -124,6 +133,7 @@ impl<'a> Seen<'a> {
     fn json(&self) -> Json<'_> {
         let offer = self.offer;
         Json {
+            account: self.account,
             host: &self.via.host,
             address: self.via.address.as_deref(),
             banner: offer.map(|offer| offer.greeting.as_str()),
@@ -142,7 +152,8 @@ impl<'a> Seen<'a> {
             text.push_str(&format!("{:indent$}{}\n", "", visible(words.as_bytes()), indent = 2 * depth));
         };
         let address = self.via.address.as_deref().map(|address| format!(" ({address})")).unwrap_or_default();
-        line(0, &format!("{}{address}", self.via.host));
+        let account = self.account.map(|name| format!("{name} ")).unwrap_or_default();
+        line(0, &format!("{account}{}{address}", self.via.host));
         let mut fact = |name: &str, fact: &str| line(1, &format!("{name:<12} {fact}"));
         if let Some(offer) = self.offer {
             fact("banner", &offer.greeting);

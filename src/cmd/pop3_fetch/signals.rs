@@ -1,7 +1,7 @@
 //! Signals that end the session, and the wait between sessions.
 
 use crate::cli::exit::{Failure, Status};
-use crate::cli::signal::take_over;
+use crate::cli::signal::{is_ignored, take_over};
 use crate::fetch::session::Stopper;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -20,15 +20,16 @@ struct Current {
     stopper: Option<Stopper>,
 }
 
-/// SIGINT and SIGTERM end the session that runs: what came whole is made safe.
+/// SIGINT, SIGTERM and SIGHUP end the session that runs: what came whole is made safe.
 pub struct Signals(Arc<Shared>);
 
 impl Signals {
     pub fn watch() -> Result<Signals, Failure> {
-        use signal_hook::consts::{SIGINT, SIGTERM};
-        let signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]);
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+        let heard: Vec<i32> = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|number| !is_ignored(*number)).collect();
+        let signals = signal_hook::iterator::Signals::new(&heard);
         let mut signals = signals.map_err(|error| Failure::new(Status::Os, error))?;
-        take_over(&[SIGINT, SIGTERM]);
+        take_over(&heard);
         let shared: Arc<Shared> = Arc::default();
         let ours = Arc::clone(&shared);
         thread::spawn(move || {

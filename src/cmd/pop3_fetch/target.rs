@@ -5,6 +5,7 @@ use super::signals::Signals;
 use crate::cli::clock::System;
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::input::state_file;
+use crate::cli::linked;
 use crate::cli::opts::duration::{self, DurationError};
 use crate::cli::opts::size;
 use crate::cli::program::program as named;
@@ -219,7 +220,7 @@ impl TargetOptions {
         let policy = &self.policy;
         let filter = policy.filter.as_deref().map(|command| program(command, "--filter", signals).map(ByProgram)).transpose()?;
         let path = match &policy.state {
-            Some(path) => path.clone(),
+            Some(path) => linked::file(path)?,
             None => remembered(whose)?,
         };
         let over = || signals.came();
@@ -248,16 +249,21 @@ impl TargetOptions {
         (signals, over): (&Signals, &'a dyn Fn() -> bool),
     ) -> Result<Box<dyn Target + 'a>, Failure> {
         // The journal names it to a run that may stand elsewhere.
-        let absolute = |path: &PathBuf| std::path::absolute(path).or_status(Status::Os);
-        if let Some(dir) = self.maildir.as_ref().filter(|_| !self.policy.dry_run).map(absolute).transpose()? {
+        let absolute = |dir: &PathBuf| std::path::absolute(dir).or_status(Status::Usage);
+        if let Some(dir) = self.maildir.as_ref().map(absolute).transpose()? {
             let dir = dir.as_path();
+            if self.policy.dry_run {
+                // As far as that can be said without making anything.
+                let into = IntoMaildir::without_journal(Real::shared(), dir, whose.hostname, journal.tag());
+                return if self.create { self.stream(whose.several) } else { Ok(Box::new(into.map_err(|stop| stopped(&stop))?)) };
+            }
             if self.create {
                 Maildir::new(Real::shared(), dir).create().or_status(Status::CannotCreate)?;
             }
             let into = IntoMaildir::open(Real::shared(), dir, whose.hostname, journal);
             return Ok(Box::new(into.map_err(|stop| stopped(&stop))?));
         }
-        if let Some(path) = self.mbox.as_ref().map(absolute).transpose()? {
+        if let Some(path) = self.mbox.as_deref().map(linked::file).transpose()? {
             return Ok(Box::new(IntoMbox::open(Real::shared(), &path, over).map_err(|stop| stopped(&stop))?));
         }
         if let Some(command) = &self.exec {

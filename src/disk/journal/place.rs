@@ -16,6 +16,8 @@ pub enum JournalError {
     Busy(PathBuf),
     #[error("{} is no journal of this version; nothing was changed in it", .0.display())]
     Foreign(PathBuf),
+    #[error("{} is no regular file", .0.display())]
+    NotRegular(PathBuf),
     #[error("{} remembers the messages of {owner}, not those of {asked}: name another file", .path.display())]
     Owned { path: PathBuf, owner: Box<str>, asked: Box<str> },
     /// An earlier write or sync failed: what stands on disk is not known.
@@ -29,7 +31,7 @@ pub fn lock(fs: &dyn Fs, path: &Path) -> Result<(Box<dyn File>, u64), JournalErr
         match try_lock(fs, path).at("lock", path)? {
             Attempt::Held(file, stat) => return Ok((file, stat.size)),
             Attempt::Busy => return Err(JournalError::Busy(path.to_owned())),
-            Attempt::NotRegular => return Err(JournalError::Foreign(path.to_owned())),
+            Attempt::NotRegular => return Err(JournalError::NotRegular(path.to_owned())),
             Attempt::Gone => match fs.create_new(path) {
                 Ok(_) => {}
                 // Made by another just now.

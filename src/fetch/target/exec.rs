@@ -71,6 +71,7 @@ impl Program {
     fn told(&self, ending: Ending) -> Run {
         let name = self.path.display();
         match ending {
+            Ending::Exited { status: 0, said } if said.is_empty() => Run::Status(0, name.to_string()),
             Ending::Exited { status, said } if said.is_empty() => Run::Status(status, format!("{name}: status {status}")),
             Ending::Exited { status, said } => Run::Status(status, format!("{name}: {said}")),
             Ending::NotStarted(error) => {
@@ -135,7 +136,7 @@ impl Target for IntoProgram {
         current.newline.finish(&mut rest);
         let file = current.scratch.write_all(&rest).and_then(|()| current.scratch.into_file());
         match self.program.run_on(&current.facts.facts(), file.map_err(|error| held(&error))?.into()) {
-            Run::Status(0, _) => Ok(Taken::Delivered(format!("taken by {}", self.program.path.display()))),
+            Run::Status(0, said) => Ok(Taken::Delivered(format!("taken by {said}"))),
             Run::Status(99, said) => Ok(Taken::Killed(said)),
             Run::Status(75, said) => Err(Stop::new(Why::Retry, said).into()),
             Run::Stopped(stop) => Err(stop.into()),
