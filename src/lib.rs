@@ -336,9 +336,9 @@
 //!   cmd/mime_pack.rs       MIME messages made and taken apart
 //!   cmd/mx_lookup/report.rs what mx-lookup finds out about one domain
 //!   cmd/mx_lookup.rs       where a domain's mail goes
+//!   cmd/pop3_fetch/signals.rs   signals that end the session
 //!   cmd/pop3_fetch/hop.rs       the LMTP server that messages are handed to
 //!   cmd/pop3_fetch/objects.rs   messages on stdout for machines
-//!   cmd/pop3_fetch/signals.rs   signals that end the session
 //!   cmd/pop3_fetch/target.rs    options: where messages go, and what becomes of them on the server
 //!   cmd/pop3_fetch/args.rs      pop3-fetch's command line
 //!   cmd/pop3_fetch/way.rs       the way to one mailbox: server, TLS, login

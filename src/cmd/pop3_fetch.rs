@@ -71,11 +71,11 @@ pub fn run(args: impl Iterator<Item = OsString>) -> Result<Status, Failure> {
     }
     let hostname = config.hostname.as_ref().map_or_else(system_hostname, ToString::to_string);
     let timeouts = args.network.timeout().map_or_else(Timeouts::default, Timeouts::capped);
+    let signals = Signals::watch()?;
     let wanted = args.target.lmtp.as_deref().filter(|_| !args.looking.is_any());
-    let hop = wanted.map(|text| Hop::new(text, &config, &hostname, timeouts, screen(Speech::Smtp))).transpose()?;
+    let hop = wanted.map(|text| Hop::new(text, &config, &hostname, timeouts, screen(Speech::Smtp), &signals)).transpose()?;
     let screen = screen(Speech::Pop3);
     let log = args.log.open("pop3-fetch", Target::None)?;
-    let signals = Signals::watch()?;
     let mailbox = |way| Mailbox {
         args: &args,
         way,

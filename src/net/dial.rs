@@ -12,6 +12,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a full backlog of a UNIX socket is left alone before the next try.
@@ -29,6 +31,8 @@ pub struct Dialer {
     pub family: Family,
     /// What is said before all else.
     pub proxy: Option<ProxyHeader>,
+    /// Set: nobody waits for a connection any more.
+    pub over: Arc<AtomicBool>,
 }
 
 /// A header of the PROXY protocol. Which ends it does not name are those of the connection.
@@ -87,7 +91,7 @@ pub enum DialError {
 impl Default for Dialer {
     fn default() -> Dialer {
         let (address_within, within) = (Duration::from_secs(30), Duration::from_secs(300));
-        Dialer { address_within, within, source: None, family: Family::Any, proxy: None }
+        Dialer { address_within, within, source: None, family: Family::Any, proxy: None, over: Arc::default() }
     }
 }
 
@@ -114,7 +118,13 @@ impl Dialer {
         if usable.is_empty() {
             return Err(DialError::NoAddress { host });
         }
-        let won = match race(&in_turns(&usable), |address| self.socket(address), self.address_within, until) {
+        let won = match race(
+            &in_turns(&usable),
+            |address| self.socket(address),
+            self.address_within,
+            until,
+            || self.over.load(Ordering::SeqCst),
+        ) {
             Ok(won) => won,
             Err(tried) => return Err(DialError::Unreachable { host, tried }),
         };

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// RFC 8305 section 5: how long an attempt goes on alone before the next one begins beside it.
 const HEAD_START: Duration = Duration::from_millis(250);
+/// How often it is asked whether anybody waits for an answer still.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Who answered first, and who had failed by then.
 pub(super) struct Won {
@@ -39,18 +41,22 @@ pub(super) fn in_turns(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
 }
 
 /// Connects to the first of `addresses` that answers; they are begun in their order, each by `begin`, which gives a socket that is
-/// not connected. Every one has the time `each`, all together until `until`. The error is that of each address.
+/// not connected. Every one has the time `each`, all together until `until`, or until it is `over`. The error is that of each address.
 pub(super) fn race(
     addresses: &[SocketAddr],
     begin: impl Fn(SocketAddr) -> io::Result<Socket>,
     each: Duration,
     until: Instant,
+    over: impl Fn() -> bool,
 ) -> Result<Won, Vec<(SocketAddr, io::Error)>> {
     let mut field = Field { running: Vec::new(), failed: Vec::new(), each, until };
     let mut waiting = addresses.iter().copied();
     let mut next = waiting.next();
     let mut starts = Instant::now();
     loop {
+        if over() {
+            return Err(field.given_up(addresses));
+        }
         let now = Instant::now();
         if let Some(address) = next.filter(|_| now >= starts || field.running.is_empty()) {
             next = waiting.next();
@@ -118,7 +124,7 @@ impl Field {
             self.running.iter().map(|one| PollFd::new(one.socket.as_fd(), PollFlags::POLLOUT)).collect();
         // Rounded up: woken too early, it would go round and round.
         let left = wake.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
-        let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        let left = PollTimeout::try_from(left.min(LOOK)).unwrap_or(PollTimeout::MAX);
         // An interrupted wait is one that ended early.
         let _ = poll(&mut fds, left);
         let fired: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(true)).collect();
@@ -137,6 +143,17 @@ impl Field {
             }
         }
         answered
+    }
+
+    /// Of those that did not fail by themselves nothing is known.
+    fn given_up(self, addresses: &[SocketAddr]) -> Vec<(SocketAddr, io::Error)> {
+        let mut failed = self.failed;
+        for address in addresses {
+            if failed.iter().all(|(other, _)| other != address) {
+                failed.push((*address, io::Error::other("broken off by a signal")));
+            }
+        }
+        failed
     }
 
     fn won(self, socket: Socket, address: SocketAddr) -> Won {
@@ -193,7 +210,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let alive = listener.local_addr().unwrap();
         let (each, began) = (Duration::from_secs(60), Instant::now());
-        let won = race(&[dead, alive], begin, each, began + each).ok().unwrap();
+        let won = race(&[dead, alive], begin, each, began + each, || false).ok().unwrap();
         assert_eq!((won.address, won.failed.len()), (alive, 0));
         assert!(began.elapsed() >= HEAD_START && began.elapsed() < each / 2, "{:?}", began.elapsed());
     }
@@ -210,7 +227,7 @@ mod tests {
             (taken, listener, kept)
         });
         let each = Duration::from_secs(60);
-        let won = race(&[slow, dead], begin, each, Instant::now() + each).ok().unwrap();
+        let won = race(&[slow, dead], begin, each, Instant::now() + each, || false).ok().unwrap();
         assert_eq!(won.address, slow);
         drop(taker);
     }
@@ -219,10 +236,10 @@ mod tests {
     fn a_refusal_is_not_waited_for_and_every_one_is_told() {
         let closed = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let (one, two, began) = (closed(), closed(), Instant::now());
-        let failed = race(&[one, two], begin, HEAD_START * 20, began + HEAD_START * 20).err().unwrap();
+        let failed = race(&[one, two], begin, HEAD_START * 20, began + HEAD_START * 20, || false).err().unwrap();
         let kinds: Vec<_> = failed.iter().map(|(address, error)| (*address, error.kind())).collect();
         assert_eq!(kinds, [(one, io::ErrorKind::ConnectionRefused), (two, io::ErrorKind::ConnectionRefused)]);
-        let none = race(&[one], begin, HEAD_START, began).err().unwrap();
+        let none = race(&[one], begin, HEAD_START, began, || false).err().unwrap();
         assert_eq!(none[0].1.to_string(), "not tried: out of time");
     }
 }

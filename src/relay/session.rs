@@ -9,6 +9,7 @@ use crate::net::connection::Connection;
 use crate::net::drive::drive;
 use crate::net::drive::fault::Fault as Cut;
 use crate::net::drive::work::{Direction, Options, Work};
+use crate::net::mailbox::{Sender, mailbox};
 use crate::net::tls::layer::{Certificate, Facts, Handshake, TlsError};
 use crate::protocol::proxy::Introduction;
 use crate::protocol::sasl::words::{self as sasl, Authentication, Mechanism};
@@ -46,6 +47,13 @@ pub trait Outbox<T> {
     /// The next parcel, which is settled before the one after it is asked for. None ends the session.
     fn next(&self) -> Option<Parcel<T>>;
     fn settle(&self, sent: Sent<T>, via: &Via);
+
+    /// Somebody may want to end its sessions: each tells by [`Outbox::begun`] how that is done.
+    fn is_stoppable(&self) -> bool {
+        false
+    }
+
+    fn begun(&self, _: Stopper) {}
 
     /// Where its sessions end, to try a server. None: they go all the way.
     fn quit_after(&self) -> Option<Stage> {
@@ -145,6 +153,9 @@ impl<'a> Present<'a> {
     }
 }
 
+/// Ends a session from outside, from another thread.
+pub type Stopper = Sender<ClientTell>;
+
 /// How a session ended.
 #[derive(Debug)]
 pub enum Ended {
@@ -181,7 +192,12 @@ pub fn run<T>(mut connection: Connection, config: ClientConfig, around: Around<'
         unreadable: None,
     };
     let mut engine = Client::new(config);
-    let options = Options { tls, ..Options::default() };
+    let stoppable = outbox.is_stoppable().then(mailbox).and_then(Result::ok);
+    let mailbox = stoppable.map(|(stopper, mailbox)| {
+        outbox.begun(stopper);
+        mailbox
+    });
+    let options = Options { tls, mailbox, ..Options::default() };
     let cut = drive(&mut engine, &mut connection, &mut work, options).err();
     if let Some(cut) = &cut {
         work.present.cut(cut);

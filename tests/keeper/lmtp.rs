@@ -35,8 +35,9 @@ fn run(home: &mut Home, all: bool) -> (Vec<Row>, Vec<String>) {
     let journal = home.journal();
     let options = Options { policy: Policy::default(), filter: None, clock: &home.clock };
     let mailbox = &mut home.mailbox;
-    let rows =
-        lmtp::run(envelope, serve, |target| mailbox.session(Keeper::new(options, Box::new(target), Some(journal)), End::Quit));
+    let rows = lmtp::run(envelope, &|| false, serve, |target| {
+        mailbox.session(Keeper::new(options, Box::new(target), Some(journal)), End::Quit)
+    });
     (rows, asked.into_inner().unwrap())
 }
 

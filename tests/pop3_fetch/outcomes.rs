@@ -177,7 +177,7 @@ fn an_empty_mailbox_has_its_status_where_it_is_only_listed_too() {
 #[test]
 fn why_messages_failed_stands_on_stderr() {
     let (all, _home) = run(&server(&[]), &["--exec", "false"]);
-    assert_eq!(all.err, "pop3-fetch: 127.0.0.1: message 1: false: status 1; 2 others failed, too\n");
+    assert_eq!(all.err, "pop3-fetch: 127.0.0.1: message 1: false: status 1; 2 more failed\n");
     let (one, _home) = run(&server(&[("RETR 2", "-ERR not now")]), &["--maildir", "Mail"]);
     assert_eq!(one.err, "pop3-fetch: 127.0.0.1: message 2: -ERR not now\n -> RETR 2\n<** -ERR not now\n");
 }

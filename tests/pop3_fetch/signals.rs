@@ -8,7 +8,7 @@ use nix::pty::openpty;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -151,4 +151,64 @@ fn a_signal_after_the_question_ends_the_session_in_order() {
     let ended = process.wait();
     served.join().unwrap().unwrap();
     assert_eq!(ended.status.code(), Some(75), "{:?}", ended.status);
+}
+
+/// Nobody answers there, though nobody refuses: the queue of connections is full.
+#[test]
+fn the_wait_for_a_connection_is_broken_off() {
+    let site = Site::new();
+    let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    listener.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap().as_socket().unwrap();
+    let mut kept = Vec::new();
+    while let Ok(stream) = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(50)) {
+        kept.push(stream);
+    }
+    // Longer than a test waits.
+    let mut command = fetch(site.dir.path(), &format!("bob@{address}"));
+    let mut process = Process::start(command.args(["--list", "--timeout", "1h"]));
+    let mut stderr = process.stderr();
+    std::thread::sleep(Duration::from_millis(500));
+    process.terminate();
+    assert_eq!(process.wait().status.code(), Some(75));
+    let mut said = String::new();
+    stderr.read_to_string(&mut said).unwrap();
+    assert!(said.ends_with("broken off by a signal\n"), "{said}");
+}
+
+#[test]
+fn the_wait_for_an_lmtp_server_is_broken_off() {
+    for stalls in ["", "220 hi", "354"] {
+        let site = Site::new();
+        let (address, served) = serve(&site, one_message("RETR 1"));
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let lmtp = listener.local_addr().unwrap();
+        let (reached, waits) = std::sync::mpsc::channel();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            for (said, heard) in [("220 hi", "LHLO"), ("250 me", "MAIL"), ("250 ok", "RCPT"), ("250 ok", "DATA"), ("354", ".")] {
+                if stalls.is_empty() {
+                    break;
+                }
+                stream.write_all(format!("{said}\r\n").as_bytes()).unwrap();
+                while !lines.next().unwrap().unwrap().starts_with(heard) {}
+                if said == stalls {
+                    break;
+                }
+            }
+            reached.send(()).unwrap();
+            // Until the tool goes.
+            let _ = lines.count();
+        });
+        let mut command = fetch(site.dir.path(), &format!("bob@{address}"));
+        command.args(["--lmtp", &format!("lmtp://{lmtp}"), "--recipient", "a@x.test", "--delete", "--timeout", "1h"]);
+        let mut process = Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
+        waits.recv().unwrap();
+        process.terminate();
+        assert_eq!(process.wait().status.code(), Some(75), "{stalls}");
+        let _ = served.join().unwrap();
+        server.join().unwrap();
+    }
 }

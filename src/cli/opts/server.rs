@@ -174,7 +174,7 @@ impl NetworkOptions {
             source: self.proxy_source,
             destination: self.proxy_dest,
         });
-        Dialer { address_within, within: usual.within.max(address_within), source: self.source, family, proxy }
+        Dialer { address_within, within: usual.within.max(address_within), source: self.source, family, proxy, ..usual }
     }
 
     /// What takes the place of every time-out of a session, if that was said.

@@ -1,5 +1,6 @@
 //! The LMTP server that messages are handed to, and the way there.
 
+use super::signals::Signals;
 use crate::cli::config::settings::Config;
 use crate::cli::exit::{Failure, Status};
 use crate::cli::opts::server::named;
@@ -28,7 +29,14 @@ pub struct Hop {
 
 impl Hop {
     /// As `--lmtp` says. What is no LMTP server is status 64, in the config 78.
-    pub fn new(text: &str, config: &Config, hostname: &str, timeouts: Timeouts, screen: Screen) -> Result<Hop, Failure> {
+    pub fn new(
+        text: &str,
+        config: &Config,
+        hostname: &str,
+        timeouts: Timeouts,
+        screen: Screen,
+        signals: &Signals,
+    ) -> Result<Hop, Failure> {
         let (server, tls) = match text.strip_prefix("account:") {
             Some(name) => {
                 let (server, tls) = ToolTls::of_account(name, config, "pop3-fetch")?;
@@ -40,7 +48,7 @@ impl Hop {
                 (server, tls)
             }
         };
-        let dialer = Dialer::default();
+        let dialer = Dialer { over: signals.flag(), ..Dialer::default() };
         Ok(Hop {
             destination: Destination::Server(server),
             tls,

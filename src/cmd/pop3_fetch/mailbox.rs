@@ -22,6 +22,7 @@ use crate::fetch::listing::Listing;
 use crate::fetch::reading::{Extent, Reading};
 use crate::fetch::session::{self, Around, Job};
 use crate::fetch::words::{Outcome, Row, Stop};
+use crate::net::dial::Dialer;
 use crate::protocol::session::{Failure as SessionFailure, Fault, StartTls};
 use crate::relay::clock::Clock;
 use crate::relay::ended::Ended;
@@ -97,7 +98,8 @@ impl Mailbox<'_> {
 
     fn session_with(&self, tls: StartTls, job: &mut dyn Job) -> Result<(Ended, Via), Failure> {
         let titled = |failure: Failure| Failure { error: failure.error.context(self.way.title()), ..failure };
-        let (connection, via) = self.way.connect(&self.args.network.dialer()).map_err(titled)?;
+        let dialer = Dialer { over: self.signals.flag(), ..self.args.network.dialer() };
+        let (connection, via) = self.way.connect(&dialer).map_err(titled)?;
         let handshake = self.way.handshake();
         let around = Around {
             tls: Some(handshake.as_ref()),
@@ -246,7 +248,7 @@ impl Mailbox<'_> {
             [] => {}
             _ if io::stderr().is_terminal() => {}
             [one] => told(one, ""),
-            [first, others @ ..] => told(first, &format!("; {} others failed, too", others.len())),
+            [first, others @ ..] => told(first, &format!("; {} more failed", others.len())),
         }
     }
 

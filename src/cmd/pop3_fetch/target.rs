@@ -234,6 +234,7 @@ impl TargetOptions {
             let envelope = self.envelope()?;
             return Ok(lmtp::run(
                 envelope,
+                &over,
                 |outbox| hop.serve(outbox),
                 |target| work(&mut Keeper::new(options, Box::new(target), Some(journal))),
             ));

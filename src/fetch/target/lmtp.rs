@@ -13,30 +13,38 @@ use crate::protocol::smtp::client::words::{Fault as Broke, Transaction};
 use crate::protocol::smtp::extensions::Extensions;
 use crate::relay::body::Source;
 use crate::relay::deliver::Unserved;
-use crate::relay::session::{Outbox, Parcel, Sent, Via};
+use crate::relay::session::{Outbox, Parcel, Sent, Stopper, Via};
 use sha2::{Digest as _, Sha256};
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::io::{Read, Write};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
+
+/// How often it is asked whether to break off.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Runs `work` with a target whose messages go out by `serve`, which has a thread of its own: it is to serve the outbox until that has nothing
-/// more, and to give back why it could not.
+/// more, and to give back why it could not. `over`: asked while the server is waited for, whether to break that off.
 pub fn run<R>(
     envelope: Envelope,
+    over: &dyn Fn() -> bool,
     serve: impl FnOnce(&dyn Outbox<()>) -> Option<Unserved> + Send,
-    work: impl FnOnce(IntoLmtp) -> R,
+    work: impl FnOnce(IntoLmtp<'_>) -> R,
 ) -> R {
     let ((errands, to_do), (tell, told)) = (channel(), channel());
+    let stopper = Arc::default();
+    let session = Arc::clone(&stopper);
     thread::scope(|scope| {
         scope.spawn(move || {
-            let outgoing = Outgoing { to_do, tell, letter: RefCell::default(), stands: Cell::new(false) };
+            let outgoing = Outgoing { to_do, tell, letter: RefCell::default(), stands: Cell::new(false), session };
             if let Some(unserved) = serve(&outgoing) {
                 let _ = outgoing.tell.send(Told::Unserved(Box::new(unserved)));
             }
         });
-        work(IntoLmtp { envelope, errands, told, stands: false, current: None })
+        work(IntoLmtp { envelope, errands, told, stopper, over, stands: false, current: None })
     })
 }
 
@@ -75,6 +83,7 @@ struct Outgoing {
     letter: RefCell<Option<Letter>>,
     /// This attempt has come to a session.
     stands: Cell<bool>,
+    session: Arc<Mutex<Option<Stopper>>>,
 }
 
 impl Outgoing {
@@ -85,6 +94,14 @@ impl Outgoing {
 }
 
 impl Outbox<()> for Outgoing {
+    fn is_stoppable(&self) -> bool {
+        true
+    }
+
+    fn begun(&self, stopper: Stopper) {
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(stopper);
+    }
+
     fn is_waiting(&self) -> bool {
         self.stands.set(false);
         let mut letter = self.letter.borrow_mut();
@@ -123,10 +140,14 @@ impl Outbox<()> for Outgoing {
 }
 
 /// Each message with the same envelope, as it came: no field is added.
-pub struct IntoLmtp {
+pub struct IntoLmtp<'a> {
     envelope: Envelope,
     errands: Sender<Errand>,
     told: Receiver<Told>,
+    /// Ends the session that goes on.
+    stopper: Arc<Mutex<Option<Stopper>>>,
+    /// Nobody waits for it any more.
+    over: &'a dyn Fn() -> bool,
     /// A session stood when it was last heard of.
     stands: bool,
     current: Option<Current>,
@@ -155,7 +176,7 @@ impl Current {
     }
 }
 
-impl IntoLmtp {
+impl IntoLmtp<'_> {
     fn ask(&mut self, errand: Errand) -> Result<Told, Fault> {
         let gone = || Fault::Stop(Stop::new(Why::Io, "the delivering thread is gone"));
         self.errands.send(errand).map_err(|_| gone())?;
@@ -163,7 +184,18 @@ impl IntoLmtp {
     }
 
     fn hear(&self) -> Option<Told> {
-        self.told.recv().ok()
+        loop {
+            match self.told.recv_timeout(LOOK) {
+                Ok(told) => return Some(told),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) if (self.over)() => {
+                    if let Some(session) = self.stopper.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                        session.stop();
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
     }
 
     /// Makes a session where there is none, so that nothing is fetched that has nowhere to go.
@@ -211,7 +243,7 @@ impl IntoLmtp {
     }
 }
 
-impl Target for IntoLmtp {
+impl Target for IntoLmtp<'_> {
     fn begin(&mut self, facts: &Facts<'_>) -> Result<(), Fault> {
         self.connect()?;
         self.current = Some(Current {
