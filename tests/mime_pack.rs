@@ -14,6 +14,8 @@ mod extract;
 mod hostile;
 #[path = "mime_pack/huge.rs"]
 mod huge;
+#[path = "mime_pack/misread.rs"]
+mod misread;
 #[path = "mime_pack/mutated.rs"]
 mod mutated;
 #[path = "mime_pack/reading.rs"]
@@ -22,6 +24,8 @@ mod reading;
 mod sealed;
 #[path = "mime_pack/take_apart.rs"]
 mod take_apart;
+#[path = "mime_pack/terminal.rs"]
+mod terminal;
 #[path = "mime_pack/told.rs"]
 mod told;
 #[path = "mime_pack/whole.rs"]

@@ -41,6 +41,14 @@ pub fn is_known(label: &str) -> bool {
     is_ascii_label(label) || encoding(label).is_some()
 }
 
+/// Whether a line feed of text in that set is more than the octet of that value, so that its octets are no lines (RFC 2781 section 4).
+pub fn has_wide_characters(label: &str) -> bool {
+    let is_wide = |set: &&Encoding| *set == UTF_16LE || *set == UTF_16BE;
+    let label = label.trim().to_ascii_lowercase();
+    encoding(&label).as_ref().is_some_and(is_wide)
+        || ["utf-16", "utf-32", "ucs-", "iso-10646-ucs"].iter().any(|start| label.starts_with(start))
+}
+
 /// What its octets look like, they are; `unknown-8bit` says so itself (RFC 1428 section 3).
 fn is_ascii_label(label: &str) -> bool {
     let label = label.trim().to_ascii_lowercase();

@@ -81,6 +81,8 @@ pub fn text_line(columns: &[Option<String>]) -> String {
         }
         match column.as_deref() {
             None | Some("") => line.push('-'),
+            // Not absent, but called so.
+            Some("-") => line.push_str("\\x2d"),
             Some(text) => escape::push(&mut line, text.as_bytes()),
         }
     }
@@ -139,6 +141,7 @@ mod tests {
     fn a_server_s_text_cannot_make_a_column_or_a_row() {
         assert_eq!(written(false, "no\tsuch\nuser \x1b[2J"), "bob@b.test\t-\tno\\tsuch\\nuser \\x1b[2J\n");
         assert_eq!(written(false, ""), "bob@b.test\t-\t-\n");
+        assert_eq!(written(false, "-"), "bob@b.test\t-\t\\x2d\n");
         let json = written(true, "a\tb\n\u{9b}\u{202e}\u{e0001}\u{7f}ü");
         assert_eq!(json, "{\"recipient\":\"bob@b.test\",\"text\":\"a\\tb\\n\\u009b\\u202e\\udb40\\udc01\\u007fü\"}\n");
         let back: serde_json::Value = serde_json::from_str(&json).unwrap();

@@ -64,7 +64,7 @@ TAKING APART
   plain text, are 1.UU1, 1.UU2; the text keeps those lines. A SELECTOR is such a number, the name of a file, a
   pattern of names ('*.pdf'), or one of types ('image/*').
 
-  --list prints one line a part, depth first, fields separated by tabs, `-` for what is absent, control characters escaped:
+  --list prints one line a part, depth first, fields separated by tabs, `-` for what is absent (a name that is that is \x2d), control characters escaped:
     PART TYPE SIZE NAME CHARSET ENCODING DISPOSITION FLAGS
   SIZE is that of the decoded content in bytes, line ends as they came; multiparts have none. CHARSET, ENCODING and DISPOSITION
   are as stated in the message.
@@ -92,7 +92,8 @@ TAKING APART
     KIND ACTION RECIPIENT STATUS DIAGNOSTIC
   The report is the second part of a multipart/report, or stands in none; one within a message that is returned does not count.
 
-  --set, --add and --remove write the message to stdout again, every byte but the named fields as it came.
+  --set, --add and --remove write the message to stdout again, every byte but the named fields as it came. On a terminal, what could drive
+  it is escaped, as by --text and -O.
 
   With --mbox, stdin is an mbox: --list, -x, -O, -H, --text and --report see each message in turn, and the number of a part has that of its
   message before it (2/1.1; in JSON, message).

@@ -24,7 +24,8 @@ struct FindingRow {
 
 impl Row for FindingRow {
     fn columns(&self) -> Vec<Option<String>> {
-        vec![Some(self.offset.to_string()), Some(self.part.clone()), Some(self.clause.to_owned()), Some(self.text.clone())]
+        let part = Some(self.part.clone()).filter(|part| part != "-");
+        vec![Some(self.offset.to_string()), part, Some(self.clause.to_owned()), Some(self.text.clone())]
     }
 }
 

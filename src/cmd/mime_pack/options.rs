@@ -122,7 +122,7 @@ pub struct Apart {
     #[arg(short = 'O', long, value_name = "SELECTOR", value_parser = NonEmpty::new(), group = "job")]
     pub output: Option<String>,
     /// With -O: the part as it stands in the message, its header included
-    #[arg(long, requires = "output", hide_short_help = true)]
+    #[arg(long, requires = "output", conflicts_with_all = ["list", "extract", "text", "check", "report", "field"], hide_short_help = true)]
     pub raw: bool,
     /// Print the text of the message as UTF-8: plain text, else HTML as text
     #[arg(long, group = "job")]

@@ -2,7 +2,7 @@
 
 use super::attachment::{Named, media_by_content, media_by_name};
 use super::content::{Content, Measure};
-use crate::bytes::charset::{ToUtf8, UNKNOWN_8BIT};
+use crate::bytes::charset::{ToUtf8, UNKNOWN_8BIT, has_wide_characters};
 use crate::bytes::flowed;
 use crate::bytes::transfer::{Encoding, Profile};
 use crate::cli::exit::{Failure, OrStatus, Status};
@@ -124,6 +124,7 @@ pub fn file(named: &Named, disposition: &'static str, sealed: Sealed) -> Result<
             media => media.to_owned(),
         },
     };
+    let is_wide = named.charset.as_deref().is_some_and(has_wide_characters);
     let encoding = match &measure {
         Some(measure) if media.starts_with("message/") => measure.profile.message_encoding().ok_or_else(|| {
             let why =
@@ -131,7 +132,7 @@ pub fn file(named: &Named, disposition: &'static str, sealed: Sealed) -> Result<
             Failure::text(Status::Data, format!("{}: {why}", content.label))
         })?,
         // Only line feeds survive as they are: text with carriage returns goes as bytes, and so does what is no text.
-        Some(measure) if media.starts_with("text/") && is_text && !measure.profile.has_cr => {
+        Some(measure) if media.starts_with("text/") && is_text && !measure.profile.has_cr && !is_wide => {
             sealed.text_encoding(&measure.profile)
         }
         _ => Encoding::Base64,

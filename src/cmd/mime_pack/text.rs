@@ -39,6 +39,8 @@ pub fn text_of(message: &Content, most: usize) -> Result<String, Failure> {
 /// The text that is the best so far.
 struct Best {
     is_plain: bool,
+    /// Nothing but blanks so far.
+    is_blank: bool,
     in_message: bool,
     /// The alternatives that it stands in.
     alternatives: Vec<u64>,
@@ -88,7 +90,8 @@ impl<W: Write> Texter<W> {
         let alternatives: Vec<u64> = self.open.iter().filter_map(|open| open.alternative).collect();
         let is_better = self.best.as_ref().is_none_or(|best| {
             let same = best.alternatives.iter().any(|alternative| alternatives.contains(alternative));
-            (best.in_message && !in_message) || (is_plain && !best.is_plain && same && best.in_message == in_message)
+            let is_fuller = best.is_blank || (is_plain && !best.is_plain);
+            (best.in_message && !in_message) || (is_fuller && same && best.in_message == in_message)
         });
         if is_better {
             let place = if is_plain && !in_message {
@@ -96,12 +99,15 @@ impl<W: Write> Texter<W> {
             } else {
                 Place::Kept(Box::new(Scratch::new().context("cannot create a temporary file").or_status(Status::CannotCreate)?))
             };
-            self.best = Some(Best { is_plain, in_message, alternatives, place });
+            self.best = Some(Best { is_plain, is_blank: true, in_message, alternatives, place });
         }
         Ok(is_better)
     }
 
     fn put(&mut self) -> Result<(), Failure> {
+        if let Some(best) = &mut self.best {
+            best.is_blank &= self.text.trim_ascii().is_empty();
+        }
         match self.best.as_mut().map(|best| &mut best.place) {
             Some(Place::Kept(scratch)) => {
                 scratch.write_all(&self.text).context("cannot write to a temporary file").or_status(Status::Io)

@@ -31,6 +31,8 @@ enum Line {
     Start { wanted: bool },
     /// The name of a field.
     Name,
+    /// The first of a line, behind one without a colon, which may yet come where that is folded.
+    Nameless,
     /// A field that is wanted or not.
     Within { wanted: bool },
 }
@@ -47,6 +49,15 @@ impl Search {
             let until = match self.line {
                 Line::Start { wanted } if matches!(first, b' ' | b'\t') => {
                     self.line = Line::Within { wanted };
+                    continue;
+                }
+                Line::Nameless if matches!(first, b' ' | b'\t') => {
+                    self.line = Line::Name;
+                    continue;
+                }
+                Line::Nameless => {
+                    self.drop_held();
+                    self.line = Line::Name;
                     continue;
                 }
                 Line::Start { wanted } => {
@@ -86,10 +97,7 @@ impl Search {
         }
         self.line = match (self.line, piece.last()) {
             (Line::Within { wanted }, Some(b'\n')) => Line::Start { wanted },
-            (Line::Name, Some(b'\n')) => {
-                self.drop_held();
-                Line::Start { wanted: false }
-            }
+            (Line::Name, Some(b'\n')) => Line::Nameless,
             (Line::Name, Some(b':')) => {
                 let wanted = !self.is_cut && fields(&self.held).any(|field| field.is(&self.name));
                 if !wanted {
