@@ -106,6 +106,7 @@
 //!   protocol/imap/search.rs         what SEARCH, SORT and THREAD find
 //!   protocol/imap/access.rs         quotas, rights, annotations, ID
 //!   protocol/imap/response.rs       one response, read; what cannot be read is kept
+//!   protocol/imap/parts.rs          results with a number for each message, cut into parts
 //!   protocol/imap/framing.rs        bytes cut into responses; long literals pass through
 //!   protocol/imap/capabilities.rs   what a server offers
 //!   protocol/imap/command.rs        commands as values: text that cannot end its line, and literals

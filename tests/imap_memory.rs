@@ -1,11 +1,14 @@
 //! A message of 256 MiB is saved and exported in less than 16 MiB of memory, and every byte of it arrives; floods and lengths that nobody has
-//! are bounded. A program of its own: what a process took includes what its parent had when it started it.
+//! are bounded, and so is what one response comes to that is made of many small things. A program of its own: what a process took includes what its parent had when it started it.
 
+#[path = "imap_memory/answers.rs"]
+mod answers;
 #[path = "support/process.rs"]
 mod process;
 #[path = "support/usage.rs"]
 mod usage;
 
+use answers::{Answer, HOSTILE, ORDINARY};
 use process::{Ran, run_as_is, tool};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
@@ -19,6 +22,9 @@ const MIB: u64 = 1024 * 1024;
 const BOUND: u64 = 16 * MIB;
 /// Where the code is not optimized, it takes more by itself: beside that, so much.
 const BESIDE_CODE: u64 = 8 * MIB;
+/// What a single response takes, which is held until it is whole, and what is made of it; and the same beside code that is not optimized.
+const ANSWER: u64 = 24 * MIB;
+const ANSWER_BESIDE_CODE: u64 = 16 * MIB;
 /// All of it with `--features interop`, where there is time; else as much as would break the bound if it were kept.
 const SIZE: u64 = if cfg!(feature = "interop") { 256 * MIB } else { 32 * MIB };
 const HEADER: &str = "From: <alice@crepes.test>\r\nSubject: large\r\n\r\n";
@@ -39,15 +45,21 @@ fn message(out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// One session. NOOP is answered by a flood, CHECK by a length that nobody has.
-fn serve(client: &TcpStream) -> io::Result<()> {
+fn serve(client: &TcpStream, answers: &[&Answer]) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(256 * 1024, client);
-    out.write_all(b"* OK [CAPABILITY IMAP4rev1] ready\r\n")?;
+    out.write_all(b"* OK [CAPABILITY IMAP4rev1 THREAD=REFERENCES UIDPLUS] ready\r\n")?;
     out.flush()?;
     for line in BufReader::new(client).lines() {
         let line = line?;
         let (tag, command) = line.split_once(' ').unwrap_or_default();
+        if let Some(answer) = answers.iter().find(|answer| command.contains(answer.line)) {
+            (answer.response)(&mut out)?;
+            write!(out, "\r\n{tag} OK x\r\n")?;
+            out.flush()?;
+            continue;
+        }
         match command.split(' ').next().unwrap_or_default() {
-            "LOGIN" => write!(out, "{tag} OK [CAPABILITY IMAP4rev1] in\r\n")?,
+            "LOGIN" => write!(out, "{tag} OK [CAPABILITY IMAP4rev1 THREAD=REFERENCES UIDPLUS] in\r\n")?,
             "SELECT" => write!(out, "* 1 EXISTS\r\n{tag} OK x\r\n")?,
             "UID" => {
                 let date = "17-Jul-1996 02:44:25 -0700";
@@ -73,11 +85,11 @@ fn serve(client: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-fn server() -> SocketAddr {
+fn server(answers: Vec<&'static Answer>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     // Who has read enough may hang up.
-    thread::spawn(move || listener.incoming().for_each(|client| drop(client.and_then(|client| serve(&client)))));
+    thread::spawn(move || listener.incoming().for_each(|client| drop(client.and_then(|client| serve(&client, &answers)))));
     address
 }
 
@@ -105,20 +117,82 @@ fn only_file(dir: &Path) -> PathBuf {
     files.remove(0)
 }
 
-#[test]
-fn whatever_a_server_sends_takes_little_memory() {
-    let (dir, server) = (tempfile::tempdir().unwrap(), server());
-    let password = dir.path().join("password");
+fn shell(dir: &Path, server: SocketAddr, command: &str, out: Stdio) -> Ran {
+    let password = dir.join("password");
     std::fs::write(&password, "secret\n").unwrap();
     std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let mut tool = tool("imap-shell");
+    tool.env("HOME", dir).env("TMPDIR", dir).arg(format!("imap://bob@{server}/INBOX"));
+    tool.args(["--tls", "never", "--allow-plaintext-auth", "--login", "login", "--password-file"]).arg(&password);
+    run_as_is(tool.args(["-c", command]).stdout(out))
+}
+
+fn code() -> u64 {
+    run_as_is(tool("imap-shell").arg("--version")).peak
+}
+
+/// How many there are, and the end of the last one.
+fn rows_of(path: &Path) -> (usize, String) {
+    let (mut file, mut lines, mut end) = (BufReader::new(File::open(path).unwrap()), 0, Vec::new());
+    loop {
+        let bytes = file.fill_buf().unwrap();
+        if bytes.is_empty() {
+            return (lines, String::from_utf8_lossy(end.strip_suffix(b"\n").unwrap_or(&end)).into_owned());
+        }
+        lines += memchr::memchr_iter(b'\n', bytes).count();
+        end.extend_from_slice(&bytes[bytes.len().saturating_sub(50)..]);
+        end.drain(..end.len().saturating_sub(50));
+        let used = bytes.len();
+        file.consume(used);
+    }
+}
+
+/// A response of some megabytes comes to a hundred times that where each of its small things is held as one.
+#[test]
+fn a_response_of_many_small_things_takes_little_memory() {
+    let (dir, code) = (tempfile::tempdir().unwrap(), code());
+    // The ordinary ones say more in their lines.
+    let server = server(ORDINARY.iter().chain(HOSTILE).collect());
+    let bound = if cfg!(debug_assertions) { ANSWER.max(code + ANSWER_BESIDE_CODE) } else { ANSWER };
+    for Answer { typed, status, rows, last, .. } in HOSTILE.iter().chain(ORDINARY) {
+        let out = dir.path().join("out");
+        let ran = shell(dir.path(), server, typed, File::create(&out).unwrap().into());
+        let told = ran.err.get(..300).unwrap_or(&ran.err);
+        let (lines, end) = rows_of(&out);
+        println!("{typed}: {} KiB, {lines} rows, {told}", ran.peak / 1024);
+        assert_eq!(ran.status, *status, "{typed}: {told}");
+        assert!(rows.contains(&lines), "{typed}: {lines} rows: {told}");
+        assert!(end.ends_with(last), "{typed}: {end}");
+        assert!(ran.peak < bound, "{typed} took {} KiB, the code alone {}", ran.peak / 1024, code / 1024);
+        assert_eq!(ran.err.contains("imap-shell: "), *status != 0, "{typed}: {told}");
+    }
+}
+
+/// Before anybody is logged in there is nothing that would be long.
+#[test]
+fn a_greeting_takes_little_memory() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let more = |client: &mut TcpStream| (0..1000).try_for_each(|_| client.write_all(&[b'a'; 4000]));
+            drop(client.write_all(b"* OK [CAPABILITY IMAP4rev1 ").and_then(|()| more(&mut client)));
+        }
+    });
+    let (dir, code) = (tempfile::tempdir().unwrap(), code());
+    let ran = shell(dir.path(), server, "noop", Stdio::null());
+    assert_eq!(ran.status, 76, "{}", ran.err);
+    assert!(ran.err.contains("a response goes on beyond 65536 octets"), "{}", ran.err);
+    assert!(ran.peak < code + 4 * MIB, "{} KiB, the code alone {}", ran.peak / 1024, code / 1024);
+}
+
+#[test]
+fn whatever_a_server_sends_takes_little_memory() {
+    let (dir, server, code) = (tempfile::tempdir().unwrap(), server(Vec::new()), code());
     let at = |name: &str| dir.path().join(name);
-    let code = run_as_is(tool("imap-shell").arg("--version")).peak;
     let bound = if cfg!(debug_assertions) { BOUND.max(code + BESIDE_CODE) } else { BOUND };
     let shell = |command: &str, status: i32| -> Ran {
-        let mut tool = tool("imap-shell");
-        tool.env("HOME", dir.path()).env("TMPDIR", dir.path()).arg(format!("imap://bob@{server}/INBOX"));
-        tool.args(["--tls", "never", "--allow-plaintext-auth", "--login", "login", "--password-file"]).arg(&password);
-        let ran = run_as_is(tool.args(["-c", command]).stdout(Stdio::null()));
+        let ran = shell(dir.path(), server, command, Stdio::null());
         assert_eq!(ran.status, status, "{command}: {}", ran.err);
         assert!(ran.peak < bound, "{command} took {} KiB, the code alone {}", ran.peak / 1024, code / 1024);
         println!("imap-shell -c '{command}' of {} MiB: {} KiB", SIZE / MIB, ran.peak / 1024);

@@ -25,6 +25,8 @@ use std::time::Duration;
 
 /// Most asks on their way to the leader; a literal's pieces among them have 32 KiB at most.
 const MOST_ASKS: usize = 32;
+/// Octets from which on a response goes by itself: nothing more is read until the leader is done with it.
+const HEAVY: usize = 2048;
 
 /// Most names of what is enabled.
 const MOST_ENABLED: usize = 100;
@@ -62,10 +64,66 @@ pub enum MakeError {
 
 type Contents = Arc<Mutex<VecDeque<(CommandId, Box<dyn Read + Send>)>>>;
 
+/// What the engine's thread asks, on its way to the leader.
+struct Asking {
+    asks: SyncSender<ClientAsk>,
+    light: SyncSender<()>,
+}
+
+/// The leader's end of that.
+struct Asks {
+    asks: Receiver<ClientAsk>,
+    light: Receiver<()>,
+    /// The last one was heavy, and the engine's thread waits.
+    is_heavy: bool,
+}
+
+fn asks() -> (Asking, Asks) {
+    let (asks, asked) = sync_channel(MOST_ASKS);
+    let (light, lightened) = sync_channel(0);
+    (Asking { asks, light }, Asks { asks: asked, light: lightened, is_heavy: false })
+}
+
+fn is_heavy(ask: &ClientAsk) -> bool {
+    matches!(ask, ClientAsk::Received(received) if received.raw.bytes.len() > HEAVY)
+}
+
+impl Asking {
+    /// False: the leader left.
+    fn send(&self, ask: ClientAsk) -> bool {
+        let heavy = is_heavy(&ask);
+        self.asks.send(ask).is_ok() && (!heavy || self.light.send(()).is_ok())
+    }
+}
+
+impl Asks {
+    /// The leader is done with the last one.
+    fn done(&mut self) -> Result<(), RecvTimeoutError> {
+        if !std::mem::take(&mut self.is_heavy) {
+            return Ok(());
+        }
+        self.light.recv().map_err(|_| RecvTimeoutError::Disconnected)
+    }
+
+    fn recv(&mut self) -> Result<ClientAsk, Over> {
+        self.done().map_err(|_| Over)?;
+        let ask = self.asks.recv().map_err(|_| Over)?;
+        self.is_heavy = is_heavy(&ask);
+        Ok(ask)
+    }
+
+    fn recv_within(&mut self, within: Duration) -> Result<ClientAsk, RecvTimeoutError> {
+        self.done()?;
+        let ask = self.asks.recv_timeout(within)?;
+        self.is_heavy = is_heavy(&ask);
+        Ok(ask)
+    }
+}
+
 /// Leads a session: one command after the other.
 pub struct Lead {
     sender: Stopper,
-    asks: Receiver<ClientAsk>,
+    asks: Asks,
     contents: Contents,
     last: CommandId,
     pub place: Place,
@@ -91,7 +149,7 @@ pub fn run<R>(
     lead: impl FnOnce(&mut Lead) -> R,
 ) -> io::Result<(R, Ended)> {
     let (sender, mailbox) = mailbox()?;
-    let (asks, asked) = sync_channel(MOST_ASKS);
+    let (asks, asked) = asks();
     let contents = Contents::default();
     let stopper = sender.clone();
     let (theirs, ours) = (Arc::clone(&contents), contents);
@@ -123,7 +181,7 @@ pub fn run<R>(
 }
 
 impl Lead {
-    fn new(sender: Stopper, asks: Receiver<ClientAsk>, contents: Contents) -> Lead {
+    fn new(sender: Stopper, asks: Asks, contents: Contents) -> Lead {
         Lead {
             sender,
             asks,
@@ -153,7 +211,7 @@ impl Lead {
     /// Waits until commands may follow.
     pub fn ready(&mut self) -> Result<(), Over> {
         loop {
-            match self.asks.recv().map_err(|_| Over)? {
+            match self.asks.recv()? {
                 ClientAsk::Offered(offer) => self.greeting = offer.greeting,
                 ClientAsk::Ready(ready) => {
                     self.place = ready.place;
@@ -175,7 +233,7 @@ impl Lead {
     ) -> Result<Done, Over> {
         let id = self.start(command, contents);
         loop {
-            match self.asks.recv().map_err(|_| Over)? {
+            match self.asks.recv()? {
                 ClientAsk::Received(received) => {
                     self.note(&received);
                     hear(self, Heard::Received(received));
@@ -197,7 +255,7 @@ impl Lead {
     /// What the server said of its own accord since, for at most so long.
     pub fn unsolicited(&mut self, within: Duration) -> Result<Option<Box<Received>>, Over> {
         loop {
-            match self.asks.recv_timeout(within) {
+            match self.asks.recv_within(within) {
                 Ok(ClientAsk::Received(received)) => {
                     self.note(&received);
                     return Ok(Some(received));
@@ -282,7 +340,7 @@ pub fn command(line: Line, open: &mut dyn FnMut(&Path) -> io::Result<Content>) -
 /// The work above the engine.
 struct Session<'a> {
     /// None: the leader left.
-    asks: Option<SyncSender<ClientAsk>>,
+    asks: Option<Asking>,
     contents: Contents,
     present: Present<'a>,
     stopper: Stopper,
@@ -311,7 +369,7 @@ impl Work<Client> for Session<'_> {
             ClientAsk::Done(ref done) => self.contents().retain(|(id, _)| *id > done.id),
             _ => {}
         }
-        if self.asks.as_ref().is_some_and(|asks| asks.send(ask).is_err()) {
+        if self.asks.as_ref().is_some_and(|asks| !asks.send(ask)) {
             self.asks = None;
             self.stopper.stop();
         }

@@ -33,9 +33,9 @@ impl Set {
         Set::Ranges(SequenceSet(vec![Range::one(number)]))
     }
 
-    /// Numbers in any order, as few ranges as they allow. None where there are none.
-    pub fn of(numbers: &[u32]) -> Option<Set> {
-        let set = SequenceSet::of(numbers.iter().copied());
+    /// Found numbers in any order, as few ranges as they allow. None where there are none.
+    pub fn of(mut set: SequenceSet) -> Option<Set> {
+        set.settle();
         (!set.is_empty()).then_some(Set::Ranges(set))
     }
 
@@ -43,7 +43,7 @@ impl Set {
     pub fn single(&self) -> Option<u32> {
         match self {
             Set::Ranges(SequenceSet(ranges)) => match ranges[..] {
-                [Range { first: SeqNumber::Number(first), last: SeqNumber::Number(last) }] if first == last => Some(first),
+                [Range { first: SeqNumber::Number(first), last: SeqNumber::Number(last) }] if first == last => Some(first.get()),
                 _ => None,
             },
             Set::Saved => None,
@@ -83,10 +83,7 @@ fn edge(text: &str, whole: &str) -> Result<SeqNumber, SetError> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(SetError::Form(whole.to_owned()));
     }
-    match text.parse() {
-        Ok(number) if number > 0 => Ok(SeqNumber::Number(number)),
-        _ => Err(SetError::Range(text.to_owned())),
-    }
+    text.parse().map(SeqNumber::Number).map_err(|_| SetError::Range(text.to_owned()))
 }
 
 impl fmt::Display for Set {
@@ -141,9 +138,9 @@ mod tests {
 
     #[test]
     fn numbers_become_few_ranges() {
-        assert_eq!(Set::of(&[3, 1, 2, 9, 7, 2]).unwrap().to_string(), "1:3,7,9");
-        assert_eq!(Set::of(&[u32::MAX, u32::MAX - 1]).unwrap().to_string(), "4294967294:4294967295");
-        assert_eq!(Set::of(&[]), None);
+        assert_eq!(Set::of(SequenceSet::of([3, 1, 2, 9, 7, 2])).unwrap().to_string(), "1:3,7,9");
+        assert_eq!(Set::of(SequenceSet::of([u32::MAX, u32::MAX - 1])).unwrap().to_string(), "4294967294:4294967295");
+        assert_eq!(Set::of(SequenceSet::default()), None);
     }
 
     proptest! {

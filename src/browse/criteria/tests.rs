@@ -1,6 +1,7 @@
 //! Queries and the keys that they come to.
 
 use super::*;
+use crate::protocol::imap::set::SequenceSet;
 use proptest::prelude::*;
 
 const TERMS: Terms<'static> = Terms { encoding: Encoding { utf8: false }, today: Date::constant(2026, 11, 22), found: None };
@@ -78,7 +79,7 @@ fn a_value_cannot_end_the_command() {
 
 #[test]
 fn what_was_found_stands_in_for_the_dollar() {
-    let found = Set::of(&[7, 8, 3]);
+    let found = Set::of(SequenceSet::of([7, 8, 3]));
     let terms = Terms { found: found.as_ref(), ..TERMS };
     assert_eq!(compile("not $", &terms).unwrap().shown(), "NOT UID 3,7:8");
 }

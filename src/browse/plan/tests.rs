@@ -4,6 +4,7 @@ use super::*;
 use crate::browse::line::Encoding;
 use crate::browse::watch::Watch;
 use crate::protocol::imap::capabilities::Capabilities;
+use crate::protocol::imap::set::SequenceSet;
 use jiff::civil::Date;
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ const SERVER: &str =
     "IMAP4rev1 ESEARCH SORT THREAD=REFERENCES MOVE UIDPLUS UNSELECT QUOTA ACL METADATA LIST-EXTENDED SPECIAL-USE ID";
 
 fn planned(typed: &str, offered: &str, selected: Option<&str>) -> Result<Plan, PlanError> {
-    let capabilities = Capabilities::new(offered.split(' ').map(str::to_owned).collect(), &[]);
-    let found = Set::of(&[4, 5, 9]);
+    let capabilities = Capabilities::new(&offered.split(' ').map(str::to_owned).collect::<Vec<_>>(), &[]);
+    let found = Set::of(SequenceSet::of([4, 5, 9]));
     let context = Context {
         encoding: Encoding::default(),
         today: Date::constant(2026, 11, 22),

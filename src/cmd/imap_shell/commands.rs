@@ -15,6 +15,7 @@ use crate::cli::explain::imap::capability;
 use crate::cli::stdio::say;
 use crate::protocol::imap::code::{Code, StatusKind};
 use crate::protocol::imap::mailbox::Listed;
+use crate::protocol::imap::set::SequenceSet;
 use crate::protocol::imap::words::{Done, Place};
 
 impl Shell<'_> {
@@ -160,7 +161,7 @@ impl Shell<'_> {
         }
         let worst = together(&statuses);
         if *view == View::Found && worst != Status::Refused {
-            self.found = Set::of(&heard.found);
+            self.found = Set::of(std::mem::take(&mut heard.found));
             self.found_nothing = self.found.is_none();
         }
         if let View::Enabled(names) = view
@@ -197,7 +198,7 @@ impl Shell<'_> {
             Proof::Search => {
                 let line = Line::new("UID SEARCH UID", lead.encoding).word(&missing.to_string());
                 let mut take = |hearing: &mut Hearing<'_>| {
-                    hearing.found.iter().for_each(|uid| came.insert_all(*uid, *uid));
+                    hearing.found.0.iter().filter_map(|range| range.bounds()).for_each(|(low, high)| came.insert_all(low, high));
                 };
                 match self.send(lead, line, &View::Present, &mut take)? {
                     Some((_, Status::Done)) => {}
@@ -223,7 +224,7 @@ impl Shell<'_> {
 /// What was heard of several lines.
 #[derive(Default)]
 struct Answers {
-    found: Vec<u32>,
+    found: SequenceSet,
     mailboxes: Vec<Listed>,
     came: Numbers,
     removed: bool,
@@ -232,8 +233,8 @@ struct Answers {
 
 impl Answers {
     fn take(&mut self, hearing: &mut Hearing<'_>) {
-        self.found.append(&mut hearing.found);
-        self.mailboxes.append(&mut hearing.mailboxes);
+        append(&mut self.found.0, &mut hearing.found.0);
+        append(&mut self.mailboxes, &mut hearing.mailboxes);
         if !hearing.came.is_empty() {
             self.came = std::mem::take(&mut hearing.came);
         }
@@ -260,6 +261,15 @@ fn left_alone(done: &Done, asked: &Asked) -> Option<Status> {
     let Some(Code::Modified(set)) = &done.status.code else { return None };
     say(&format!("imap-shell: {set}: changed since, and left alone"));
     Some(if asked.set.single().is_some() { Status::Refused } else { Status::Partly })
+}
+
+/// The first of them may be large, and is not copied.
+fn append<T>(all: &mut Vec<T>, more: &mut Vec<T>) {
+    if all.is_empty() {
+        std::mem::swap(all, more);
+    } else {
+        all.append(more);
+    }
 }
 
 /// Tells of those that did not come.

@@ -15,13 +15,14 @@ use crate::protocol::imap::fetch::{Attribute, Fetch, Item};
 use crate::protocol::imap::framing::Opened;
 use crate::protocol::imap::mailbox::Listed;
 use crate::protocol::imap::response::{Raw, Response};
+use crate::protocol::imap::set::SequenceSet;
 use crate::protocol::imap::words::{Piece, Received};
 use serde_json::Value;
 
 /// Most UIDs that are remembered for `$`.
 const MOST: usize = 1_000_000;
 /// Most octets of mailboxes that are held for a tree, or for completion.
-const MOST_HELD: usize = 16 << 20;
+const MOST_HELD: usize = 8 << 20;
 /// Octets that are shown of a literal that is no content, and of what stands before it.
 const MOST_CUT: usize = 1024;
 
@@ -48,11 +49,14 @@ pub struct Hearing<'a> {
     pub view: &'a View,
     pub mailbox: &'a str,
     pub quiet: bool,
-    /// UIDs that were found.
-    pub found: Vec<u32>,
+    /// UIDs that were found, as they came, and how many.
+    pub found: SequenceSet,
+    found_count: usize,
     pub mailboxes: Vec<Listed>,
-    /// Octets of their rows.
+    /// Octets that they take.
     held: usize,
+    /// Threads that had their rows.
+    threads: usize,
     pub facets: Facets,
     /// UIDs that the answer has rows for, or that it names as copied.
     pub came: Numbers,
@@ -78,9 +82,11 @@ impl<'a> Hearing<'a> {
             view,
             mailbox,
             quiet,
-            found: Vec::new(),
+            found: SequenceSet::default(),
+            found_count: 0,
             mailboxes: Vec::new(),
             held: 0,
+            threads: 0,
             facets: Facets::default(),
             came: Numbers::default(),
             removed: false,
@@ -117,8 +123,8 @@ impl<'a> Hearing<'a> {
         self.out.row(row)
     }
 
-    fn all(&mut self, rows: &[Facts]) -> Result<(), StdoutError> {
-        rows.iter().try_for_each(|row| self.row(row))
+    fn all(&mut self, rows: impl IntoIterator<Item = Facts>) -> Result<(), StdoutError> {
+        rows.into_iter().try_for_each(|row| self.row(&row))
     }
 
     fn received(&mut self, received: &Received, encoding: Encoding) -> Result<(), StdoutError> {
@@ -138,7 +144,7 @@ impl<'a> Hearing<'a> {
         match (&received.response, self.view) {
             (Response::List(listed) | Response::Lsub(listed), View::Mailboxes) => self.row(&rows::listed(listed, encoding)),
             (Response::List(listed) | Response::Lsub(listed), View::Tree) => {
-                self.hold(listed, received.raw.bytes.len());
+                self.hold(listed);
                 Ok(())
             }
             (Response::MailboxStatus(mailbox, items), View::Counts) => self.row(&rows::counts(mailbox, items, encoding)),
@@ -148,16 +154,21 @@ impl<'a> Hearing<'a> {
             (Response::Esearch(found), View::Found | View::Present) => match &found.all {
                 // A range may name four thousand million: the server has not shown that it has as many.
                 Some(all) => {
-                    let most = MOST.saturating_sub(self.found.len());
-                    if all.count().is_none_or(|count| count > most as u64) {
+                    let most = MOST.saturating_sub(self.found_count);
+                    if all.count().is_none_or(|count| count > most as u64) && !std::mem::replace(&mut self.damaged, true) {
                         say(&format!("imap-shell: more than {MOST} messages: only so many are shown"));
-                        self.damaged = true;
                     }
                     self.numbers(all.numbers().take(most))
                 }
                 None => Ok(()),
             },
-            (Response::Thread(threads), View::Threads) => self.all(&rows::threads(threads, self.mailbox)),
+            (Response::Thread(threads), View::Threads) => {
+                let before = self.threads;
+                self.threads += threads.len();
+                let mailbox = self.mailbox;
+                let rows = threads.iter().enumerate().flat_map(|(n, one)| rows::thread(before + n + 1, one, mailbox));
+                self.all(rows)
+            }
             (Response::Fetch(fetch), View::Messages) => self.message(fetch),
             // What changed since the MODSEQ that was given (RFC 7162 section 3.2.5).
             (Response::Fetch(fetch), View::Selected) => self.row(&rows::message(fetch, self.mailbox)),
@@ -165,24 +176,25 @@ impl<'a> Hearing<'a> {
                 let row = event(&received.response, Some(self.mailbox), encoding);
                 row.map_or(Ok(()), |row| self.row(&row))
             }
-            (Response::Esearch(found), View::Count) => self.row(&Facts::default().fact("count", found.count)),
-            (Response::Enabled(names), View::Enabled(_)) => {
-                let rows: Vec<Facts> = names.iter().map(|name| Facts::default().fact("capability", name.clone())).collect();
-                self.all(&rows)
+            // Parts say the count again.
+            (Response::Esearch(found), View::Count) if !received.raw.continues => {
+                self.row(&Facts::default().fact("count", found.count))
             }
-            (Response::Namespace(all), View::Namespaces) => self.all(&rows::namespaces(all, encoding)),
-            (Response::Quota(quota), View::Quotas) => self.all(&rows::quotas(quota)),
-            (Response::Acl(acl), View::Rights) => self.all(&rows::rights(acl, encoding)),
+            (Response::Enabled(names), View::Enabled(_)) => {
+                self.all(names.iter().map(|name| Facts::default().fact("capability", name.clone())))
+            }
+            (Response::Namespace(all), View::Namespaces) => self.all(rows::namespaces(all, encoding)),
+            (Response::Quota(quota), View::Quotas) => self.all(rows::quotas(quota)),
+            (Response::Acl(acl), View::Rights) => self.all(rows::rights(acl, encoding)),
             (Response::ListRights(may), View::Rights) => self.row(&rows::list_rights(may, encoding)),
             (Response::MyRights(mine), View::Rights) => self.row(&rows::my_rights(mine, encoding)),
-            (Response::Metadata(notes), View::Notes) => self.all(&rows::notes(notes, encoding)),
+            (Response::Metadata(notes), View::Notes) => self.all(rows::notes(notes, encoding)),
             (Response::Id(fields), View::Server) => {
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                 let row = |(name, value): &(Vec<u8>, Option<Vec<u8>>)| {
                     Facts::default().fact("field", text(name)).fact("value", value.as_deref().map(text))
                 };
-                let all: Vec<Facts> = fields.iter().map(row).collect();
-                self.all(&all)
+                self.all(fields.iter().map(row))
             }
             // MOVE tells of its copies before it is done (RFC 6851 section 4.3).
             (Response::Status(status), View::Nothing) => match &status.code {
@@ -230,11 +242,13 @@ impl<'a> Hearing<'a> {
         }
     }
 
-    fn hold(&mut self, listed: &Listed, octets: usize) {
-        // A row costs more here than on the wire.
-        self.held = self.held.saturating_add(octets + 128);
+    fn hold(&mut self, listed: &Listed) {
+        let texts = listed.attributes.iter().map(String::len).chain([listed.mailbox.bytes().len()]);
+        // Vectors grow by doubling, an allocation has a head, and the tree has the name once more.
+        let row: usize = 2 * size_of::<Listed>() + texts.map(|len| 2 * len + 64).sum::<usize>();
+        self.held = self.held.saturating_add(row);
         if self.held <= MOST_HELD {
-            self.mailboxes.push(listed.clone());
+            self.mailboxes.push(Listed { child_info: Vec::new(), other: Vec::new(), old_name: None, ..listed.clone() });
         } else if !std::mem::replace(&mut self.damaged, true) {
             say("imap-shell: more mailboxes than can be held: the rest is left out");
         }
@@ -259,14 +273,21 @@ impl<'a> Hearing<'a> {
                 let shown = uid.parse::<u32>().map_or(Value::from(uid), Value::from);
                 self.row(&row.fact("mailbox", self.mailbox).only_json("uidvalidity", *validity).fact("uid", shown))
             }
+            Code::TooLong(name) => {
+                say(&format!("imap-shell: {name}: more than can be read"));
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
 
     fn numbers(&mut self, numbers: impl Iterator<Item = u32>) -> Result<(), StdoutError> {
         for number in numbers {
-            if self.found.len() < MOST {
+            if self.found_count < MOST {
                 self.found.push(number);
+                self.found_count += 1;
+            } else if !std::mem::replace(&mut self.damaged, true) {
+                say(&format!("imap-shell: more than {MOST} messages: $ stands for the first of them"));
             }
             if *self.view == View::Found {
                 self.row(&Facts::default().only_json("mailbox", self.mailbox).fact("uid", number))?;

@@ -88,6 +88,21 @@ impl Screened {
     }
 }
 
+/// Gives `bytes` in pieces of whole characters, and what is none: a line may be as long as a response is.
+fn pieces(bytes: &[u8], mut each: impl FnMut(&str, &[u8]) -> io::Result<()>) -> io::Result<()> {
+    for chunk in bytes.utf8_chunks() {
+        let mut text = chunk.valid();
+        while text.len() > MAX_LINE {
+            let at = (0..=MAX_LINE).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+            let (piece, rest) = text.split_at(at);
+            each(piece, b"")?;
+            text = rest;
+        }
+        each(text, chunk.invalid())?;
+    }
+    Ok(())
+}
+
 /// Content on its way to stdout.
 #[derive(Debug)]
 enum Content {
@@ -126,12 +141,19 @@ impl Out {
     /// A line of others as it came; `--json` has it as `raw`.
     pub fn raw(&mut self, line: &[u8]) -> Result<(), StdoutError> {
         if self.json {
-            return self.row(&Facts::default().only_json("raw", String::from_utf8_lossy(line).into_owned()));
+            write!(self.out, "{{\"raw\":\"")?;
+            pieces(line, |text, other| {
+                let text = json_line(&format!("{text}{}", String::from_utf8_lossy(other)));
+                let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+                self.out.write_all(inner.unwrap_or_default().as_bytes())
+            })?;
+            return Ok(writeln!(self.out, "\"}}")?);
         }
         if self.terminal {
-            return Ok(writeln!(self.out, "{}", visible(line))?);
+            pieces(line, |text, other| write!(self.out, "{}{}", visible(text.as_bytes()), visible(other)))?;
+        } else {
+            self.out.write_all(line)?;
         }
-        self.out.write_all(line)?;
         Ok(self.out.write_all(b"\n")?)
     }
 

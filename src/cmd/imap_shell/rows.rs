@@ -262,20 +262,20 @@ fn insert_extension(map: &mut Map<String, Value>, extension: &Extension) {
 }
 
 /// One row a resource; STORAGE counts in units of 1024 octets (RFC 9208 section 5.1).
-pub fn quotas(quota: &Quota) -> Vec<Facts> {
-    let row = |resource: &crate::protocol::imap::access::Resource| {
+pub fn quotas(quota: &Quota) -> impl Iterator<Item = Facts> + '_ {
+    let row = move |resource: &crate::protocol::imap::access::Resource| {
         let row = Facts::default().fact("root", lossy(&quota.root)).fact("resource", resource.name.clone());
         row.fact("usage", resource.usage).fact("limit", resource.limit)
     };
-    quota.resources.iter().map(row).collect()
+    quota.resources.iter().map(row)
 }
 
-pub fn rights(acl: &Acl, encoding: Encoding) -> Vec<Facts> {
-    let row = |(who, rights): &(Vec<u8>, Vec<u8>)| {
+pub fn rights(acl: &Acl, encoding: Encoding) -> impl Iterator<Item = Facts> + '_ {
+    let row = move |(who, rights): &(Vec<u8>, Vec<u8>)| {
         let row = Facts::default().fact("mailbox", name(&acl.mailbox, encoding)).fact("identifier", lossy(who));
         row.fact("rights", lossy(rights))
     };
-    acl.entries.iter().map(row).collect()
+    acl.entries.iter().map(row)
 }
 
 /// Ours: without an identifier.
@@ -293,43 +293,38 @@ pub fn list_rights(may: &ListRights, encoding: Encoding) -> Facts {
 }
 
 /// One row a namespace: whose it is, what names in it begin with, what parts their levels.
-pub fn namespaces(all: &Namespaces, encoding: Encoding) -> Vec<Facts> {
+pub fn namespaces(all: &Namespaces, encoding: Encoding) -> impl Iterator<Item = Facts> + '_ {
     let kinds = [("personal", &all.personal), ("other users", &all.other_users), ("shared", &all.shared)];
-    let row = |kind: &str, one: &Namespace| {
+    let row = move |kind: &str, one: &Namespace| {
         let delimiter = one.delimiter.map(|byte| char::from(byte).to_string());
         let prefix = name(&Mailbox::encoded(&one.prefix), encoding);
         Facts::default().fact("namespace", kind).fact("prefix", prefix).fact("delimiter", delimiter)
     };
-    kinds.into_iter().flat_map(|(kind, all)| all.iter().map(move |one| row(kind, one))).collect()
+    kinds.into_iter().flat_map(move |(kind, all)| all.iter().map(move |one| row(kind, one)))
 }
 
-pub fn notes(notes: &Metadata, encoding: Encoding) -> Vec<Facts> {
-    let row = |entry: &[u8]| Facts::default().fact("mailbox", name(&notes.mailbox, encoding)).fact("entry", lossy(entry));
-    match &notes.entries {
-        Entries::Values(all) => all.iter().map(|(entry, value)| row(entry).fact("value", content(value))).collect(),
-        Entries::Changed(all) => all.iter().map(|entry| row(entry)).collect(),
-    }
+pub fn notes(notes: &Metadata, encoding: Encoding) -> impl Iterator<Item = Facts> + '_ {
+    let row = move |entry: &[u8]| Facts::default().fact("mailbox", name(&notes.mailbox, encoding)).fact("entry", lossy(entry));
+    let (values, changed): (&[_], &[_]) = match &notes.entries {
+        Entries::Values(values) => (values, &[]),
+        Entries::Changed(changed) => (&[], changed),
+    };
+    let values = values.iter().map(move |(entry, value)| row(entry).fact("value", content(value)));
+    values.chain(changed.iter().map(move |entry| row(entry)))
 }
 
 /// One row a message: the number of its conversation, how deep it is in it, its UID.
-pub fn threads(threads: &[Thread], mailbox: &str) -> Vec<Facts> {
-    let mut rows = Vec::new();
-    for (at, thread) in threads.iter().enumerate() {
-        // Without recursion: a server may nest them deeply.
-        let mut open = vec![(thread, 0_usize)];
-        while let Some((thread, depth)) = open.pop() {
-            for (n, number) in thread.numbers.iter().enumerate() {
-                let depth = depth + n;
-                let row = Facts::default()
-                    .only_json("mailbox", mailbox)
-                    .fact("thread", at + 1)
-                    .fact("depth", depth)
-                    .fact("uid", *number);
-                rows.push(row);
-            }
-            let below = depth + thread.numbers.len().max(1);
-            open.extend(thread.answers.iter().rev().map(|answer| (answer, below)));
-        }
-    }
-    rows
+pub fn thread<'a>(number: usize, thread: &'a Thread, mailbox: &'a str) -> impl Iterator<Item = Facts> + 'a {
+    // Without recursion: a server may nest them deeply.
+    let mut open = vec![(thread, 0_usize)];
+    let messages = std::iter::from_fn(move || {
+        let (thread, depth) = open.pop()?;
+        let below = depth + thread.numbers.len().max(1);
+        open.extend(thread.answers.iter().rev().map(|answer| (answer, below)));
+        Some(thread.numbers.iter().enumerate().map(move |(n, uid)| (depth + n, *uid)))
+    });
+    messages.flatten().map(move |(depth, uid)| {
+        let row = Facts::default().only_json("mailbox", mailbox).fact("thread", number);
+        row.fact("depth", depth).fact("uid", uid)
+    })
 }

@@ -172,7 +172,7 @@ impl<'a> Shell<'a> {
             say(&format!("imap-shell: {mailbox}: its UIDVALIDITY is {now} now: UIDs that were noted are void"));
             (self.uid_validity, self.found) = (Some(now), None);
         }
-        let status = verdict(&done, hearing.damaged);
+        let status = verdict(&done, hearing.damaged || done.status.is_damaged());
         Ok(Some((done, status)))
     }
 }

@@ -124,7 +124,7 @@ mod tests {
     use crate::protocol::sasl::words::InClear;
 
     fn ways(offer: &str, by: LoginBy, secure: bool) -> Result<String, NoMethod> {
-        let capabilities = Capabilities::new(offer.split_whitespace().map(str::to_owned).collect(), &[]);
+        let capabilities = Capabilities::new(&offer.split_whitespace().map(str::to_owned).collect::<Vec<_>>(), &[]);
         let in_clear = InClear::Never;
         let wanted = Authentication { mechanisms: Mechanism::FOR_PASSWORDS.to_vec(), optional: false, in_clear };
         let found = candidates(&wanted, by, &capabilities, secure)?;

@@ -72,13 +72,13 @@ impl Authorization {
         Authorization { config, secure: false, offer: Offer::default(), heard: None, methods: VecDeque::new(), asks: Vec::new() }
     }
 
-    pub fn capabilities(&self, names: Vec<String>) -> Capabilities {
+    pub fn capabilities(&self, names: &[String]) -> Capabilities {
         Capabilities::new(names, &self.config.discard)
     }
 
     /// A CAPABILITY response, or a code with one.
     pub fn heard(&mut self, names: &[String]) {
-        self.heard = Some(self.capabilities(names.to_vec()));
+        self.heard = Some(self.capabilities(names));
     }
 
     /// Before TLS that is to come, a server has nothing to say of mailboxes: whoever says it may be another.

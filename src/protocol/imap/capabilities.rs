@@ -13,9 +13,9 @@ const MOST: usize = 1000;
 
 impl Capabilities {
     /// Without those of `discard`, which are names in any case.
-    pub fn new(names: Vec<String>, discard: &[String]) -> Capabilities {
-        let kept = names.into_iter().filter(|name| !discard.iter().any(|gone| gone.eq_ignore_ascii_case(name)));
-        Capabilities { names: kept.take(MOST).collect(), gone: discard.to_vec() }
+    pub fn new(names: &[String], discard: &[String]) -> Capabilities {
+        let kept = names.iter().filter(|name| !discard.iter().any(|gone| gone.eq_ignore_ascii_case(name)));
+        Capabilities { names: kept.take(MOST).cloned().collect(), gone: discard.to_vec() }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -74,7 +74,7 @@ mod tests {
 
     fn of(text: &str, discard: &[&str]) -> Capabilities {
         let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        Capabilities::new(words(text), &words(&discard.join(" ")))
+        Capabilities::new(&words(text), &words(&discard.join(" ")))
     }
 
     #[test]

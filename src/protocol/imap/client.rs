@@ -8,7 +8,7 @@ use super::authorization::{AfterTls, Authorization, Move, Phase, leave};
 use super::capabilities::Capabilities;
 use super::code::{Code, Status, StatusKind};
 use super::command::{Command, Effect};
-use super::framing::{Frame, Framing};
+use super::framing::{Frame, Framing, MAX_GREETING, MAX_RESPONSE};
 use super::idle::Idle;
 use super::pipeline::{Flight, Origin, Pipeline};
 use super::response::{Raw, Read, Response, read};
@@ -222,7 +222,7 @@ impl Client {
 
     fn heard(&mut self, state: &State, names: &[String]) {
         if matches!(state, State::Commands) {
-            let capabilities = self.authorization.capabilities(names.to_vec());
+            let capabilities = self.authorization.capabilities(names);
             self.settle(capabilities);
         }
         self.authorization.heard(names);
@@ -359,6 +359,7 @@ impl Engine for Client {
             if !self.state.hears() {
                 break;
             }
+            self.framing.longest = if matches!(self.state, State::NotAuthenticated(_)) { MAX_GREETING } else { MAX_RESPONSE };
             let (taken, frame) = self.framing.take(&bytes[used..]);
             used += taken;
             self.block += taken as u64;

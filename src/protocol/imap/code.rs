@@ -15,6 +15,9 @@ pub enum StatusKind {
     Bye,
 }
 
+/// Most octets of a text, or of a code that is not known, that are kept.
+const MAX_TEXT: usize = 64 * 1024;
+
 /// A status response, tagged or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
@@ -67,6 +70,8 @@ pub enum Code {
     MetadataNoPrivate,
     /// Name in capitals, and what follows it, raw.
     Other(String, Vec<u8>),
+    /// Name in capitals; what follows it is too long to be kept.
+    TooLong(String),
 }
 
 macro_rules! words {
@@ -140,6 +145,11 @@ impl Status {
         self.code == Some(Code::Word(word))
     }
 
+    /// What its code says could not be read.
+    pub fn is_damaged(&self) -> bool {
+        matches!(self.code, Some(Code::TooLong(_)))
+    }
+
     /// A retry may help.
     pub fn is_temporary(&self) -> bool {
         matches!(self.code, Some(Code::Word(word)) if word.is_temporary())
@@ -165,6 +175,7 @@ impl fmt::Display for Status {
         match &self.code {
             Some(Code::Word(word)) => write!(f, " [{}]", word.name())?,
             Some(Code::Other(name, rest)) => write!(f, " [{name}{}]", String::from_utf8_lossy(rest))?,
+            Some(Code::TooLong(name)) => write!(f, " [{name} …]")?,
             _ => {}
         }
         if self.text.is_empty() { Ok(()) } else { write!(f, " {}", self.text) }
@@ -189,24 +200,30 @@ pub fn resp_cond_state(s: &mut Scanner<'_>) -> Option<Status> {
 
 /// `resp-text = ["[" resp-text-code "]" SP] [text]`
 fn resp_text(s: &mut Scanner<'_>) -> (Option<Code>, String) {
-    let from = s.at();
+    let from = s.mark();
     let mut code = None;
     if s.eat(b'[') {
-        let inside = s.at();
+        let inside = s.mark();
         code = resp_text_code(s).ok().filter(|_| {
             s.blanks();
             s.eat(b']')
         });
         if code.is_none() {
-            s.back_to(inside);
+            s.back_to_mark(inside);
             code = other_code(s);
         }
         if code.is_none() {
-            s.back_to(from);
+            s.back_to_mark(from);
         }
     }
     s.blanks();
-    (code, String::from_utf8_lossy(s.rest()).trim_end_matches(' ').to_owned())
+    let rest = s.rest();
+    let text = &rest[..rest.iter().rposition(|byte| *byte != b' ').map_or(0, |at| at + 1)];
+    let mut shown = String::from_utf8_lossy(&text[..text.len().min(MAX_TEXT)]).into_owned();
+    if text.len() > MAX_TEXT {
+        shown.push_str(" …");
+    }
+    (code, shown)
 }
 
 /// `atom [SP 1*<any TEXT-CHAR except "]">]`, up to the bracket that closes it.
@@ -222,8 +239,11 @@ fn other_code(s: &mut Scanner<'_>) -> Option<Code> {
         }
         s.eat(byte);
     }
-    let rest = s.since(from).to_vec();
-    s.eat(b']').then_some(Code::Other(name, rest))
+    let rest = s.since(from);
+    if !s.eat(b']') {
+        return None;
+    }
+    Some(if rest.len() > MAX_TEXT { Code::TooLong(name) } else { Code::Other(name, rest.to_vec()) })
 }
 
 /// `resp-text-code = "ALERT" / "BADCHARSET" [SP "(" charset *(SP charset) ")"] / capability-data / …`
@@ -263,15 +283,17 @@ fn resp_text_code(s: &mut Scanner<'_>) -> Parsed<Code> {
         "HIGHESTMODSEQ" => Code::HighestModSeq(s.number64()?),
         "MODIFIED" => Code::Modified(sequence_set(s)?),
         "MAILBOXID" => Code::MailboxId(object_id(s)?),
-        "REFERRAL" => Code::Referral(to_bracket(s)),
-        "BADURL" => Code::BadUrl(to_bracket(s)),
+        "REFERRAL" => Code::Referral(to_bracket(s)?),
+        "BADURL" => Code::BadUrl(to_bracket(s)?),
         "METADATA" => metadata_code(s)?,
         _ => return s.fail("a code that is known"),
     })
 }
 
-fn to_bracket(s: &mut Scanner<'_>) -> String {
-    String::from_utf8_lossy(s.take_while(|byte| !matches!(byte, b']' | b' '))).into_owned()
+fn to_bracket(s: &mut Scanner<'_>) -> Parsed<String> {
+    let text = s.take_while(|byte| !matches!(byte, b']' | b' '));
+    s.spend_text(text.len())?;
+    Ok(String::from_utf8_lossy(text).into_owned())
 }
 
 /// `capability = ("AUTH=" auth-type) / atom`, up to the bracket.
@@ -282,7 +304,8 @@ fn capabilities_in_brackets(s: &mut Scanner<'_>) -> Parsed<Vec<String>> {
         if matches!(s.peek(), None | Some(b']')) {
             return Ok(names);
         }
-        names.push(String::from_utf8_lossy(s.atom()?).into_owned());
+        let name = s.word()?;
+        s.keep(&mut names, name)?;
     }
 }
 

@@ -3,7 +3,7 @@
 use super::envelope::{Envelope, envelope};
 use super::flag::{Flag, flag_list};
 use super::mailbox::object_id;
-use super::scan::{Data, Parsed, Scanner, Syntax, is_atom_char};
+use super::scan::{Data, Mark, Parsed, Scanner, Syntax, is_atom_char};
 use super::structure::{Body, body};
 use jiff::Timestamp;
 
@@ -133,7 +133,8 @@ fn section(s: &mut Scanner<'_>) -> Parsed<Vec<u8>> {
     loop {
         match s.peek() {
             Some(b']') => {
-                let section = s.since(from).to_vec();
+                let section = s.since(from);
+                let section = s.copy(section)?;
                 s.eat(b']');
                 return Ok(section);
             }
@@ -161,12 +162,12 @@ pub fn msg_att(s: &mut Scanner<'_>, sequence: u32) -> Parsed<Fetch> {
         if s.eat(b')') {
             return Ok(fetch);
         }
-        let from = s.at();
+        let from = s.mark();
         match attribute(s) {
-            Ok(attribute) => fetch.attributes.push(attribute),
+            Ok(attribute) => s.keep(&mut fetch.attributes, attribute)?,
             Err(why) => {
-                s.back_to(from);
-                fetch.unparsed = Some((s.rest().to_vec(), why));
+                s.back_to_mark(from);
+                fetch.unparsed = Some((s.copy(s.rest())?, why));
                 s.back_to(usize::MAX);
                 return Ok(fetch);
             }
@@ -178,22 +179,25 @@ fn attribute(s: &mut Scanner<'_>) -> Parsed<Attribute> {
     let item = item(s)?;
     let name = full_name(&item);
     s.sp()?;
-    let from = s.at();
+    let from = s.mark();
     let read = known(s, item);
     let ends = matches!(s.peek(), Some(b' ' | b')'));
     match read {
         Ok(Some(attribute)) if ends => Ok(attribute),
-        Ok(None) => Ok(Attribute::Other(name, s.value()?.to_vec())),
+        Ok(None) => {
+            let value = s.value()?;
+            Ok(Attribute::Other(name, s.copy(value)?))
+        }
         Ok(Some(_)) => unreadable(s, from, name, Syntax { at: s.at(), wanted: "the end of the attribute" }),
         Err(why) => unreadable(s, from, name, why),
     }
 }
 
 /// Passes a value by its parentheses alone.
-fn unreadable(s: &mut Scanner<'_>, from: usize, name: String, why: Syntax) -> Parsed<Attribute> {
-    s.back_to(from);
+fn unreadable(s: &mut Scanner<'_>, from: Mark, name: String, why: Syntax) -> Parsed<Attribute> {
+    s.back_to_mark(from);
     match s.value() {
-        Ok(value) if matches!(s.peek(), Some(b' ' | b')')) => Ok(Attribute::Unparsed(name, value.to_vec(), why)),
+        Ok(value) if matches!(s.peek(), Some(b' ' | b')')) => Ok(Attribute::Unparsed(name, s.copy(value)?, why)),
         _ => Err(why),
     }
 }

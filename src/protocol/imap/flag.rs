@@ -58,6 +58,8 @@ pub fn flag_perm(s: &mut Scanner<'_>) -> Parsed<Flag> {
     if !s.eat(b'*') && s.take_while(super::scan::is_astring_char).is_empty() {
         return s.fail("a flag");
     }
+    let len = s.since(from).len();
+    s.spend_text(len)?;
     Ok(Flag(proper(&String::from_utf8_lossy(s.since(from)))))
 }
 

@@ -3,23 +3,24 @@
 //! however they are split, and a length that a server names allocates nothing.
 
 use super::fetch::{Item, item};
+use super::parts::Parts;
 use super::response::Raw;
 use super::scan::{Scanner, Streamed};
 
 /// Longest text of one response, its short literals counted in, in octets.
 pub const MAX_RESPONSE: usize = 4 << 20;
+/// The same before anybody is logged in: a greeting, capabilities, a challenge.
+pub const MAX_GREETING: usize = 64 * 1024;
 /// Longest literal that is held, in octets.
 pub const MAX_HELD: u64 = 64 * 1024;
-/// SEARCH and SORT, which have a number for each message, are handed up in parts of about this size.
-const PART: usize = 64 * 1024;
 /// Octets looked at in one go, and most of a piece of a literal.
 const STRIDE: usize = 32 * 1024;
 
 /// Why the bytes can't be cut into responses any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadFraming {
-    #[error("a response goes on beyond {MAX_RESPONSE} octets")]
-    Endless,
+    #[error("a response goes on beyond {0} octets")]
+    Endless(usize),
     #[error("a literal of more octets than there are")]
     Length,
 }
@@ -63,8 +64,10 @@ enum State {
 }
 
 /// Cuts bytes into frames.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Framing {
+    /// Most octets of a response's text, short literals counted in.
+    pub longest: usize,
     raw: Raw,
     state: State,
     /// Where the text since the last literal begins.
@@ -72,6 +75,21 @@ pub struct Framing {
     /// Where the raw text that no [`Opened`] has told yet begins.
     told: usize,
     outline: Outline,
+    parts: Parts,
+}
+
+impl Default for Framing {
+    fn default() -> Framing {
+        Framing {
+            longest: MAX_RESPONSE,
+            raw: Raw::default(),
+            state: State::Line,
+            line: 0,
+            told: 0,
+            outline: Outline::default(),
+            parts: Parts::default(),
+        }
+    }
 }
 
 impl Framing {
@@ -121,12 +139,17 @@ impl Framing {
         let bytes = &bytes[..bytes.len().min(STRIDE)];
         let end = memchr::memchr(b'\n', bytes);
         let used = end.map_or(bytes.len(), |at| at + 1);
-        if self.raw.bytes.len() + used > MAX_RESPONSE {
-            return (used, Some(Err(BadFraming::Endless)));
+        if self.raw.bytes.len() + used > self.longest {
+            return (used, Some(Err(BadFraming::Endless(self.longest))));
         }
         self.raw.bytes.extend_from_slice(&bytes[..used]);
-        let frame = if end.is_some() { self.line_end() } else { self.part_of_results().map(Ok) };
+        let frame = if end.is_some() { self.line_end() } else { self.part().map(Ok) };
         (used, frame)
+    }
+
+    fn part(&mut self) -> Option<Frame> {
+        let bytes = if self.line == 0 { self.parts.take(&mut self.raw.bytes)? } else { return None };
+        Some(Frame::Response(Raw { bytes, streamed: Vec::new(), continues: true }))
     }
 
     fn line_end(&mut self) -> Option<Result<Frame, BadFraming>> {
@@ -138,14 +161,14 @@ impl Framing {
         let Some((_, len)) = literal.filter(|_| self.outline.may_have_literals()) else {
             let mut raw = std::mem::take(&mut self.raw);
             raw.bytes.truncate(text_end);
-            *self = Framing::default();
+            *self = Framing { longest: self.longest, ..Framing::default() };
             return Some(Ok(Frame::Response(raw)));
         };
         let Some(len) = len else { return Some(Err(BadFraming::Length)) };
         let item = self.outline.item(&self.raw.bytes);
         let long = item.as_ref().is_some_and(Item::is_long);
         match usize::try_from(len) {
-            Ok(due) if len <= MAX_HELD && !long && self.raw.bytes.len() + due <= MAX_RESPONSE => {
+            Ok(due) if len <= MAX_HELD && !long && self.raw.bytes.len() + due <= self.longest => {
                 self.state = if due == 0 { self.next_line() } else { State::Held(due) };
                 None
             }
@@ -165,26 +188,6 @@ impl Framing {
                 Some(Ok(Frame::Begin(Box::new(opened))))
             }
         }
-    }
-
-    /// A long SEARCH or SORT is cut between two numbers.
-    fn part_of_results(&mut self) -> Option<Frame> {
-        if self.raw.bytes.len() < PART || self.line > 0 {
-            return None;
-        }
-        let names: [&[u8]; 2] = [b"* SEARCH ", b"* SORT "];
-        let head =
-            names.iter().find(|name| self.raw.bytes.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name)))?;
-        // What stands in parentheses at the end stays together.
-        let at = memchr::memrchr(b' ', &self.raw.bytes).filter(|at| *at > head.len())?;
-        if memchr::memchr(b'(', &self.raw.bytes).is_some() {
-            return None;
-        }
-        let mut next = head.to_vec();
-        next.extend_from_slice(&self.raw.bytes[at + 1..]);
-        let mut bytes = std::mem::replace(&mut self.raw.bytes, next);
-        bytes.truncate(at);
-        Some(Frame::Response(Raw { bytes, streamed: Vec::new(), continues: true }))
     }
 }
 

@@ -98,7 +98,9 @@ pub fn mailbox(s: &mut Scanner<'_>) -> Parsed<Mailbox> {
     let name = s.astring()?;
     if matches!(s.peek(), Some(b'%' | b'*' | b'\\')) && s.since(from) == name {
         s.take_while(|byte| !matches!(byte, b' ' | b'(' | b')' | b'"' | b'{' | b'\r' | b'\n'));
-        return Ok(Mailbox::encoded(s.since(from)));
+        let name = s.since(from);
+        s.spend_text(name.len())?;
+        return Ok(Mailbox::encoded(name));
     }
     Ok(Mailbox::encoded(&name))
 }
@@ -148,7 +150,11 @@ fn mbox_list_extended(s: &mut Scanner<'_>, listed: &mut Listed) -> Parsed<()> {
             }
             // `oldname-extended-item = "OLDNAME" SP "(" mailbox ")"`
             "OLDNAME" => listed.old_name = s.list(self::mailbox)?.pop(),
-            _ => listed.other.push((tag, s.value()?.to_vec())),
+            _ => {
+                let value = s.value()?;
+                let value = s.copy(value)?;
+                s.keep(&mut listed.other, (tag, value))?;
+            }
         }
         Ok(())
     })?;
@@ -178,7 +184,10 @@ fn status_att_val(s: &mut Scanner<'_>) -> Parsed<StatusItem> {
         "DELETED-STORAGE" => StatusItem::DeletedStorage(s.number64()?),
         "APPENDLIMIT" => StatusItem::AppendLimit(s.count()?),
         "MAILBOXID" => StatusItem::MailboxId(object_id(s)?),
-        _ => StatusItem::Other(name, s.value()?.to_vec()),
+        _ => {
+            let value = s.value()?;
+            StatusItem::Other(name, s.copy(value)?)
+        }
     })
 }
 
@@ -188,7 +197,10 @@ pub fn object_id(s: &mut Scanner<'_>) -> Parsed<Vec<u8>> {
     s.blanks();
     let id = match s.peek() {
         Some(b'"' | b'{' | b'~') => s.astring()?,
-        _ => s.take_while(|byte| byte != b')').trim_ascii_end().to_vec(),
+        _ => {
+            let id = s.take_while(|byte| byte != b')').trim_ascii_end();
+            s.copy(id)?
+        }
     };
     s.blanks();
     s.char(b')', "the end of an object id")?;
@@ -223,7 +235,8 @@ fn namespace_descr(s: &mut Scanner<'_>) -> Parsed<Namespace> {
         }
         let name = s.string()?;
         s.sp()?;
-        extensions.push((name, s.list(Scanner::string)?));
+        let values = s.list(Scanner::string)?;
+        s.keep(&mut extensions, (name, values))?;
     }
 }
 

@@ -18,6 +18,7 @@ pub mod flag;
 pub mod framing;
 mod idle;
 pub mod mailbox;
+pub mod parts;
 mod pipeline;
 pub mod response;
 pub mod scan;

@@ -15,9 +15,12 @@ pub struct Raw {
     /// As it came, without the CRLF at its end; octets of streamed literals are not among them.
     pub bytes: Vec<u8>,
     pub streamed: Vec<Streamed>,
-    /// It is a part of a long SEARCH or SORT, and the next one goes on where it ends.
+    /// It is a part of long results, and the next one goes on where it ends.
     pub continues: bool,
 }
+
+/// Longest tag that is taken for one, in octets.
+const MAX_TAG: usize = 1024;
 
 /// What a line of the server's is.
 #[derive(Debug, PartialEq, Eq)]
@@ -73,6 +76,7 @@ impl Response {
         match self {
             Response::Unparsed(_) => true,
             Response::Fetch(fetch) => fetch.is_damaged(),
+            Response::Status(status) => status.is_damaged(),
             _ => false,
         }
     }
@@ -83,7 +87,10 @@ pub fn read(raw: &Raw) -> Read {
     let mut s = Scanner::new(&raw.bytes, &raw.streamed);
     if s.eat(b'+') {
         s.eat(b' ');
-        return Read::Continue(s.rest().to_vec());
+        return match s.copy(s.rest()) {
+            Ok(text) => Read::Continue(text),
+            Err(why) => Read::Untagged(Response::Unparsed(why)),
+        };
     }
     if s.eat(b'*') {
         return Read::Untagged(untagged(&mut s).unwrap_or_else(Response::Unparsed));
@@ -94,7 +101,7 @@ pub fn read(raw: &Raw) -> Read {
 /// `response-tagged = tag SP resp-cond-state CRLF`, `tag = 1*<any ASTRING-CHAR except "+">`
 fn tagged(s: &mut Scanner<'_>) -> Parsed<Read> {
     let tag = s.take_while(|byte| is_astring_char(byte) && byte != b'+');
-    if tag.is_empty() {
+    if tag.is_empty() || tag.len() > MAX_TAG {
         return s.fail("a tag, * or +");
     }
     s.sp()?;
@@ -171,7 +178,7 @@ fn named(s: &mut Scanner<'_>) -> Parsed<Response> {
 
 /// `capability-data = "CAPABILITY" *(SP capability) SP "IMAP4rev2" *(SP capability)`, behind its name.
 fn words(s: &mut Scanner<'_>) -> Parsed<Vec<String>> {
-    s.items_to_end(|s| Ok(String::from_utf8_lossy(s.atom()?).into_owned()))
+    s.items_to_end(Scanner::word)
 }
 
 /// `expunged-resp = "VANISHED" [SP "(EARLIER)"] SP known-uids` (RFC 7162 section 7), behind its first blank.

@@ -41,12 +41,29 @@ pub enum Data {
     },
 }
 
+/// Most octets of memory that what is read of one response may come to, as [`Scanner::spend`] counts them. What is beyond that cannot be read,
+/// and is kept raw.
+pub const MEMORY: usize = 4 << 20;
+/// What an allocation takes beside its octets.
+pub const ALLOCATION: usize = 32;
+/// A text is held several times until it is shown: as it came, as characters, as a part of a row, and as the row's line.
+const COPIES: usize = 4;
+
 /// A cursor over one response.
 #[derive(Debug, Clone)]
 pub struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
     streamed: &'a [Streamed],
+    /// Octets that are left of [`MEMORY`].
+    room: usize,
+}
+
+/// A place where a cursor was, and what was left of its memory there.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    at: usize,
+    room: usize,
 }
 
 /// `ATOM-CHAR = <any CHAR except atom-specials>` (RFC 9051 section 9), and 8-bit octets.
@@ -62,7 +79,7 @@ pub fn is_astring_char(byte: u8) -> bool {
 impl<'a> Scanner<'a> {
     /// Over `bytes` without the CRLF at their end.
     pub fn new(bytes: &'a [u8], streamed: &'a [Streamed]) -> Scanner<'a> {
-        Scanner { bytes, at: 0, streamed }
+        Scanner { bytes, at: 0, streamed, room: MEMORY }
     }
 
     pub fn at(&self) -> usize {
@@ -72,6 +89,41 @@ impl<'a> Scanner<'a> {
     /// Back to a place where the cursor was.
     pub fn back_to(&mut self, at: usize) {
         self.at = at.min(self.bytes.len());
+    }
+
+    pub fn mark(&self) -> Mark {
+        Mark { at: self.at, room: self.room }
+    }
+
+    /// Back to where that was made: what was read since is dropped, and costs nothing.
+    pub fn back_to_mark(&mut self, mark: Mark) {
+        (self.at, self.room) = (mark.at, mark.room);
+    }
+
+    /// Takes this from [`MEMORY`]: a response of a few octets a thing must not come to a hundred times its length.
+    pub fn spend(&mut self, octets: usize) -> Parsed<()> {
+        match self.room.checked_sub(octets) {
+            Some(room) => self.room = room,
+            None => return self.fail("a response that takes less memory"),
+        }
+        Ok(())
+    }
+
+    /// Takes a text's share of the memory.
+    pub fn spend_text(&mut self, len: usize) -> Parsed<()> {
+        self.spend(len.saturating_mul(COPIES).saturating_add(ALLOCATION))
+    }
+
+    pub fn copy(&mut self, octets: &[u8]) -> Parsed<Vec<u8>> {
+        self.spend_text(octets.len())?;
+        Ok(octets.to_vec())
+    }
+
+    /// Puts `item` to `items`, which grow by doubling.
+    pub fn keep<T>(&mut self, items: &mut Vec<T>, item: T) -> Parsed<()> {
+        self.spend(2 * size_of::<T>())?;
+        items.push(item);
+        Ok(())
     }
 
     pub fn fail<T>(&self, wanted: &'static str) -> Parsed<T> {
@@ -154,7 +206,16 @@ impl<'a> Scanner<'a> {
 
     /// An atom that names something, in capitals.
     pub fn name(&mut self) -> Parsed<String> {
-        self.atom().map(|atom| String::from_utf8_lossy(atom).to_ascii_uppercase())
+        let atom = self.atom()?;
+        self.spend_text(atom.len())?;
+        Ok(String::from_utf8_lossy(atom).to_ascii_uppercase())
+    }
+
+    /// An atom as text.
+    pub fn word(&mut self) -> Parsed<String> {
+        let atom = self.atom()?;
+        self.spend_text(atom.len())?;
+        Ok(String::from_utf8_lossy(atom).into_owned())
     }
 
     /// `number64 = 1*DIGIT` (an unsigned 63-bit integer; 64 bits are taken)
@@ -199,8 +260,11 @@ impl<'a> Scanner<'a> {
     pub fn quoted(&mut self) -> Parsed<Vec<u8>> {
         self.char(b'"', "a quoted string")?;
         let mut text = Vec::new();
+        self.spend(ALLOCATION)?;
         loop {
-            text.extend_from_slice(self.take_while(|byte| !matches!(byte, b'"' | b'\\' | b'\r' | b'\n')));
+            let piece = self.take_while(|byte| !matches!(byte, b'"' | b'\\' | b'\r' | b'\n'));
+            self.spend((piece.len() + 1) * COPIES)?;
+            text.extend_from_slice(piece);
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
@@ -237,7 +301,7 @@ impl<'a> Scanner<'a> {
         let end = usize::try_from(len).ok().and_then(|len| self.at.checked_add(len));
         let Some(octets) = end.and_then(|end| self.bytes.get(self.at..end)) else { return self.fail("the literal's octets") };
         self.at += octets.len();
-        Ok(Data::Held(octets.to_vec()))
+        self.copy(octets).map(Data::Held)
     }
 
     fn is_literal(&self) -> bool {
@@ -275,7 +339,10 @@ impl<'a> Scanner<'a> {
     /// `astring = 1*ASTRING-CHAR / string`
     pub fn astring(&mut self) -> Parsed<Vec<u8>> {
         match self.peek() {
-            Some(byte) if is_astring_char(byte) && !self.is_literal() => Ok(self.take_while(is_astring_char).to_vec()),
+            Some(byte) if is_astring_char(byte) && !self.is_literal() => {
+                let text = self.take_while(is_astring_char);
+                self.copy(text)
+            }
             _ => self.string(),
         }
     }
@@ -294,7 +361,8 @@ impl<'a> Scanner<'a> {
             if self.eat(b')') {
                 return Ok(items);
             }
-            items.push(item(self)?);
+            let item = item(self)?;
+            self.keep(&mut items, item)?;
         }
     }
 
@@ -306,16 +374,19 @@ impl<'a> Scanner<'a> {
             if self.rest().is_empty() {
                 return Ok(items);
             }
-            items.push(item(self)?);
+            let item = item(self)?;
+            self.keep(&mut items, item)?;
         }
     }
 
     /// `tagged-ext-val = tagged-ext-simple / "(" [tagged-ext-comp] ")"` (RFC 9051 section 9), or whatever else has balanced parentheses, passed
     /// and given raw.
     pub fn value(&mut self) -> Parsed<&'a [u8]> {
-        let from = self.at;
+        let (from, room) = (self.at, self.room);
         let mut depth = 0_usize;
         loop {
+            // Nothing of it is kept.
+            self.room = room;
             match self.peek() {
                 Some(b'(') => {
                     self.at += 1;
@@ -342,6 +413,7 @@ impl<'a> Scanner<'a> {
                 _ => return self.fail("a value"),
             }
             if depth == 0 {
+                self.room = room;
                 return Ok(self.since(from));
             }
         }
@@ -349,87 +421,4 @@ impl<'a> Scanner<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn scan(text: &[u8]) -> Scanner<'_> {
-        Scanner::new(text, &[])
-    }
-
-    #[test]
-    fn strings_in_every_form() {
-        for (text, want) in [
-            (&b"INBOX"[..], Some(&b"INBOX"[..])),
-            (b"a]b", Some(b"a]b")),
-            (b"\"a b\"", Some(b"a b")),
-            (b"\"a\\\"b\\\\\"", Some(b"a\"b\\")),
-            (b"\"\"", Some(b"")),
-            (b"{3}\r\na\rb", Some(b"a\rb")),
-            (b"{003}\r\nabc", Some(b"abc")),
-            (b"{3+}\nabc", Some(b"abc")),
-            (b"~{2}\r\n\0\0", Some(b"\0\0")),
-            (b"{0}\r\n", Some(b"")),
-            (b"NIL", Some(b"NIL")),
-            (b"{4}\r\nabc", None),
-            (b"{99999999999999999999}\r\nabc", None),
-            (b"\"abc", None),
-            (b"\"abc\r\n\"", None),
-            (b"", None),
-            (b"(a)", None),
-        ] {
-            assert_eq!(scan(text).astring().ok().as_deref(), want, "{}", text.escape_ascii());
-        }
-    }
-
-    /// RFC 9051 section 4.5: NIL, the empty string and a thing named NIL are three.
-    #[test]
-    fn nil_is_not_empty_and_not_a_name() {
-        assert_eq!(scan(b"nil").nstring(), Ok(None));
-        assert_eq!(scan(b"\"\"").nstring(), Ok(Some(Vec::new())));
-        assert_eq!(scan(b"\"NIL\"").nstring(), Ok(Some(b"NIL".to_vec())));
-        assert_eq!(scan(b"NIL").astring(), Ok(b"NIL".to_vec()));
-        assert!(!scan(b"NILS").nil());
-    }
-
-    #[test]
-    fn numbers_have_bounds() {
-        assert_eq!(scan(b"012").number(), Ok(12));
-        assert_eq!(scan(b"4294967297").number().ok(), None);
-        assert_eq!(scan(b"4294967297").number64(), Ok(4_294_967_297));
-        assert_eq!(scan(b"18446744073709551616").number64().ok(), None);
-        assert_eq!((scan(b"-1").count(), scan(b"NIL").count(), scan(b"7").count()), (Ok(None), Ok(None), Ok(Some(7))));
-        assert_eq!(scan(b"0").nz_number(), Err(Syntax { at: 0, wanted: "a number above 0" }));
-    }
-
-    #[test]
-    fn a_value_of_any_form_is_passed() {
-        for (text, want) in [
-            (&b"12 x"[..], Some(&b"12"[..])),
-            (b"(a (b \"c )\") {2}\r\n)) d) x", Some(b"(a (b \"c )\") {2}\r\n)) d)")),
-            (b"X-NAME[a]<0> y", Some(b"X-NAME[a]<0>")),
-            (b"(a", None),
-            (b")", None),
-            (b"", None),
-        ] {
-            assert_eq!(scan(text).value().ok(), want, "{}", text.escape_ascii());
-        }
-        let deep = [b"(".repeat(100_000), b")".repeat(100_000)].concat();
-        assert_eq!(scan(&deep).value().map(<[u8]>::len), Ok(200_000));
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_quoted_is_read_back(text in proptest::collection::vec(any::<u8>().prop_filter("no line end", |b| !b"\r\n".contains(b)), 0..40)) {
-            let mut quoted = vec![b'"'];
-            for byte in &text {
-                if matches!(byte, b'"' | b'\\') {
-                    quoted.push(b'\\');
-                }
-                quoted.push(*byte);
-            }
-            quoted.push(b'"');
-            prop_assert_eq!(scan(&quoted).string(), Ok(text));
-        }
-    }
-}
+mod tests;

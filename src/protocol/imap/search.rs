@@ -1,7 +1,7 @@
 //! What SEARCH, SORT and THREAD find.
 
 use super::mailbox::{Mailbox, mailbox};
-use super::scan::{Parsed, Scanner};
+use super::scan::{ALLOCATION, Parsed, Scanner};
 use super::set::{SequenceSet, sequence_set};
 
 /// Most levels of threads within threads.
@@ -62,7 +62,8 @@ pub fn search(s: &mut Scanner<'_>) -> Parsed<Found> {
         if s.rest().is_empty() {
             return Ok(found);
         }
-        found.numbers.push(s.nz_number()?);
+        let number = s.nz_number()?;
+        s.keep(&mut found.numbers, number)?;
     }
 }
 
@@ -88,7 +89,11 @@ pub fn esearch(s: &mut Scanner<'_>) -> Parsed<Esearch> {
             "ALL" => found.all = Some(sequence_set(s)?),
             "COUNT" => found.count = Some(s.number64()?),
             "MODSEQ" => found.mod_seq = Some(s.number64()?),
-            _ => found.other.push((name, s.value()?.to_vec())),
+            _ => {
+                let value = s.value()?;
+                let value = s.copy(value)?;
+                s.keep(&mut found.other, (name, value))?;
+            }
         }
     }
 }
@@ -121,16 +126,23 @@ pub fn threads(s: &mut Scanner<'_>) -> Parsed<Vec<Thread>> {
 fn thread_list(s: &mut Scanner<'_>, depth: usize) -> Parsed<Thread> {
     let Some(depth) = depth.checked_sub(1) else { return s.fail("fewer levels of threads") };
     s.char(b'(', "a thread")?;
+    s.spend(ALLOCATION)?;
     let mut thread = Thread::default();
     loop {
         s.blanks();
         match s.peek() {
-            Some(b'(') => thread.answers.push(thread_list(s, depth)?),
+            Some(b'(') => {
+                let answer = thread_list(s, depth)?;
+                s.keep(&mut thread.answers, answer)?;
+            }
             Some(b')') => {
                 s.eat(b')');
                 return Ok(thread);
             }
-            _ if thread.answers.is_empty() => thread.numbers.push(s.nz_number()?),
+            _ if thread.answers.is_empty() => {
+                let number = s.nz_number()?;
+                s.keep(&mut thread.numbers, number)?;
+            }
             _ => return s.fail("a thread or its end"),
         }
     }

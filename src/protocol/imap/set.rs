@@ -2,11 +2,12 @@
 
 use super::scan::{Parsed, Scanner};
 use std::fmt;
+use std::num::NonZeroU32;
 
 /// `seq-number = nz-number / "*"` (RFC 9051 section 9)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SeqNumber {
-    Number(u32),
+    Number(NonZeroU32),
     /// The largest in use.
     Last,
 }
@@ -22,19 +23,26 @@ pub struct Range {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SequenceSet(pub Vec<Range>);
 
+impl SeqNumber {
+    /// No message has the number 0: it is taken for 1.
+    fn number(number: u32) -> SeqNumber {
+        SeqNumber::Number(NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN))
+    }
+}
+
 impl Range {
     pub fn one(number: u32) -> Range {
-        Range { first: SeqNumber::Number(number), last: SeqNumber::Number(number) }
+        Range::of(number, number)
     }
 
     pub fn of(first: u32, last: u32) -> Range {
-        Range { first: SeqNumber::Number(first), last: SeqNumber::Number(last) }
+        Range { first: SeqNumber::number(first), last: SeqNumber::number(last) }
     }
 
     /// Lowest and highest, where neither is `*`.
     pub fn bounds(self) -> Option<(u32, u32)> {
         match (self.first, self.last) {
-            (SeqNumber::Number(a), SeqNumber::Number(b)) => Some((a.min(b), a.max(b))),
+            (SeqNumber::Number(a), SeqNumber::Number(b)) => Some((a.min(b).get(), a.max(b).get())),
             _ => None,
         }
     }
@@ -43,7 +51,7 @@ impl Range {
 impl SequenceSet {
     /// `1:*`
     pub fn all() -> SequenceSet {
-        SequenceSet(vec![Range { first: SeqNumber::Number(1), last: SeqNumber::Last }])
+        SequenceSet(vec![Range { first: SeqNumber::number(1), last: SeqNumber::Last }])
     }
 
     pub fn is_empty(&self) -> bool {
@@ -52,11 +60,32 @@ impl SequenceSet {
 
     /// Of numbers in any order; neighbours become ranges.
     pub fn of(numbers: impl IntoIterator<Item = u32>) -> SequenceSet {
-        let mut numbers: Vec<u32> = numbers.into_iter().filter(|number| *number > 0).collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        let ranges = numbers.chunk_by(|a, b| a.checked_add(1) == Some(*b));
-        SequenceSet(ranges.filter_map(|run| Some(Range::of(*run.first()?, *run.last()?))).collect())
+        let mut set = SequenceSet::default();
+        numbers.into_iter().filter(|number| *number > 0).for_each(|number| set.push(number));
+        set.settle();
+        set
+    }
+
+    /// Puts a number behind those that there are, which takes nothing where it follows the last.
+    pub fn push(&mut self, number: u32) {
+        match self.0.last_mut() {
+            Some(last) if last.bounds().is_some_and(|(_, high)| high.checked_add(1) == Some(number)) => {
+                last.last = SeqNumber::number(number);
+            }
+            _ => self.0.push(Range::one(number)),
+        }
+    }
+
+    /// As few ranges as its numbers allow, in their order. A `*` stays where it is among them.
+    pub fn settle(&mut self) {
+        self.0.sort_unstable_by_key(|range| range.bounds());
+        self.0.dedup_by(|next, last| match (next.bounds(), last.bounds()) {
+            (Some((low, high)), Some((from, to))) if low <= to.saturating_add(1) => {
+                *last = Range::of(from, to.max(high));
+                true
+            }
+            _ => false,
+        });
     }
 
     /// How many numbers, doubles counted twice; none where `*` is among them.
@@ -104,7 +133,7 @@ impl fmt::Display for SequenceSet {
 
 /// `seq-number = nz-number / "*"`
 fn seq_number(s: &mut Scanner<'_>) -> Parsed<SeqNumber> {
-    if s.eat(b'*') { Ok(SeqNumber::Last) } else { s.nz_number().map(SeqNumber::Number) }
+    if s.eat(b'*') { Ok(SeqNumber::Last) } else { s.nz_number().map(SeqNumber::number) }
 }
 
 /// `sequence-set = (seq-number / seq-range) ["," sequence-set]`, `seq-range = seq-number ":" seq-number`
@@ -113,6 +142,8 @@ pub fn sequence_set(s: &mut Scanner<'_>) -> Parsed<SequenceSet> {
     loop {
         let first = seq_number(s)?;
         let last = if s.eat(b':') { seq_number(s)? } else { first };
+        // As a range, as text, and among the numbers that came.
+        s.spend(3 * size_of::<Range>())?;
         ranges.push(Range { first, last });
         if !s.eat(b',') {
             return Ok(SequenceSet(ranges));

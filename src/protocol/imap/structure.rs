@@ -13,7 +13,7 @@ pub type Parameters = Vec<(Vec<u8>, Vec<u8>)>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
     Single(Box<Single>),
-    Multi(Multi),
+    Multi(Box<Multi>),
 }
 
 /// `body-type-1part`. Type, subtype and encoding are as they came: they count in any case.
@@ -30,7 +30,7 @@ pub struct Single {
     /// Of text, and of a message.
     pub lines: Option<u64>,
     /// Of message/rfc822 and message/global.
-    pub message: Option<Message>,
+    pub message: Option<Box<Message>>,
     pub md5: Option<Vec<u8>>,
     pub extension: Extension,
 }
@@ -74,8 +74,10 @@ fn body_at(s: &mut Scanner<'_>, depth: usize) -> Parsed<Body> {
     s.char(b'(', "a body structure")?;
     s.blanks();
     let body = if s.peek() == Some(b'(') {
-        Body::Multi(body_type_mpart(s, depth)?)
+        s.spend(size_of::<Multi>())?;
+        Body::Multi(Box::new(body_type_mpart(s, depth)?))
     } else {
+        s.spend(size_of::<Single>())?;
         Body::Single(Box::new(body_type_1part(s, depth)?))
     };
     s.blanks();
@@ -94,7 +96,8 @@ fn more(s: &mut Scanner<'_>) -> bool {
 fn body_type_mpart(s: &mut Scanner<'_>, depth: usize) -> Parsed<Multi> {
     let mut multi = Multi::default();
     while s.peek() == Some(b'(') {
-        multi.parts.push(body_at(s, depth)?);
+        let part = body_at(s, depth)?;
+        s.keep(&mut multi.parts, part)?;
         s.blanks();
     }
     if more(s) {
@@ -127,7 +130,8 @@ fn body_type_1part(s: &mut Scanner<'_>, depth: usize) -> Parsed<Single> {
         let envelope = envelope(s)?;
         s.sp()?;
         let body = body_at(s, depth)?;
-        single.message = Some(Message { envelope, body });
+        s.spend(size_of::<Message>())?;
+        single.message = Some(Box::new(Message { envelope, body }));
         if more(s) && matches!(s.peek(), Some(b'0'..=b'9' | b'-')) {
             single.lines = s.count()?;
         }
@@ -183,7 +187,9 @@ fn body_ext(s: &mut Scanner<'_>) -> Parsed<Extension> {
         extension.location = s.nstring()?;
     }
     while more(s) {
-        extension.more.push(s.value()?.to_vec());
+        let value = s.value()?;
+        let value = s.copy(value)?;
+        s.keep(&mut extension.more, value)?;
     }
     Ok(extension)
 }
@@ -223,7 +229,7 @@ mod tests {
 
     fn multi(text: &str) -> Multi {
         match parse(text) {
-            Ok(Body::Multi(multi)) => multi,
+            Ok(Body::Multi(multi)) => *multi,
             other => panic!("{text}: {other:?}"),
         }
     }
@@ -259,7 +265,7 @@ mod tests {
         assert_eq!((text.extension.language.len(), text.extension.more.len()), (2, 2));
         let Body::Single(message) = &found.parts[1] else { panic!() };
         assert_eq!(message.extension.disposition.as_ref().unwrap().1[0].1, b"a\"b");
-        assert!(matches!(message.message, Some(Message { body: Body::Single(_), .. })));
+        assert!(message.message.as_ref().is_some_and(|message| matches!(message.body, Body::Single(_))));
         assert_eq!((message.lines, found.extension.language.len(), found.parameters.len()), (Some(3), 1, 1));
     }
 

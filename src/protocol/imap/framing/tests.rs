@@ -120,7 +120,7 @@ fn a_response_without_end_is_given_up() {
         given += used;
         match frame {
             None => assert!(given <= MAX_RESPONSE),
-            Some(frame) => return assert_eq!(frame, Err(BadFraming::Endless)),
+            Some(frame) => return assert_eq!(frame, Err(BadFraming::Endless(MAX_RESPONSE))),
         }
     }
 }
@@ -151,6 +151,45 @@ fn a_megabyte_of_empty_literals_is_linear() {
     assert!(told <= text.len(), "each octet is told once");
 }
 
+/// Each part is a response of its own, and together they are the whole: wherever the bytes are cut.
+#[test]
+fn other_long_results_come_in_parts() {
+    let numbers = |by: &str| (1..=40_000).map(|number: u32| (2 * number).to_string()).collect::<Vec<_>>().join(by);
+    let threads = format!("(1 (2)(3 4))(5)({})", numbers(")("));
+    for (head, all, behind) in [
+        ("* THREAD ", threads.as_str(), ""),
+        ("* esearch (TAG \"A1\") UID COUNT 7 all ", &numbers(","), " MODSEQ 9"),
+        ("* VANISHED ", &numbers(","), ""),
+        ("* VANISHED (EARLIER) ", &numbers(","), ""),
+        ("* SORT ", &numbers(" "), " (MODSEQ 9)"),
+    ] {
+        let text = format!("{head}{all}{behind}\r\n");
+        for size in [1000, 4096, usize::MAX] {
+            let frames = frames(&text.as_bytes().chunks(size.min(text.len())).collect::<Vec<_>>()).unwrap();
+            let parts = frames.iter().map(|frame| match frame {
+                Frame::Response(raw) if raw.bytes.len() < 3 * super::super::parts::PART => {
+                    String::from_utf8(raw.bytes.clone()).unwrap()
+                }
+                other => panic!("{head}: {other:?}"),
+            });
+            let parts: Vec<String> = parts.map(|part| part.strip_prefix(head).unwrap().to_owned()).collect();
+            let by = if head.contains("THREAD") { "" } else { &all[1..2] };
+            assert!(parts.len() > 3, "{head}");
+            assert_eq!(parts.join(by), format!("{all}{behind}"), "{head}");
+        }
+    }
+}
+
+/// What only looks like results, or has something else behind them, stays whole.
+#[test]
+fn what_has_no_numbers_is_not_cut() {
+    for head in ["* THREAD ", "* ESEARCH ALL ", "* SEARCH ", "* VANISHED ", "* LIST ", "* ESEARCH (TAG \" ALL \") "] {
+        let text = format!("{head}{}\r\n", "x ".repeat(100_000));
+        let frames = frames(&[text.as_bytes()]).unwrap();
+        assert_eq!(frames, [response(text.trim_end_matches("\r\n").as_bytes(), &[])], "{head}");
+    }
+}
+
 #[test]
 fn a_long_search_comes_in_parts() {
     let numbers: Vec<String> = (1..=200_000).map(|number: u32| number.to_string()).collect();
@@ -160,7 +199,7 @@ fn a_long_search_comes_in_parts() {
     for (n, frame) in frames.iter().enumerate() {
         let Frame::Response(raw) = frame else { panic!("{frame:?}") };
         assert_eq!(raw.continues, n + 1 < frames.len());
-        assert!(raw.bytes.len() < 2 * PART);
+        assert!(raw.bytes.len() < 2 * super::super::parts::PART);
         found.extend(super::super::search::search(&mut Scanner::new(&raw.bytes[8..], &[])).unwrap().numbers);
     }
     assert!(frames.len() > 10);
