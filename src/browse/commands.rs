@@ -21,7 +21,7 @@ pub const COMMANDS: &[Command] = &[
         "acl",
         "acl [MAILBOX [WHO [RIGHTS]]]",
         "who may do what; what WHO may be given; or give him these rights, '' takes all",
-        "MYRIGHTS, GETACL, LISTRIGHTS, SETACL, DELETEACL",
+        "MYRIGHTS MAILBOX, GETACL MAILBOX, LISTRIGHTS MAILBOX WHO, SETACL MAILBOX WHO RIGHTS, DELETEACL MAILBOX WHO",
     ),
     command(
         "append",
@@ -47,7 +47,12 @@ pub const COMMANDS: &[Command] = &[
     command("enable", "enable NAME..", "switch extensions on: CONDSTORE, QRESYNC, UTF8=ACCEPT, IMAP4rev2", "ENABLE NAME.."),
     command("examine", "examine MAILBOX [UIDVALIDITY [MODSEQ]]", "open a mailbox to be read only", "EXAMINE MAILBOX"),
     command("explain", "explain COMMAND", "show what a command would send, and send nothing", "nothing"),
-    command("export", "export SET maildir DIR | SET mbox FILE", "bring messages home", "UID FETCH SET (UID BODY.PEEK[])"),
+    command(
+        "export",
+        "export SET maildir DIR | SET mbox FILE",
+        "bring messages home",
+        "UID FETCH SET (UID FLAGS INTERNALDATE BODY.PEEK[])",
+    ),
     command(
         "expunge",
         "expunge [SET]",
@@ -57,7 +62,7 @@ pub const COMMANDS: &[Command] = &[
     command(
         "fetch",
         "fetch SET [ITEM..]",
-        "facts of messages; without ITEM flags, date, size, envelope",
+        "facts of messages: flags, date, size, from, subject, structure, or as RFC 9051 calls them",
         "UID FETCH SET (UID ITEM..), with .PEEK",
     ),
     command(
@@ -74,7 +79,7 @@ pub const COMMANDS: &[Command] = &[
         "meta",
         "meta [MAILBOX [ENTRY [VALUE]]]",
         "notes with a mailbox, '' for the server; VALUE '' removes one",
-        "GETMETADATA, SETMETADATA",
+        "GETMETADATA (DEPTH infinity) MAILBOX (/private /shared), GETMETADATA MAILBOX ENTRY, SETMETADATA MAILBOX (ENTRY VALUE)",
     ),
     command("mkdir", "mkdir MAILBOX [USE]", "make a mailbox; USE as drafts, sent, trash, junk, archive", "CREATE MAILBOX"),
     command(
@@ -89,7 +94,7 @@ pub const COMMANDS: &[Command] = &[
         "notify",
         "notify NAME..|none|default",
         "what the server is to tell by itself: of mailboxes, or selected, inboxes, personal, subscribed",
-        "NOTIFY SET STATUS (..), NOTIFY NONE",
+        "NOTIFY SET STATUS (mailboxes (NAME..) (MessageNew MessageExpunge FlagChange)), NOTIFY NONE",
     ),
     command("quit", "quit", "the end", "LOGOUT"),
     command(
@@ -141,7 +146,7 @@ pub const COMMANDS: &[Command] = &[
         "sort",
         "sort KEY[,KEY..] [QUERY]",
         "the same in an order: date, -date, from, subject, size, arrival, to, cc",
-        "UID SORT (KEY..) UTF-8 KEYS",
+        "UID SORT (KEY..) US-ASCII KEYS, or UTF-8 where they need it",
     ),
     command(
         "status",
@@ -154,7 +159,7 @@ pub const COMMANDS: &[Command] = &[
         "thread",
         "thread [ALGORITHM] [QUERY]",
         "conversations among the messages that fit",
-        "UID THREAD REFERENCES UTF-8 KEYS",
+        "UID THREAD REFERENCES US-ASCII KEYS, or UTF-8 where they need it",
     ),
     command("tree", "tree [-s] [PATTERN]", "mailboxes as a tree", "LIST \"\" PATTERN"),
     command(

@@ -9,12 +9,12 @@ pub fn complete(typed: &str, mailboxes: &[String]) -> (usize, Vec<String>) {
     let (before, word) = typed.split_at(start);
     let mut words = before.split_whitespace();
     let Some(mut command) = words.next() else {
-        return (start, fitting(COMMANDS.iter().map(|command| command.name.to_owned()), word));
+        return (start, alone(fitting(COMMANDS.iter().map(|command| command.name.to_owned()), word)));
     };
     let mut arguments = words.count();
     if command == "explain" || command == "help" {
         let Some(inner) = before.split_whitespace().nth(1).filter(|_| command == "explain") else {
-            return (start, fitting(COMMANDS.iter().map(|command| command.name.to_owned()), word));
+            return (start, alone(fitting(COMMANDS.iter().map(|command| command.name.to_owned()), word)));
         };
         (command, arguments) = (inner, arguments - 1);
     }
@@ -38,7 +38,15 @@ pub fn complete(typed: &str, mailboxes: &[String]) -> (usize, Vec<String>) {
         ("export", 1) => fitting(["maildir", "mbox"].map(str::to_owned).into_iter(), word),
         _ => Vec::new(),
     };
-    (start, found)
+    (start, alone(found))
+}
+
+/// Behind the only one that fits the next word may be typed at once.
+fn alone(mut found: Vec<String>) -> Vec<String> {
+    if let [only] = found.as_mut_slice() {
+        only.push(' ');
+    }
+    found
 }
 
 fn fitting(all: impl Iterator<Item = String>, word: &str) -> Vec<String> {
@@ -63,15 +71,16 @@ mod tests {
     fn what_may_follow_depends_on_the_command() {
         let mailboxes = ["INBOX".to_owned(), "My Mail".to_owned(), "Entwürfe".to_owned()];
         for (typed, start, wanted) in [
-            ("se", 0, &["search", "select"][..]),
-            ("select in", 7, &["INBOX"]),
+            ("sel", 0, &["select "][..]),
+            ("se", 0, &["search", "select", "setquota"]),
+            ("select in", 7, &["INBOX "]),
             ("copy 1 ", 7, &["INBOX", "\"My Mail\"", "Entwürfe"]),
-            ("select my", 7, &["\"My Mail\""]),
+            ("select my", 7, &["\"My Mail\" "]),
             ("copy IN", 5, &[]),
-            ("flag 1:* an", 9, &["answered"]),
-            ("search not (from x or subj", 22, &["subject"]),
-            ("explain sel", 8, &["select"]),
-            ("explain select e", 15, &["Entwürfe"]),
+            ("flag 1:* an", 9, &["answered "]),
+            ("search not (from x or subj", 22, &["subject "]),
+            ("explain sel", 8, &["select "]),
+            ("explain select e", 15, &["Entwürfe "]),
             ("help exp", 5, &["explain", "export", "expunge"]),
         ] {
             assert_eq!(complete(typed, &mailboxes), (start, wanted.iter().map(|word| (*word).to_owned()).collect()), "{typed}");

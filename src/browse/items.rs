@@ -21,6 +21,22 @@ const MACROS: [(&str, &str); 4] = [
     ("", "FLAGS INTERNALDATE RFC822.SIZE ENVELOPE"),
 ];
 
+/// What is shown under these names, and what it is made of.
+const NAMES: [(&str, &str); 12] = [
+    ("DATE", "INTERNALDATE"),
+    ("ARRIVAL", "INTERNALDATE"),
+    ("SIZE", "RFC822.SIZE"),
+    ("FROM", "ENVELOPE"),
+    ("SENDER", "ENVELOPE"),
+    ("TO", "ENVELOPE"),
+    ("CC", "ENVELOPE"),
+    ("BCC", "ENVELOPE"),
+    ("REPLY_TO", "ENVELOPE"),
+    ("MESSAGE_ID", "ENVELOPE"),
+    ("SUBJECT", "ENVELOPE"),
+    ("STRUCTURE", "BODYSTRUCTURE"),
+];
+
 /// `(UID …)` as it goes over the wire; `typed` are items with blanks between, perhaps in parentheses. `seen`: reading may set `\Seen`.
 pub fn on_the_wire(typed: &str, seen: bool) -> Result<String, ItemError> {
     if typed.len() > MAX_ITEMS {
@@ -31,8 +47,10 @@ pub fn on_the_wire(typed: &str, seen: bool) -> Result<String, ItemError> {
     let bare = MACROS.iter().find(|(name, _)| name.eq_ignore_ascii_case(bare)).map_or(bare, |(_, items)| items);
     let mut all = vec!["UID".to_owned()];
     for item in split(bare)? {
-        if !item.eq_ignore_ascii_case("UID") {
-            all.push(if seen { item.to_owned() } else { peek(item) });
+        let item = NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(item)).map_or(item, |(_, wire)| wire);
+        let item = if seen { item.to_owned() } else { peek(item) };
+        if !all.iter().any(|known| known.eq_ignore_ascii_case(&item)) {
+            all.push(item);
         }
     }
     Ok(format!("({})", all.join(" ")))
@@ -43,7 +61,7 @@ pub fn for_export(set: &Set) -> String {
     format!("UID FETCH {set} (UID FLAGS INTERNALDATE BODY.PEEK[])")
 }
 
-/// At blanks outside of brackets and parentheses.
+/// At blanks and commas outside of brackets and parentheses.
 fn split(text: &str) -> Result<Vec<&str>, ItemError> {
     let wrong = || ItemError::Form(text.to_owned());
     // A brace would announce a literal, and a quoted string could hold brackets.
@@ -58,7 +76,7 @@ fn split(text: &str) -> Result<Vec<&str>, ItemError> {
             b')' if open.pop() != Some(b'(') => return Err(wrong()),
             // `PREVIEW (LAZY)` is one item (RFC 8970 section 3.2).
             b' ' if open.is_empty() && text[at + 1..].starts_with('(') => {}
-            b' ' if open.is_empty() => {
+            b' ' | b',' if open.is_empty() => {
                 items.push(&text[from..at]);
                 from = at + 1;
             }
@@ -101,6 +119,8 @@ mod tests {
             ("BODY.PEEK[TEXT]", "(UID BODY.PEEK[TEXT])"),
             ("BINARY[1] BINARY.SIZE[1]", "(UID BINARY.PEEK[1] BINARY.SIZE[1])"),
             ("PREVIEW (LAZY) EMAILID", "(UID PREVIEW (LAZY) EMAILID)"),
+            ("FLAGS size,date, From subject", "(UID FLAGS RFC822.SIZE INTERNALDATE ENVELOPE)"),
+            ("BODY[HEADER.FIELDS (a b)],structure", "(UID BODY.PEEK[HEADER.FIELDS (a b)] BODYSTRUCTURE)"),
             ("rfc822 RFC822.TEXT RFC822.HEADER", "(UID BODY.PEEK[] BODY.PEEK[TEXT] RFC822.HEADER)"),
         ] {
             assert_eq!(on_the_wire(typed, false).unwrap(), wire, "{typed}");

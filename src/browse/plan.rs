@@ -21,7 +21,6 @@ pub fn plan(typed: &str, context: &Context<'_>) -> Result<Plan, PlanError> {
     if typed.is_empty() || typed.starts_with('#') {
         return Ok(Plan::Rest);
     }
-    one_line(typed)?;
     if let Some(raw) = typed.strip_prefix('.') {
         return send_raw(raw, context);
     }
@@ -31,6 +30,9 @@ pub fn plan(typed: &str, context: &Context<'_>) -> Result<Plan, PlanError> {
         let near = super::commands::near(&name).map(|near| format!(" (is it {near}?)")).unwrap_or_default();
         return Err(PlanError::Unknown(name, near));
     };
+    if name != "raw" {
+        one_line(typed)?;
+    }
     let planner = Planner { context, usage: command.usage };
     match name.as_str() {
         "raw" => return send_raw(rest, context),

@@ -131,6 +131,10 @@ pub struct Lead {
     pub encoding: Encoding,
     /// The next command is the last, and needs no other behind it: LOGOUT goes with it.
     pub parting: bool,
+    /// What follows a SELECT that is about to be sent, and needs nothing of its answer: it goes right behind. Only reading may (RFC 9051 section 5.5).
+    pub behind: Option<Command>,
+    /// It was sent so.
+    ahead: Option<(Command, CommandId)>,
     /// What the server said first.
     pub greeting: String,
     /// Messages in the selected mailbox, as it said last.
@@ -191,6 +195,8 @@ impl Lead {
             capabilities: Capabilities::default(),
             encoding: Encoding::default(),
             parting: false,
+            behind: None,
+            ahead: None,
             greeting: String::new(),
             exists: None,
             uid_validity: None,
@@ -231,7 +237,30 @@ impl Lead {
         contents: Vec<Content>,
         hear: &mut dyn FnMut(&mut Lead, Heard),
     ) -> Result<Done, Over> {
-        let id = self.start(command, contents);
+        let id = match self.ahead.take() {
+            Some((sent, id)) if sent == command => {
+                if std::mem::take(&mut self.parting) {
+                    self.sender.tell(ClientTell::Part);
+                }
+                id
+            }
+            other => {
+                if let Some((_, id)) = other {
+                    // Something else is wanted after all.
+                    self.until(id, &mut |_, _| {})?;
+                }
+                self.start(command, contents)
+            }
+        };
+        if let Some(next) = self.behind.take() {
+            let id = self.start(next.clone(), Vec::new());
+            self.ahead = Some((next, id));
+        }
+        self.until(id, hear)
+    }
+
+    /// All that comes before a command is done.
+    fn until(&mut self, id: CommandId, hear: &mut dyn FnMut(&mut Lead, Heard)) -> Result<Done, Over> {
         loop {
             match self.asks.recv()? {
                 ClientAsk::Received(received) => {
@@ -283,8 +312,10 @@ impl Lead {
         let mut queue = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
         queue.extend(contents.into_iter().map(|content| (self.last, content.read)));
         drop(queue);
-        let tell = if last { ClientTell::Last } else { ClientTell::Do };
-        self.sender.tell(tell(self.last, Box::new(command)));
+        self.sender.tell(ClientTell::Do(self.last, Box::new(command)));
+        if last {
+            self.sender.tell(ClientTell::Part);
+        }
         self.last
     }
 

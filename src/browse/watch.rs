@@ -3,6 +3,7 @@
 use super::day::{self, DayError};
 use super::line::{Encoding, Line, LineError};
 use super::words::Word;
+use crate::protocol::imap::capabilities::Capabilities;
 use std::time::Duration;
 
 /// How `watch` was asked for.
@@ -25,6 +26,27 @@ const EVERY: Duration = Duration::from_secs(60);
 
 impl Watch {
     /// `[MAILBOX..] [-t TIME] [--every TIME] [--once] [--exec PROGRAM ARGUMENT..]`; none: it is not of that form.
+    /// What is sent for it, for `explain`; `open` is the mailbox that is selected.
+    pub fn lines(&self, encoding: Encoding, open: Option<&str>, capabilities: &Capabilities) -> Vec<String> {
+        let others: Vec<&String> = self.mailboxes.iter().filter(|name| open.is_none_or(|open| !is_same(open, name))).collect();
+        let waits =
+            if capabilities.offers("IDLE") { vec!["IDLE".to_owned(), "DONE".to_owned()] } else { vec!["NOOP".to_owned()] };
+        let shown = |command: &str, name: &str| Line::new(command, encoding).mailbox(name).map(|line| line.shown());
+        if !capabilities.offers("NOTIFY") || (open.is_none() && others.len() == 1) {
+            let opened = others.iter().filter_map(|name| shown("EXAMINE", name).ok());
+            return opened.chain(waits).collect();
+        }
+        if others.is_empty() {
+            return waits;
+        }
+        let asks =
+            others.iter().filter_map(|name| Some(Line::new("STATUS", encoding).mailbox(name).ok()?.word("(UIDNEXT)").shown()));
+        let here = (others.len() < self.mailboxes.len()).then_some(Group::Filter("selected"));
+        let groups: Vec<Group> = here.into_iter().chain(others.iter().map(|name| Group::Mailbox((*name).clone()))).collect();
+        let tell = notify(false, &groups, encoding).map(|line| line.shown());
+        asks.chain(tell).chain(waits).chain([notify_as_before(encoding).shown()]).collect()
+    }
+
     pub fn asked(words: &[Word]) -> Result<Option<Watch>, DayError> {
         let mut watch = Watch { mailboxes: Vec::new(), within: None, every: EVERY, once: false, exec: Vec::new() };
         let length = |word: &Word| Ok(Duration::from_secs(day::length(&word.text)?.unsigned_abs()));

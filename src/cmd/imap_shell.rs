@@ -142,6 +142,7 @@ fn run_script(shell: &mut Shell<'_>, script: &mut Script, lead: &mut Lead) -> Re
         }
     } else if let Some(name) = script.opening.clone() {
         shell.opening = script.prompt.is_none();
+        shell.next = script.given.as_ref().and_then(|given| given.front().cloned());
         let status = run_one(shell, lead, &format!("select \"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")))?;
         shell.opening = false;
         if script.ends_with(status, false) {

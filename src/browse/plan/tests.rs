@@ -143,6 +143,7 @@ fn what_is_no_command_is_told() {
     let wrong = |typed| planned(typed, SERVER, Some("a")).unwrap_err().to_string();
     assert_eq!(wrong("fech 1"), "fech: no command (is it fetch?); `help` lists them");
     assert_eq!(wrong("copy 1"), "usage: copy SET MAILBOX");
+    assert_eq!(wrong("ls\nstatus"), "a line end outside of quotes: each command is a line, or a -c, of its own");
     assert_eq!(wrong("raw x\r\na LOGOUT"), "a line end or a NUL within a raw line");
     assert_eq!(wrong("raw APPEND x {5+}"), "a literal comes from a file here: say {<FILE} in place of {5+}");
     assert!(wrong("meta a 'b c'").contains("no entry"));

@@ -75,6 +75,18 @@ fn append_all(shell: &mut Shell<'_>, lead: &mut Lead, from: &From, mailbox: &str
     }
 }
 
+/// What would be sent, for `explain`.
+pub fn lines(lead: &Lead, from: &From, mailbox: &str) -> Vec<String> {
+    let (labels, path) = match from {
+        From::File(path) => ("", path.clone()),
+        From::Stdin => ("", PathBuf::from("-")),
+        From::Maildir(dir) => ("(FLAGS) \"DATE\"", dir.join("..")),
+        From::Mbox(path) => ("(FLAGS)", path.clone()),
+    };
+    let line = Line::new("APPEND", lead.encoding).mailbox(mailbox);
+    line.map(|line| if labels.is_empty() { line } else { line.word(labels) }.file(path).shown()).into_iter().collect()
+}
+
 fn unreadable(path: &Path, error: &dyn std::fmt::Display) -> Status {
     say(&format!("imap-shell: cannot read {}: {error}", path.display()));
     Status::NoInput

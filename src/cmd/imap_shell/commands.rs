@@ -8,15 +8,17 @@ use crate::browse::asked::{Asked, Numbers};
 use crate::browse::line::Line;
 use crate::browse::plan::kinds::{Context, Plan, PlanError, Proof, View};
 use crate::browse::plan::plan;
-use crate::browse::session::Lead;
+use crate::browse::session::{self, Lead};
 use crate::browse::set::Set;
 use crate::cli::exit::Status;
 use crate::cli::explain::imap::capability;
 use crate::cli::stdio::say;
 use crate::protocol::imap::code::{Code, StatusKind};
+use crate::protocol::imap::command::Command;
 use crate::protocol::imap::mailbox::Listed;
 use crate::protocol::imap::set::SequenceSet;
 use crate::protocol::imap::words::{Done, Place};
+use std::io;
 
 impl Shell<'_> {
     /// Runs one command; what went wrong with it was told.
@@ -62,7 +64,7 @@ impl Shell<'_> {
             Plan::Rest => Ok(Status::Done),
             Plan::Quit => Err(Stop::Quit),
             Plan::Help(name) => help::show(&mut self.out, name.as_deref()),
-            Plan::Explain(plan) => self.explain(&plan),
+            Plan::Explain(plan) => self.explain(lead, &plan),
             Plan::Capabilities => self.capabilities(lead),
             Plan::Select { line, name, uid_validity } => self.select(lead, line, name, uid_validity),
             Plan::Send { lines, view, asked } => self.send_all(lead, lines, &view, asked.as_ref()),
@@ -73,10 +75,12 @@ impl Shell<'_> {
         }
     }
 
-    fn explain(&mut self, plan: &Plan) -> Result<Status, Stop> {
+    fn explain(&mut self, lead: &Lead, plan: &Plan) -> Result<Status, Stop> {
         let lines = match plan {
             Plan::Send { lines, .. } => lines.iter().map(Line::shown).collect(),
             Plan::Select { line, .. } => vec![line.shown()],
+            Plan::Watch(watch) => watch.lines(lead.encoding, self.mailbox.as_deref(), &lead.capabilities),
+            Plan::Append { from, mailbox } => append::lines(lead, from, mailbox),
             other => reading::lines(other),
         };
         for line in lines {
@@ -99,6 +103,7 @@ impl Shell<'_> {
         let mut facets = Facets::default();
         // What is told before it is open is of this one, too.
         self.mailbox = Some(name.clone());
+        lead.behind = self.next.take().and_then(|typed| self.reading_behind(lead, &typed));
         let sent = self.send(lead, line, &View::Selected, &mut |hearing| facets = hearing.facets);
         self.mailbox = None;
         let Some((done, status)) = sent? else { return Ok(Status::NoInput) };
@@ -127,6 +132,17 @@ impl Shell<'_> {
         }
         (self.mailbox, self.uid_validity) = (Some(name), facets.uid_validity);
         Ok(status)
+    }
+
+    /// The only line of a command that reads messages: it need not wait until their mailbox is open.
+    fn reading_behind(&self, lead: &Lead, typed: &str) -> Option<Command> {
+        let line = match self.plan(lead, typed).ok()? {
+            Plan::Export { asked, .. } => export::line(lead, &asked),
+            Plan::Send { lines, view: View::Messages, .. } => lines.into_iter().next()?,
+            _ => return None,
+        };
+        let (command, _) = session::command(line, &mut |_| Err(io::Error::other("no file"))).ok()?;
+        (command.name == "UID FETCH").then_some(command)
     }
 
     fn send_all(

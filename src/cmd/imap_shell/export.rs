@@ -40,7 +40,7 @@ pub fn export(shell: &mut Shell<'_>, lead: &mut Lead, asked: &Asked, store: Stor
         Ok(target) => target,
         Err(halt) => return Ok(halted(&halt)),
     };
-    let line = Line::new(&items::for_export(&asked.set), lead.encoding);
+    let line = line(lead, asked);
     shell.echo(&line);
     let (command, contents) = match session::command(line, &mut |_| Err(std::io::Error::other("no file"))) {
         Ok(made) => made,
@@ -103,6 +103,11 @@ pub fn export(shell: &mut Shell<'_>, lead: &mut Lead, asked: &Asked, store: Stor
         _ if !came.is_empty() => Status::Partly,
         (refused, _) => refused,
     })
+}
+
+/// Brings them home.
+pub fn line(lead: &Lead, asked: &Asked) -> Line {
+    Line::new(&items::for_export(&asked.set), lead.encoding)
 }
 
 /// Tells of those that were asked for and that no row spoke of.

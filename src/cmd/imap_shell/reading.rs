@@ -31,7 +31,6 @@ pub fn lines(plan: &Plan) -> Vec<String> {
             vec![of(&uid.to_string(), &format!("{part}.MIME")), of(&uid.to_string(), part)]
         }
         Plan::Export { asked, .. } => vec![items::for_export(&asked.set)],
-        Plan::Watch(_) => vec!["IDLE".to_owned(), "DONE".to_owned()],
         _ => Vec::new(),
     }
 }

@@ -80,6 +80,8 @@ pub struct Shell<'a> {
     pub opening: bool,
     /// No command follows this one.
     pub last: bool,
+    /// What follows the mailbox of the command line.
+    pub next: Option<String>,
     /// Somebody sits at a prompt: lines are told before they are sent, and this says that he has seen enough of an answer.
     pub interrupted: Option<Arc<AtomicBool>>,
     pub signals: Signals,
@@ -103,6 +105,7 @@ impl<'a> Shell<'a> {
             failed: false,
             opening: false,
             last: false,
+            next: None,
             interrupted: None,
             signals: Signals::default(),
             door,

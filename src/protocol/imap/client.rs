@@ -410,11 +410,6 @@ impl Engine for Client {
                 self.submit(id, *command);
                 State::Commands
             }
-            (State::Commands, ClientTell::Last(id, command)) if !self.quitting => {
-                self.wire.hurried = true;
-                self.submit(id, *command);
-                self.quit()
-            }
             (State::Commands, ClientTell::Line(line)) if std::mem::take(&mut self.continued) => {
                 let line = line.reveal();
                 let whole = !line.iter().any(|byte| matches!(byte, b'\r' | b'\n'));
@@ -423,11 +418,15 @@ impl Engine for Client {
             }
             (State::Commands, ClientTell::EndIdle) => self.end_idle(),
             (State::Commands, ClientTell::Quit) if !self.quitting => self.quit(),
-            (state, ClientTell::Do(id, command) | ClientTell::Last(id, command)) if state.comes_first() => {
+            (State::Commands, ClientTell::Part) if !self.quitting => {
+                self.wire.hurried = true;
+                self.quit()
+            }
+            (state, ClientTell::Do(id, command)) if state.comes_first() => {
                 self.early.push_back((id, *command));
                 state
             }
-            (state, ClientTell::Quit) if state.comes_first() => {
+            (state, ClientTell::Quit | ClientTell::Part) if state.comes_first() => {
                 (self.quitting, self.quit_early) = (true, true);
                 state
             }

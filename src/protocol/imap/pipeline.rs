@@ -131,7 +131,14 @@ impl Pipeline {
             return true;
         }
         let follows = command.effect == Effect::None || (self.hurried && command.effect == Effect::Logout);
-        let alone = !follows || self.flights.iter().any(|flight| flight.effect != Effect::None);
+        // A mailbox that cannot be opened leaves none open (RFC 9051 section 6.3.2): what only reads there is refused then.
+        let only_reads = command.name == "UID FETCH";
+        let bars = |flight: &Flight| match flight.effect {
+            Effect::None => false,
+            Effect::Select { .. } => !only_reads,
+            _ => true,
+        };
+        let alone = !follows || self.flights.iter().any(bars);
         // While FETCH, STORE or SEARCH are under way, no message goes; behind any other command, numbers may mean other messages.
         let renumbers = |flight: &Flight| !matches!(flight.name.as_str(), "FETCH" | "STORE" | "SEARCH");
         let ambiguous = command.by_sequence && self.flights.iter().any(renumbers);

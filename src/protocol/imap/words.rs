@@ -218,15 +218,14 @@ pub enum ClientTell {
     NoLogin(String),
     /// Sends a command, once those before it allow that. Its number comes back with what it is asked and how it ended.
     Do(CommandId, Box<Command>),
-    /// The same, and [`ClientTell::Quit`] with it: LOGOUT goes right behind, which saves a round trip. For commands without a literal of
-    /// [`Part::Body`](super::command::Part::Body) whose answer asks for no other.
-    Last(CommandId, Box<Command>),
     /// The line that [`ClientAsk::Continue`] wants, without CRLF. One with a line end in it cancels: `*`.
     Line(Secret<Vec<u8>>),
     /// Ends IDLE. Nothing, where there is none.
     EndIdle,
     /// LOGOUT, once all that was told is done.
     Quit,
+    /// LOGOUT right behind the commands that are under way, without waiting for their ends: a round trip less.
+    Part,
 }
 
 /// Why a session is lost that did not come to its end; `bye` is what the server said before.
