@@ -396,6 +396,7 @@
 //!   cmd/smtp_send/script.rs  a dialogue written down
 //!   cmd/smtp_send/quit_after.rs  sessions that end early, to try a server
 //!   cmd/smtp_send/sendmail/switches.rs  the switches of sendmail(8)
+//!   cmd/smtp_send/sendmail/verify.rs  recipients judged by the routes of our own spool
 //!   cmd/smtp_send/sendmail/speak.rs  SMTP with a program that calls sendmail -bs
 //!   cmd/smtp_send/sendmail.rs  smtp-send under the name of sendmail(8)
 //!   cmd/smtp_send.rs       sends the message on stdin

@@ -25,6 +25,7 @@ ln -s /proc/self/fd /dev/fd && shift && exec "$@""#;
 
 const ZONE: &str = "
 crepes.test MX 10 mx.crepes.test
+null.test MX 0 .
 mx.crepes.test A 127.0.0.1
 hamburger.test MX 10 mx.hamburger.test
 mx.hamburger.test A 127.0.0.2
@@ -118,6 +119,10 @@ fn a_domain_s_hosts_are_looked_at() {
     assert_eq!(both.iter().map(of).collect::<Vec<_>>(), [crepes, hamburger]);
     let nowhere = send(&["-s", "mx:nowhere.test", "--serverinfo"], b"");
     assert_eq!(nowhere.status, 68, "{nowhere:?}");
+    let null = send(&["-s", "mx:null.test", "--serverinfo"], b"");
+    assert_eq!(null.status, 69, "{null:?}");
+    let dry = |recipients: &[&str]| send(&[&["--mx", "--dry-run"], recipients].concat(), b"Subject: x\n\nhi\n").status;
+    assert_eq!([dry(&["x@crepes.test", "x@null.test"]), dry(&["x@null.test"]), dry(&["x@crepes.test"])], [1, 69, 0]);
 }
 
 fn the_system_log_gets_a_line_in_msmtp_s_keys() {

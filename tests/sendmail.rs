@@ -133,6 +133,9 @@ fn who_owns_the_spool_writes_it() {
     assert_eq!(run(&mut first, b"hi\n").status, 0);
     let ran = site.sendmail("-i bob@y.test", "Subject: x\n\nhi\n");
     assert!(quiet(&ran), "{ran:?}");
+    let verified = site.sendmail("-bv bob@y.test", "");
+    let row = "accepted\tbob@y.test\t-\t2.1.5\tfor the mail servers of y.test\n";
+    assert_eq!((verified.status, verified.out.as_str()), (0, row), "{verified:?}");
     let listed = site.sendmail("-bp", "");
     assert!(listed.status == 0 && listed.out.contains("bob@y.test"), "{listed:?}");
     assert!(quiet(&site.sendmail("-bi", "")));

@@ -223,7 +223,7 @@ impl Courier<'_> {
         }
     }
 
-    /// A session, and another without TLS where that failed and was not required.
+    /// A session, and another without TLS where that failed and was neither required nor to prove who the server is.
     fn session<T>(
         &self,
         target: &Target,
@@ -233,7 +233,9 @@ impl Courier<'_> {
     ) -> Ended {
         let ended = self.run(target, target.tls, address, connected, outbox);
         match &ended {
-            Ended::Failed(Failure { fault: Fault::Tls, outcome }) if target.tls == StartTls::IfOffered => {
+            Ended::Failed(Failure { fault: Fault::Tls, outcome })
+                if target.tls == StartTls::IfOffered && !self.tls.is_verified(false) =>
+            {
                 self.info(&format!("{}: {}; going on without TLS", target.place, outcome.diagnostic().text));
                 match self.in_clear(target, StartTls::Never, outbox) {
                     Some(failure) => Ended::Failed(failure),

@@ -29,8 +29,8 @@ pub struct ClientTlsOptions {
     /// Whether to encrypt: require, opportunistic or never
     ///
     /// `require` encrypts and verifies the server's certificate, or ends the session. `opportunistic` encrypts where the server
-    /// offers it and does not verify. `never` speaks plain text. Default: require for logins, submission and URLs with an s, else
-    /// opportunistic.
+    /// offers it and does not verify. `never` speaks plain text. Default: require for logins, submission, URLs with an s, and where
+    /// --tls-ca, --tls-name or --tls-fingerprint says what to verify; else opportunistic.
     #[arg(long = "tls", value_name = "WHEN", value_enum, hide_possible_values = true, help_heading = "TLS options")]
     mode: Option<TlsMode>,
     /// Start TLS at once, before the first reply (as smtps:// does)
@@ -93,13 +93,17 @@ impl ClientTlsOptions {
     pub fn resolve(self, server: &Server, account: Option<&Account>, secrets: bool) -> Result<ClientTls, Failure> {
         let usage = |text: &str| Err(Failure::text(Status::Usage, text));
         let implicit = self.tls_implicit || server.scheme.implicit_tls();
-        let mode = self.mode.or(account.and_then(|a| a.tls)).unwrap_or_else(|| by_server(server, implicit, secrets));
         let ca = self.tls_ca.or_else(|| account.and_then(|a| a.tls_ca.clone()));
         let fingerprint = match (self.tls_fingerprint, account.and_then(|a| a.tls_fingerprint)) {
             (None, of_account) if !self.tls_insecure => of_account,
             (of_flag, _) => of_flag,
         };
         let identified = ca.is_some() || fingerprint.is_some() || self.tls_name.is_some();
+        let mode = self.mode.or(account.and_then(|a| a.tls)).unwrap_or_else(|| match identified && !self.tls_insecure {
+            // Who says what the server has to prove wants no other, nor anybody who reads along.
+            true => TlsMode::Require,
+            false => by_server(server, implicit, secrets),
+        });
         if mode == TlsMode::Never && implicit {
             return usage("TLS cannot be both never and implicit");
         }
@@ -285,7 +289,19 @@ mod tests {
         let pin = "ab".repeat(32);
         let pinned = client(&format!("--tls-fingerprint {pin}"), "mx.test", None).unwrap();
         assert_eq!((pinned.verify, pinned.fingerprint), (true, Some([0xab; 32])));
-        assert!(client("--tls-ca /ca.pem", "mx.test", None).unwrap().verify, "an authority is named to be asked");
+        let account =
+            Account { tls_fingerprint: Some([1; 32]), ..Account::at(Server::parse("smtp://mx.test", Scheme::Smtp).unwrap()) };
+        for (flags, account) in [
+            (&*format!("--tls-fingerprint {pin}"), None),
+            ("--tls-ca /ca.pem", None),
+            ("--tls-name x", None),
+            ("", Some(&account)),
+        ] {
+            let of = |flags: &str| client(flags, "mx.test", account).map(|tls| (tls.mode, tls.verify)).unwrap();
+            assert_eq!(of(flags), (TlsMode::Require, true), "{flags}");
+            assert_eq!(of(&format!("{flags} --tls opportunistic")), (TlsMode::Opportunistic, true), "{flags}");
+        }
+        assert_eq!(client("--tls-ca /ca.pem --tls-insecure", "mx.test", None).unwrap().mode, TlsMode::Opportunistic);
         assert!(!client("--tls-insecure --tls require", "mx.test", None).unwrap().verify);
         for flags in [
             "--tls never --tls-implicit",

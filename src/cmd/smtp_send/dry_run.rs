@@ -1,17 +1,22 @@
 //! What would be sent to whom by which hosts, without sending it.
 
+use super::results;
 use super::sending::{groups, no_domain};
 use crate::bytes::escape::visible;
 use crate::cli::exit::{Failure, Status};
 use crate::cli::report::json_line;
 use crate::cli::stdio::{Stdout, StdoutError};
 use crate::mail::envelope::Envelope;
-use crate::mail::outcome::Outcome;
+use crate::mail::outcome::{Diagnostic, Outcome};
+use crate::mail::reply::EnhancedStatus;
 use crate::protocol::session::StartTls;
 use crate::relay::deliver::{Courier, Destination};
 use crate::relay::plan::Planned;
 use serde::Serialize;
 use std::io::Write;
+
+/// There is a way (RFC 3463 section 3.2: destination address valid).
+pub const ROUTED: EnhancedStatus = EnhancedStatus::new(2, 1, 5);
 
 /// What would be sent.
 pub struct DryRun<'a> {
@@ -47,21 +52,21 @@ struct Host {
 }
 
 impl DryRun<'_> {
-    /// Tells it on stdout, for each destination. The status is that of a destination that cannot be found, if there is one.
+    /// Tells it on stdout, for each destination. The status is that of sending, were all taken where a host is found.
     pub fn run(&self, courier: &Courier<'_>, to: Option<&Destination>, json: bool) -> Result<Status, Failure> {
         let mut out = Stdout::new();
-        let mut status = Status::Done;
+        let mut results = Vec::new();
         for (number, (destination, places)) in groups(self.envelope.recipients(), to).into_iter().enumerate() {
             let planned = destination.as_ref().map_or_else(|| Err(no_domain()), |to| courier.plan(to));
-            if let Err(outcome) = &planned {
-                status = of(outcome, status);
-            }
-            let recipients = places.iter().filter_map(|place| self.envelope.recipients().get(*place)).map(ToString::to_string);
-            let told = self.told(destination.as_ref(), planned, recipients.collect());
+            let recipients: Vec<_> = places.iter().filter_map(|place| self.envelope.recipients().get(*place)).collect();
+            let outcome = reached(&planned);
+            results.extend(recipients.iter().map(|recipient| results::Result::without_session(recipient, outcome.clone())));
+            let recipients = recipients.into_iter().map(ToString::to_string).collect();
+            let told = self.told(destination.as_ref(), planned, recipients);
             let text = if json { json_line(&told) } else { self.words(&told, number == 0) };
             writeln!(out, "{text}").and_then(|()| out.flush()).map_err(StdoutError::from)?;
         }
-        Ok(status)
+        Ok(results::status(&results))
     }
 
     fn told(&self, to: Option<&Destination>, planned: Result<Vec<Planned>, Outcome>, recipients: Vec<String>) -> Json<'static> {
@@ -126,15 +131,38 @@ fn name(to: &Destination) -> String {
     }
 }
 
-/// What may pass goes before what won't.
-fn of(outcome: &Outcome, before: Status) -> Status {
-    match (outcome, before) {
-        (Outcome::Deferred(_), _) | (_, Status::TryAgain) => Status::TryAgain,
-        (Outcome::Refused(why), Status::Done | Status::NoHost)
-            if why.enhanced.is_some_and(|status| status.subject == 1 && status.detail == 2) =>
-        {
-            Status::NoHost
-        }
-        _ => Status::Refused,
+/// Whether there is a host to try: else what is the matter with all of them, where one may be there later that.
+fn reached(planned: &Result<Vec<Planned>, Outcome>) -> Outcome {
+    let hosts = match planned {
+        Err(outcome) => return outcome.clone(),
+        Ok(hosts) => hosts.iter().map(|host| host.addresses.as_ref().err()),
+    };
+    let failures: Option<Vec<&Outcome>> = hosts.collect();
+    let worst = failures.and_then(|all| {
+        let later = all.iter().find(|outcome| matches!(outcome, Outcome::Deferred(_)));
+        later.or(all.first()).map(|outcome| (*outcome).clone())
+    });
+    worst.unwrap_or(Outcome::Accepted(Diagnostic::local(ROUTED, "")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_destination_is_reached_by_one_host_that_is_there() {
+        let host = |addresses: Result<(), Outcome>| Planned {
+            host: "mx.test".to_owned(),
+            addresses: addresses.map(|()| Vec::new()),
+            tls: StartTls::IfOffered,
+            lmtp: false,
+        };
+        let why = |class| Diagnostic::local(EnhancedStatus::new(class, 4, 4), "");
+        let (never, later) = (|| Err(Outcome::Refused(why(5))), || Err(Outcome::Deferred(why(4))));
+        let word = |hosts: Vec<Result<(), Outcome>>| reached(&Ok(hosts.into_iter().map(host).collect())).word();
+        assert_eq!(word(vec![never(), Ok(())]), "accepted");
+        assert_eq!(word(vec![never(), later()]), "deferred");
+        assert_eq!(word(vec![never()]), "refused");
+        assert_eq!(reached(&Err(Outcome::Refused(why(5)))).word(), "refused");
     }
 }

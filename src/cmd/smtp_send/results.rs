@@ -75,12 +75,16 @@ impl Result {
 impl Row for Result {
     fn columns(&self) -> Vec<Option<String>> {
         let why = self.outcome.diagnostic();
+        let queued = match (&self.outcome, &self.queue_id) {
+            (Outcome::Deferred(_), Some(id)) => format!("; queued as {id}"),
+            _ => String::new(),
+        };
         vec![
             Some(self.outcome.word().to_owned()),
             Some(self.recipient.to_string()),
             why.code.map(|code| code.to_string()),
             why.enhanced.map(|status| status.to_string()),
-            Some(why.text.clone()),
+            Some(format!("{}{queued}", why.text)),
         ]
     }
 }

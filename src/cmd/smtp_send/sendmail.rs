@@ -3,6 +3,7 @@
 
 mod speak;
 mod switches;
+mod verify;
 
 use super::args::Args;
 use super::source::Given;
@@ -122,6 +123,9 @@ pub fn run(words: Vec<OsString>) -> Result<Order, Failure> {
     if switches.mode == Mode::Verify {
         let reverse_path = sender(&switches, account, None, &home)?;
         let recipients = named_recipients(&switches.recipients, &home)?;
+        if matches!(way, Way::Spool(_)) {
+            return verify::by_routes(&config, home, &recipients).map(Order::Nothing);
+        }
         let args = arguments(&switches, &config, &way, &reverse_path, &recipients)?;
         return Ok(Order::Carry(Box::new(args), None));
     }

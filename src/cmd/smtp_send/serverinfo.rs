@@ -52,7 +52,7 @@ fn together(statuses: &[Status]) -> Status {
 fn of_failure(failure: &SessionFailure) -> Status {
     match (failure.fault, &failure.outcome) {
         (Fault::Protocol, _) => Status::Protocol,
-        (Fault::Lost, outcome @ Outcome::Refused(_)) => found_here(outcome).unwrap_or(Status::NoHost),
+        (Fault::Lost, outcome @ Outcome::Refused(_)) => found_here(outcome).unwrap_or(Status::Refused),
         (_, Outcome::Refused(_)) => Status::Refused,
         _ => Status::TryAgain,
     }
