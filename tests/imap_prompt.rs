@@ -292,3 +292,45 @@ fn json_never_meets_a_pager() {
     server.says("* BYE\na3 OK x");
     assert_eq!(terminal.status(), 0);
 }
+
+/// CWE-150: what a message, or a raw answer, has in it is shown and does not act.
+#[test]
+fn what_is_shown_of_a_message_cannot_drive_the_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut terminal = open(&listener, dir.path(), &dir.path().join("state"));
+    let mut server = Server::accept(&listener);
+    server.lets_in();
+    terminal.until("bob@127.0.0.1> ");
+    terminal.press("select INBOX\r");
+    server.hears("a3 SELECT INBOX");
+    server.says("a3 OK [READ-WRITE] x");
+    let text = |mark: &str| format!("{mark}\u{1b}[2J\u{9b}x\u{202e}y");
+    let header = format!("Subject: {}\r\n\r\n", text("s"));
+    let commands = [
+        ("show 5", "", format!("{header}{}\r\n", text("t")), "st"),
+        ("fetch 5 BODY[TEXT]", "TEXT", format!("{}\r\n", text("u")), "u"),
+        ("headers 5", "HEADER", header.clone(), "s"),
+    ];
+    for (n, (typed, section, octets, marks)) in commands.iter().enumerate() {
+        let tag = format!("a{}", n + 4);
+        terminal.until("/INBOX rw> ");
+        terminal.press(&format!("{typed}\r"));
+        server.hears(&format!("{tag} UID FETCH 5 (UID BODY.PEEK[{section}])"));
+        let length = octets.len();
+        server.says(&format!("* 1 FETCH (UID 5 BODY[{section}] {{{length}}}\n{octets})\n{tag} OK x"));
+        for mark in marks.chars() {
+            terminal.until(&format!("{mark}\\x1b[2J\\u{{9b}}x\\u{{202e}}y"));
+        }
+    }
+    terminal.until("/INBOX rw> ");
+    terminal.press("raw NOOP\r");
+    server.hears("a7 NOOP");
+    server.says(&format!("* X {}\na7 OK x", text("v")));
+    terminal.until("* X v\\x1b[2J\\u{9b}x\\u{202e}y");
+    terminal.until("/INBOX rw> ");
+    terminal.press("quit\r");
+    server.hears("a8 LOGOUT");
+    server.says("* BYE\na8 OK x");
+    assert_eq!(terminal.status(), 0);
+}

@@ -4,6 +4,8 @@ mod support;
 
 #[path = "imap_shell/export.rs"]
 mod export;
+#[path = "imap_shell/save.rs"]
+mod save;
 #[path = "imap_shell/signals.rs"]
 mod signals;
 

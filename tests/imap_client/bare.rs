@@ -246,3 +246,50 @@ fn bye_ends_the_session_wherever_it_comes() {
     }
     assert!(places > 20, "{places}");
 }
+
+/// What a server may say at any time (RFC 9051 section 5.2), and what it comes to.
+const UNSOLICITED: &str = "* 57 EXISTS\r\n* 23 EXPUNGE\r\n* OK [ALERT] unasked\r\n* 1 FETCH (FLAGS ($Unasked))\r\n";
+const HEARD: [&str; 4] =
+    ["Exists * 57 EXISTS", "Expunge * 23 EXPUNGE", "Status * OK [ALERT] unasked", "Fetch * 1 FETCH (FLAGS ($Unasked))"];
+
+/// It changes nothing of what the client says, whatever is awaited: challenges, the word for a literal, the end of a command.
+#[test]
+fn what_nobody_asked_for_changes_nothing_wherever_it_comes() {
+    let mut places = 0;
+    for transcript in transcript::all("imap_client") {
+        // Behind an injection nothing is heard any more, and compressed it would be other bytes; IDLE is ended by what is heard.
+        if ["compress", "tagged_early", "injected", "idle"].iter().any(|name| transcript.path.to_string_lossy().contains(name)) {
+            continue;
+        }
+        let turns = transcript.turns();
+        for at in (1..turns.len()).filter(|at| matches!(turns[*at][0], Line::Server(_))) {
+            let mut bare = session(&transcript);
+            let mut added: &[&str] = &[];
+            for (n, turn) in turns.iter().enumerate() {
+                match &turn[0] {
+                    Line::Server(_) => {
+                        if n == at && !bare.over {
+                            let inside = bare.work.heard.iter().any(|line| line.starts_with("ready in"));
+                            added = if inside { &HEARD } else { &HEARD[2..3] };
+                            bare.feed(if inside { UNSOLICITED } else { "* OK [ALERT] unasked\r\n" }.as_bytes());
+                        }
+                        bare.feed(&transcript::server_bytes(turn));
+                    }
+                    Line::Client(_) => {
+                        let place = format!("{}, {at}: {:?}", transcript.path.display(), bare.work.heard);
+                        assert_eq!(std::mem::take(&mut bare.said), transcript::client_bytes(turn), "{place}");
+                    }
+                    _ => bare.end(End::Eof),
+                }
+            }
+            let mut heard = bare.work.heard.clone();
+            for row in added {
+                let place = heard.iter().position(|line| line == row);
+                heard.remove(place.unwrap_or_else(|| panic!("{}, {at}: {row}: {heard:#?}", transcript.path.display())));
+            }
+            assert!(transcript.same_outcomes(&heard), "{}, {at}: {heard:#?}", transcript.path.display());
+            places += usize::from(!added.is_empty());
+        }
+    }
+    assert!(places > 40, "{places}");
+}

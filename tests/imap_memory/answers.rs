@@ -160,6 +160,14 @@ pub const HOSTILE: &[Answer] = &[
 /// What somebody may have.
 pub const ORDINARY: &[Answer] = &[
     Answer {
+        typed: "copy 5 everything",
+        line: "everything",
+        response: |out| out.write_all(b"* OK [COPYUID 7 1:4294967295 1:4294967295] x"),
+        status: 0,
+        rows: 1..=1,
+        last: "1:4294967295\t1:4294967295",
+    },
+    Answer {
         typed: "search subject many",
         line: "many",
         response: |out| {

@@ -134,3 +134,19 @@ fn every_byte_is_kept() {
     let (ran, place) = scripted(&[], &[&save], "C: a3 LOGOUT");
     assert_eq!(ran.status, 73, "a file that is there is not written over: {place}");
 }
+
+/// RFC 9051 section 9: words of the protocol and flags count in any case.
+#[test]
+fn flags_in_another_case_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let mail = dir.path().join("mail");
+    let command = format!("export 5 maildir {}", mail.display());
+    let row =
+        "* 1 fetch (uid 5 flags (\\seen \\ANSWERED \\flagged) internaldate \"17-jul-1996 02:44:25 -0700\" body[] {3}\nS: a\nS: )";
+    let rows = format!("C: a3 UID FETCH 5 (UID FLAGS INTERNALDATE BODY.PEEK[])\nS: {row}\nS: a3 ok x\nC: a4 LOGOUT");
+    let (ran, place) = scripted(&[], &[&command], &rows);
+    assert_eq!(ran.status, 0, "{place}");
+    let file = only(&mail.join("cur"));
+    assert!(file.to_string_lossy().ends_with(":2,FRS"), "{file:?}");
+    assert_eq!(std::fs::metadata(&file).unwrap().mtime(), 837_596_665);
+}

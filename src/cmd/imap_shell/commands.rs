@@ -170,6 +170,10 @@ impl Shell<'_> {
             if *view == View::Raw {
                 self.follow(lead, &done, heard.facets.uid_validity);
             }
+            // RFC 5182 section 2.1: what was saved before is gone.
+            if *view == View::Saved && done.status.kind == StatusKind::No {
+                self.found = None;
+            }
             // One of several mailboxes may be missing; steps of a move must not go on.
             if done.status.kind != StatusKind::Ok && *view != View::Counts {
                 return Ok(status);
