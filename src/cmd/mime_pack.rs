@@ -80,7 +80,7 @@ TAKING APART
   and with --json part, file, size, type, name, sha256, flags.
 
   --text prints the first text that is no attachment as UTF-8: the plain one where there are several forms, else the HTML as text;
-  paragraphs of format=flowed joined. -H decodes encoded words where RFC 2047 lets them stand; what they name is quoted where it
+  paragraphs of format=flowed joined, its last line ended. -H decodes encoded words where RFC 2047 lets them stand; what they name is quoted where it
   would be an address, a comment or a comma else. -O writes bytes, in their character set. On a terminal, both escape what could drive it.
 
   --check prints a line for each breach of an RFC, with the place in the message in octets from its start; --json has offset, part,

@@ -27,7 +27,7 @@ fn an_empty_form_is_not_the_text() {
     let text = |message: String| String::from_utf8(run(Path::new("."), &["--text"], message).done()).unwrap();
     assert_eq!(text(message("", "<p>page")), "page\n");
     assert_eq!(text(message(" \n\n", "<p>page")).trim_start(), "page\n");
-    assert_eq!(text(message("plain", "<p>page")), "plain");
+    assert_eq!(text(message("plain", "<p>page")), "plain\n");
 }
 
 /// RFC 2047 section 5(3): no encoded word stands in an address, and a comma in a name parts nothing.

@@ -11,10 +11,10 @@ fn the_text_is_plain_utf_8_whatever_it_came_as() {
     for (message, text) in [
         (&b"Subject: a\n\nplain\n"[..], "plain\n"),
         (b"Content-Type: text/plain; charset=koi8-r\n\n\xc4\xc1\n", "да\n"),
-        (b"Content-Type: text/plain; charset=iso-2022-jp\nContent-Transfer-Encoding: base64\n\nGyRCJUYlOSVIGyhC\n", "テスト"),
+        (b"Content-Type: text/plain; charset=iso-2022-jp\nContent-Transfer-Encoding: base64\n\nGyRCJUYlOSVIGyhC\n", "テスト\n"),
         (b"Content-Type: text/plain\n\nK\xe4se\n", "Käse\n"),
         (b"Content-Type: text/plain; charset=x-unheard-of\n\nK\xe4se\n", "Käse\n"),
-        (b"Content-Type: text/plain; charset=utf-16be\nContent-Transfer-Encoding: base64\n\nAGEADQAKAGI=\n", "a\nb"),
+        (b"Content-Type: text/plain; charset=utf-16be\nContent-Transfer-Encoding: base64\n\nAGEADQAKAGI=\n", "a\nb\n"),
         (b"Content-Type: text/plain; format=flowed\n\n> one \n> two\n\n From me \nto you\n", "> one two\n\nFrom me to you\n"),
         (b"Content-Type: text/plain; format=Flowed; delsp=yes\nContent-Transfer-Encoding: 8bit\n\n\xe6\x97\xa5 \n\xe6\x9c\xac\n", "日本\n"),
         (b"Content-Type: text/html; charset=iso-8859-1\nContent-Transfer-Encoding: quoted-printable\n\n<p>K=E4se &amp; <b>Brot</b><br>so\n", "Käse & Brot\nso\n"),
@@ -31,8 +31,8 @@ fn of_several_forms_the_plain_one_is_read_and_no_attachment() {
     let part = |head: &str, text: &str| format!("--b\n{head}\n\n{text}\n");
     let alternative = |parts: &str| format!("Content-Type: multipart/alternative; boundary=b\n\n{parts}--b--\n");
     let (plain, html) = (part("Content-Type: text/plain", "plain"), part("Content-Type: text/html", "<p>html"));
-    assert_eq!(text_of(alternative(&(plain.clone() + &html)).as_bytes()), "plain");
-    assert_eq!(text_of(alternative(&(html.clone() + &plain)).as_bytes()), "plain");
+    assert_eq!(text_of(alternative(&(plain.clone() + &html)).as_bytes()), "plain\n");
+    assert_eq!(text_of(alternative(&(html.clone() + &plain)).as_bytes()), "plain\n");
     assert_eq!(text_of(alternative(&html).as_bytes()), "html\n");
     let mixed = |parts: &str| format!("Content-Type: multipart/mixed; boundary=b\n\n{parts}--b--\n");
     let attached = part("Content-Type: text/plain\nContent-Disposition: attachment", "attached");
@@ -42,8 +42,11 @@ fn of_several_forms_the_plain_one_is_read_and_no_attachment() {
         "a footer is no other form of the text"
     );
     let within = part("Content-Type: message/rfc822", "Subject: x\n\nwithin");
-    assert_eq!(text_of(mixed(&(within.clone() + &plain)).as_bytes()), "plain");
-    assert_eq!(text_of(mixed(&within).as_bytes()), "within");
+    assert_eq!(text_of(mixed(&(within.clone() + &plain)).as_bytes()), "plain\n");
+    assert_eq!(text_of(mixed(&within).as_bytes()), "within\n");
+    // The last line is ended, so that the next text begins its own.
+    let mbox = format!("From a@b Sun\n{0}\nFrom a@b Sun\n{0}", mixed(&plain));
+    assert_eq!(run(Path::new("."), &["--text", "--mbox"], mbox).done(), b"plain\nplain\n");
     let ran = run(Path::new("."), &["--text"], mixed(&attached));
     assert_eq!((ran.status, ran.err.as_str()), (66, "mime-pack: the message has no text\n"));
 }

@@ -15,6 +15,7 @@ use std::io::{self, Write};
 /// Prints the text of each message on stdin as UTF-8. Status 66 where there is none.
 pub fn text(mbox: bool, strict: bool) -> Result<Status, Failure> {
     let mut texter = Texter::new(Shown::new());
+    texter.ends_line = true;
     scan_stdin(mbox, &mut texter)?;
     texter.end_message()?;
     texter.out.flush().map_err(StdoutError::from)?;
@@ -41,6 +42,8 @@ struct Best {
     is_plain: bool,
     /// Nothing but blanks so far.
     is_blank: bool,
+    /// Its last octet; a line feed where there is none.
+    last: u8,
     in_message: bool,
     /// The alternatives that it stands in.
     alternatives: Vec<u64>,
@@ -69,13 +72,15 @@ struct Texter<W> {
     best: Option<Best>,
     found: bool,
     text: Vec<u8>,
+    /// The last line of each text is ended, so that the next one begins its own.
+    ends_line: bool,
     damage: Damage,
 }
 
 impl<W: Write> Texter<W> {
     fn new(out: W) -> Texter<W> {
         let (open, text, damage) = (Vec::new(), Vec::new(), Damage::default());
-        Texter { out, message: None, open, alternatives: 0, best: None, found: false, text, damage }
+        Texter { out, message: None, open, alternatives: 0, best: None, found: false, text, ends_line: false, damage }
     }
 
     /// Makes way for a text that is better than what is there; false if it is not.
@@ -99,7 +104,7 @@ impl<W: Write> Texter<W> {
             } else {
                 Place::Kept(Box::new(Scratch::new().context("cannot create a temporary file").or_status(Status::CannotCreate)?))
             };
-            self.best = Some(Best { is_plain, is_blank: true, in_message, alternatives, place });
+            self.best = Some(Best { is_plain, is_blank: true, last: b'\n', in_message, alternatives, place });
         }
         Ok(is_better)
     }
@@ -107,6 +112,7 @@ impl<W: Write> Texter<W> {
     fn put(&mut self) -> Result<(), Failure> {
         if let Some(best) = &mut self.best {
             best.is_blank &= self.text.trim_ascii().is_empty();
+            best.last = self.text.last().copied().unwrap_or(best.last);
         }
         match self.best.as_mut().map(|best| &mut best.place) {
             Some(Place::Kept(scratch)) => {
@@ -122,6 +128,9 @@ impl<W: Write> Texter<W> {
         if let Place::Kept(mut scratch) = best.place {
             let mut text = scratch.reader().context("cannot read a temporary file").or_status(Status::Io)?;
             io::copy(&mut text, &mut self.out).map_err(StdoutError::from)?;
+        }
+        if self.ends_line && best.last != b'\n' {
+            self.out.write_all(b"\n").map_err(StdoutError::from)?;
         }
         Ok(())
     }

@@ -102,7 +102,7 @@ impl Visitor for Look {
             header.required(part.header);
         }
         header.content(part.head, part.header);
-        header.flags(&part.head.flags);
+        header.header_flags(&part.head.flags, part.header);
         self.open.push(Open { section, kind: part.kind, header_at, flags: part.head.flags.clone(), leaf });
         Ok(())
     }
@@ -295,6 +295,20 @@ impl Header<'_> {
         }
     }
 
+    /// Each where the field stands that it is about.
+    fn header_flags(&mut self, flags: &[Flag], header: &[u8]) {
+        for flag in flags {
+            let (clause, what) = explained(*flag);
+            let within = match flag {
+                Flag::BadHeaderLine => place(header, |item| matches!(item, Item::Junk(_))),
+                Flag::UnknownEncoding | Flag::EncodedContainer => place_of(header, "Content-Transfer-Encoding"),
+                Flag::BadContentType | Flag::NoBoundary | Flag::UnknownCharset => place_of(header, "Content-Type"),
+                _ => 0,
+            };
+            self.tell(within, clause, what);
+        }
+    }
+
     fn flags<'f>(&mut self, flags: impl IntoIterator<Item = &'f Flag>) {
         for flag in flags {
             let (clause, what) = explained(*flag);
@@ -390,18 +404,35 @@ impl Header<'_> {
 
     fn content(&mut self, head: &Head, header: &[u8]) {
         if let Some(boundary) = head.boundary.as_ref().filter(|_| head.is_multipart()) {
+            let within = place_of(header, "Content-Type");
             let good = |b: &u8| b.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(b);
             if boundary.len() > 70 {
-                self.tell(0, "RFC 2046 5.1.1", format!("a boundary of {} characters, where 70 are the most", boundary.len()));
+                self.tell(within, "RFC 2046 5.1.1", format!("a boundary of {} characters, where 70 are the most", boundary.len()));
             }
             if !boundary.iter().all(good) {
-                self.tell(0, "RFC 2046 5.1.1", "a boundary with characters that none may have");
+                self.tell(within, "RFC 2046 5.1.1", "a boundary with characters that none may have");
             }
         }
         if head.disposition.is_none() && field(header, "Content-Disposition").is_some() {
-            self.tell(0, "RFC 2183 2", "Content-Disposition is empty");
+            self.tell(place_of(header, "Content-Disposition"), "RFC 2183 2", "Content-Disposition is empty");
         }
     }
+}
+
+/// Where the first such item begins; the start of the header where there is none.
+fn place(header: &[u8], is: impl Fn(&Item<'_>) -> bool) -> usize {
+    let mut at = 0;
+    for item in items(header) {
+        if is(&item) {
+            return at;
+        }
+        at += item.raw().len();
+    }
+    0
+}
+
+fn place_of(header: &[u8], name: &str) -> usize {
+    place(header, |item| matches!(item, Item::Field(field) if field.is(name)))
 }
 
 fn is_msg_id(value: &[u8]) -> bool {

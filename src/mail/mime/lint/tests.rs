@@ -59,7 +59,7 @@ fn each_breach_of_a_header_is_found_with_its_place() {
         ),
         ("Content-Type: text/plain\n".to_owned(), "0 1 RFC 2045 4: MIME-Version is missing".to_owned()),
         ("X: a\n \n b\n".to_owned(), format!("{} 1 RFC 5322 4.2: a line of blanks in x", at + 5)),
-        ("junk\n".to_owned(), "0 1 RFC 5322 2.2: the header has a line that is no field".to_owned()),
+        ("junk\n".to_owned(), format!("{at} 1 RFC 5322 2.2: the header has a line that is no field")),
         (format!("X: {}\n", "x".repeat(1000)), format!("{at} - RFC 5322 2.1.1: a line of more than 998 octets")),
     ] {
         let found = findings(&format!("{GOOD}{field}\nbody\n"));
@@ -86,6 +86,21 @@ fn each_breach_of_content_is_found_with_its_place() {
     ] {
         let found = findings(&format!("{header}{rest}"));
         let finding = format!("{} {finding}", header.len() + at);
+        assert!(found.iter().any(|found| found.starts_with(&finding)), "{rest:?}: {found:?}, wanted {finding}");
+    }
+    let second = "Content-Description: x\n";
+    for (rest, clause) in [
+        ("Content-Type: multipart/mixed\n\nx\n", "RFC 2046 5.1.1"),
+        ("Content-Type: text\n\nx\n", "RFC 2045 5.1"),
+        ("Content-Type: text/plain; charset=x-mine\n\nx\n", "RFC 2045 5.1"),
+        ("Content-Type: multipart/mixed; boundary=\"b*\"\n\n--b*--\n", "RFC 2046 5.1.1: a boundary with"),
+        ("Content-Transfer-Encoding: x-mine\n\nx\n", "RFC 2045 6.1"),
+        ("Content-Disposition:\n\nx\n", "RFC 2183 2"),
+        ("no field\n\nx\n", "RFC 5322 2.2"),
+    ] {
+        let found = findings(&format!("{header}{second}{rest}"));
+        let finding = format!("{} 1 {clause}", header.len() + second.len()).replace(" 1 ", " ");
+        let found: Vec<_> = found.iter().map(|found| found.replacen(" 1 ", " ", 1).replacen(" TEXT ", " ", 1)).collect();
         assert!(found.iter().any(|found| found.starts_with(&finding)), "{rest:?}: {found:?}, wanted {finding}");
     }
     for (rest, finding) in [
