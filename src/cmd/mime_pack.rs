@@ -31,7 +31,7 @@ COMPOSING
   The body is read from stdin: text in UTF-8, sent as it is; nothing in it is a directive. Transfer encodings follow from the
   content: 7bit where that is safe, quoted-printable for other text (also where a line is longer than 998 octets, begins with
   \"From \" or is a lone dot), base64 for all that is no text, whole messages unchanged. An attachment comes out at the other
-  end byte for byte; of a message (message/rfc822), the line ends may change. All files are opened before a byte is written, and again when
+  end byte for byte; of a message (message/rfc822), and of a text with --crlf or encrypted, the line ends may change. All files are opened before a byte is written, and again when
   they are: one that is not the same any more is an error (74).
 
   -a FILE[;type=TYPE][;name=NAME][;cid=ID][;charset=SET]
@@ -62,7 +62,7 @@ TAKING APART
   PART is the IMAP section: 1, 2.1. A message that is no multipart is part 1. The multipart that is the body of a message has
   no number in IMAP: it is TEXT, or 2.TEXT within the message that is part 2. Files in uuencode that stand in the lines of part 1, a
   plain text, are 1.UU1, 1.UU2; the text keeps those lines. A SELECTOR is such a number, the name of a file, a
-  pattern of names ('*.pdf'), or one of types ('image/*').
+  pattern of names ('*.pdf'; * and ? only), or one of types ('image/*').
 
   --list prints one line a part, depth first, fields separated by tabs, `-` for what is absent (a name that is that is \x2d), control characters escaped:
     PART TYPE SIZE NAME CHARSET ENCODING DISPOSITION FLAGS

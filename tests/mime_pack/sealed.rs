@@ -52,6 +52,19 @@ fn what_cannot_be_sealed_is_told_before_a_byte_is_written() {
     }
 }
 
+/// RFC 8551 section 3.1.3: only what is signed has to be ASCII.
+#[test]
+fn a_message_with_8_bit_text_goes_encrypted_as_it_is() {
+    let encrypted = "-----BEGIN PGP MESSAGE-----\n\nabcd\n-----END PGP MESSAGE-----\n";
+    let here = files(&[("8bit.eml", "Subject: in\n\nä\n".as_bytes()), ("enc.asc", encrypted.as_bytes())]);
+    let words = ["--encrypt-with", "sh -c 'cat > seen; cat enc.asc'", "-a", "8bit.eml"];
+    let message = run(here.path(), &words, BODY).done();
+    assert_eq!(shape(&message)[0], "TEXT multipart/encrypted -");
+    let seen = std::fs::read(here.path().join("seen")).unwrap();
+    assert_eq!(shape(&seen)[2..], ["2 message/rfc822 8bit", "2.1 text/plain -"]);
+    assert_eq!(part(&seen, "2"), crlf("Subject: in\n\nä\n".as_bytes()));
+}
+
 /// Runs a program of the system, its output as text; nothing where it is not installed, which is said.
 fn system(here: &Path, program: &str, words: &[&str]) -> Option<Vec<u8>> {
     let output = Command::new(program).args(words).current_dir(here).env("GNUPGHOME", here).stdin(Stdio::null()).output();

@@ -52,6 +52,7 @@ pub fn compose(compose: &Compose) -> Result<Status, Failure> {
     // The boundaries of each layer are its own.
     let mut outer = stem;
     if let Some(command) = &compose.sign_with {
+        refuse_8bit(&entity)?;
         entity = seal::signed(&enclosed(entity, &outer)?, command)?;
         outer = next(&outer);
     }
@@ -137,12 +138,14 @@ fn is_empty(entity: &Entity<Source>) -> bool {
     matches!(entity, Entity::Leaf(leaf) if leaf.source.profile.as_ref().is_some_and(|profile| profile.size == 0))
 }
 
+/// What is signed must come through unchanged; what is only encrypted is in ASCII afterwards (RFC 8551 section 3.1.3).
+fn refuse_8bit(entity: &Entity<Source>) -> Result<(), Failure> {
+    let why = "an attached message has 8-bit text, which must not be changed and cannot be signed as it is (RFC 1847 2.1)";
+    if entity.is_8bit() { Err(Failure::text(Status::Data, why)) } else { Ok(()) }
+}
+
 /// The entity in wire form, as it is signed or encrypted.
 fn enclosed(entity: Entity<Source>, stem: &str) -> Result<Content, Failure> {
-    if entity.is_8bit() {
-        let why = "an attached message has 8-bit text, which must not be changed and cannot be signed or encrypted as it is (RFC 1847 2.1)";
-        return Err(Failure::text(Status::Data, why));
-    }
     let mut keeper = Keeper::default();
     write(&part_segments(String::new(), entity, stem), true, false, &mut |bytes| keeper.push(bytes))?;
     Ok(keeper.finish("the message".to_owned()))

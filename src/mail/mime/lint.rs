@@ -407,7 +407,11 @@ impl Header<'_> {
             let within = place_of(header, "Content-Type");
             let good = |b: &u8| b.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(b);
             if boundary.len() > 70 {
-                self.tell(within, "RFC 2046 5.1.1", format!("a boundary of {} characters, where 70 are the most", boundary.len()));
+                self.tell(
+                    within,
+                    "RFC 2046 5.1.1",
+                    format!("a boundary of {} characters, where 70 are the most", boundary.len()),
+                );
             }
             if !boundary.iter().all(good) {
                 self.tell(within, "RFC 2046 5.1.1", "a boundary with characters that none may have");
