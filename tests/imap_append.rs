@@ -275,3 +275,32 @@ fn an_mbox_is_appended_message_by_message() {
     assert_eq!(ran.status, 65, "{}", ran.err);
     assert!(ran.err.contains("m: an mbox of several messages: say append mbox FILE"), "{}", ran.err);
 }
+
+/// What `export` wrote goes back as it was: without the fields that kept the flags, and with its date.
+#[test]
+fn an_mbox_of_ours_gives_back_what_was_exported() {
+    let mbox = |dir: &Path| {
+        let fields = "Status: RO\nX-Status: F\nX-Keywords: Work\n";
+        let text = format!("From MAILER-DAEMON Thu Jan  1 00:00:00 2026\n{fields}A: 1\nStatus: y\n\nx\n\nFrom b\nA: 2\n\ny\n\n");
+        std::fs::write(dir.join("m"), text).unwrap();
+    };
+    let script = vec![
+        hears(&format!("a2 APPEND x (\\Seen \\Flagged Work) {DATE} {{22+}}")),
+        hears("A: 1"),
+        hears("Status: y"),
+        hears(""),
+        hears("x"),
+        hears(""),
+        says("a2 OK [APPENDUID 7 4] done"),
+        hears("a3 APPEND x {11+}"),
+        hears("A: 2"),
+        hears(""),
+        hears("y"),
+        hears(""),
+        says("a3 OK [APPENDUID 7 5] done"),
+        hears("a4 LOGOUT"),
+        says("* BYE\na4 OK x"),
+    ];
+    let ran = shell("LITERAL+", &["append mbox m x"], script, mbox);
+    assert_eq!((ran.status, ran.out.as_str(), ran.err.as_str()), (0, "x\t4\tm:1\nx\t5\tm:2\n", ""));
+}

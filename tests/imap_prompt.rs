@@ -2,6 +2,7 @@
 
 mod support;
 
+use nix::sys::signal::Signal;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -211,6 +212,49 @@ fn ctrl_c_breaks_off_a_message_that_is_typed() {
     server.hears("a5 LOGOUT");
     server.says("* BYE\na5 OK x");
     assert_eq!(terminal.status(), 0);
+}
+
+/// Who broke an answer off misses none of it, and `$` stays what it was.
+#[test]
+fn what_is_broken_off_is_not_called_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut terminal = open(&listener, dir.path(), &dir.path().join("state"));
+    let mut server = Server::accept(&listener);
+    server.lets_in();
+    terminal.until("bob@127.0.0.1> ");
+    terminal.press("select INBOX\r");
+    server.hears("a3 SELECT INBOX");
+    server.says("a3 OK x");
+    terminal.until("rw> ");
+    terminal.press("fetch 5,6 FLAGS\r");
+    server.hears("a4 UID FETCH 5,6 (UID FLAGS)");
+    terminal.until(" -> UID FETCH");
+    terminal.interrupt();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    server.says("* 1 FETCH (UID 5 FLAGS ())\na4 OK x");
+    let shown = terminal.until("rw> ");
+    assert!(!shown.contains("no such message"), "{shown}");
+    terminal.press("quit\r");
+    server.hears("a5 LOGOUT");
+    server.says("* BYE\na5 OK x");
+    assert_eq!(terminal.status(), 0);
+}
+
+#[test]
+fn a_signal_at_an_idle_prompt_ends_the_session_with_a_farewell() {
+    for signal in [Signal::SIGTERM, Signal::SIGHUP] {
+        let dir = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut terminal = open(&listener, dir.path(), &dir.path().join("state"));
+        let mut server = Server::accept(&listener);
+        server.lets_in();
+        terminal.until("bob@127.0.0.1> ");
+        terminal.signal(signal);
+        server.hears("a3 LOGOUT");
+        server.says("* BYE\na3 OK x");
+        assert_eq!(terminal.status(), 75);
+    }
 }
 
 /// A pager that says that it is one, behind all that it was given.

@@ -181,7 +181,7 @@ fn behind_a_watch_a_signal_ends_the_script() {
     server.hears("a4 NOOP");
     watching.gets(Signal::SIGTERM);
     let (out, err, status) = watching.ends();
-    assert!(err.contains("a signal ended the script"), "{err}");
+    assert!(err.contains("ended by a signal"), "{err}");
     assert_eq!((out, status), (String::new(), Some(75)));
 }
 

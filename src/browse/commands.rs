@@ -120,9 +120,9 @@ pub const COMMANDS: &[Command] = &[
     ),
     command(
         "search",
-        "search [--save|--count] [QUERY]",
+        "search [--save] [--count] [QUERY]",
         "UIDs of the messages that fit; $ stands for them afterwards; --save: at the server; --count: how many",
-        "UID SEARCH KEYS, with RETURN (ALL), (SAVE) or (COUNT) where there is ESEARCH",
+        "UID SEARCH KEYS, with RETURN (ALL), (SAVE), (COUNT) or (SAVE COUNT) where there is ESEARCH",
     ),
     command(
         "select",

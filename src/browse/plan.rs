@@ -136,15 +136,17 @@ impl Planner<'_> {
     fn search(&self, query: &str) -> Result<Plan, PlanError> {
         self.selected()?;
         let (first, rest) = verb(query);
-        let (wanted, query, view) = match first {
-            "--save" => (Some("SAVE"), rest, View::Saved),
-            "--count" => (Some("COUNT"), rest, View::Count),
+        let (second, behind) = verb(rest);
+        let (wanted, query, view) = match (first, second) {
+            ("--save", "--count") | ("--count", "--save") => (Some("SAVE COUNT"), behind, View::SavedCount),
+            ("--save", _) => (Some("SAVE"), rest, View::Saved),
+            ("--count", _) => (Some("COUNT"), rest, View::Count),
             _ => (None, query, View::Found),
         };
         let keys = criteria::compile(query, &self.terms())?;
         let mut line = self.line("UID SEARCH");
         match wanted {
-            Some("SAVE") => self.offered("SEARCHRES")?,
+            Some("SAVE" | "SAVE COUNT") => self.offered("SEARCHRES")?,
             Some(_) => self.offered("ESEARCH")?,
             None => {}
         }

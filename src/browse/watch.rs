@@ -86,6 +86,11 @@ pub enum Group {
 const FILTERS: [&str; 5] = ["selected", "selected-delayed", "inboxes", "personal", "subscribed"];
 
 impl Group {
+    /// It stands for mailboxes beside the one that is selected, whose names are not known.
+    pub fn has_others(&self) -> bool {
+        matches!(self, Group::Filter(name) if !name.starts_with("selected"))
+    }
+
     /// A filter by its name, else a mailbox.
     pub fn named(word: &Word) -> Group {
         let filter = FILTERS.into_iter().find(|name| word.is(name));

@@ -109,6 +109,30 @@ fn quoted(end: char, at: usize, chars: &mut dyn Iterator<Item = (usize, char)>, 
     }
 }
 
+/// The commands in a text of several lines. A line end within quotes parts none, and comments and raw lines have no quotes.
+pub fn lines(text: &str) -> Vec<&str> {
+    let (mut lines, mut from, mut open, mut plain) = (Vec::new(), 0, None, false);
+    for (at, c) in text.char_indices() {
+        let before = &text[from..at];
+        match (c, open) {
+            ('\n', None) => {
+                lines.push(before);
+                (from, plain) = (at + 1, false);
+            }
+            (_, Some((end, plain_at))) if c == end && plain_at != at => open = None,
+            ('\\', Some(('"', _))) => open = Some(('"', at + 1)),
+            ('\'' | '"', None) if !plain => {
+                let verb = verb(before).0;
+                plain = verb.starts_with(['#', '.']) || verb.eq_ignore_ascii_case("raw");
+                open = (!plain && !before.ends_with('\\')).then_some((c, usize::MAX));
+            }
+            _ => {}
+        }
+    }
+    lines.push(&text[from..]);
+    lines
+}
+
 /// The first word of a line, and what follows it as it stands there.
 pub fn verb(line: &str) -> (&str, &str) {
     let line = line.trim_start();
@@ -157,6 +181,14 @@ mod tests {
         assert_eq!(words("ls \"a\\", Parens::Inside), Err(WordError::Open('"', 4)));
         assert_eq!(words("ls \\", Parens::Inside), Err(WordError::Backslash));
         assert_eq!(words(&"x".repeat(MAX_LINE + 1), Parens::Inside), Err(WordError::Long));
+    }
+
+    #[test]
+    fn each_line_is_a_command_unless_it_is_quoted() {
+        assert_eq!(lines("ls\nselect 'a\nb'\r\n\nraw x \"\nls"), ["ls", "select 'a\nb'\r", "", "raw x \"", "ls"]);
+        assert_eq!(lines("# it's\nls \"a\\\"\nb\"\nls it\\'s\nls"), ["# it's", "ls \"a\\\"\nb\"", "ls it\\'s", "ls"]);
+        assert_eq!(lines("ls 'a\nb"), ["ls 'a\nb"]);
+        assert_eq!(lines(""), [""]);
     }
 
     #[test]

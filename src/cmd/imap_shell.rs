@@ -22,7 +22,7 @@ mod watch;
 mod way;
 
 use crate::browse::session::{Heard, Lead, Over};
-use crate::browse::words::MAX_LINE;
+use crate::browse::words::{MAX_LINE, lines};
 use crate::cli::args::{self as words, Parsed};
 use crate::cli::config::system_hostname;
 use crate::cli::exit::{Failure, OrStatus, Status};
@@ -150,7 +150,8 @@ fn run_script(shell: &mut Shell<'_>, script: &mut Script, lead: &mut Lead) -> Re
         }
     }
     if let Some(prompt) = &script.prompt {
-        return prompt.lead(shell, lead, &shell.door.who());
+        let led = prompt.lead(shell, lead, &shell.door.who());
+        return ended_by_signal(shell, led);
     }
     let signals = shell.signals.clone();
     while let Some(typed) = signals.while_reading(|| script.next()).map_err(Stop::Failed)? {
@@ -165,7 +166,12 @@ fn run_script(shell: &mut Shell<'_>, script: &mut Script, lead: &mut Lead) -> Re
 
 /// One command, unless a signal ends the script with it.
 fn run_one(shell: &mut Shell<'_>, lead: &mut Lead, typed: &str) -> Result<Status, Stop> {
-    match shell.run(lead, typed) {
+    let done = shell.run(lead, typed);
+    ended_by_signal(shell, done)
+}
+
+fn ended_by_signal<T>(shell: &Shell<'_>, done: Result<T, Stop>) -> Result<T, Stop> {
+    match done {
         Err(stop @ (Stop::Stdout(_) | Stop::Doubt(_))) => Err(stop),
         _ if shell.signals.is_over() => Err(Stop::Signal),
         done => done,
@@ -185,7 +191,8 @@ struct Script {
 
 impl Script {
     fn new(args: &Args, prompt: Option<Prompt>, opening: Option<String>) -> Script {
-        let given = (!args.commands.is_empty()).then(|| args.commands.iter().cloned().collect());
+        let given =
+            (!args.commands.is_empty()).then(|| args.commands.iter().flat_map(|text| lines(text)).map(str::to_owned).collect());
         Script { given, prompt, opening, statuses: Vec::new() }
     }
 
@@ -236,7 +243,7 @@ fn judge(led: Led, statuses: &[Status], ended: &Ended) -> Result<Status, Failure
             let status = if status == Status::TryAgain { Status::InDoubt } else { status };
             return Err(Failure::text(status, format_args!("{error:#}: {command} may have been done")));
         }
-        Some(Stop::Signal) => return Err(Failure::text(Status::TryAgain, "a signal ended the script")),
+        Some(Stop::Signal) => return Err(Failure::text(Status::TryAgain, "ended by a signal")),
         Some(Stop::Quit) | None => {}
     }
     if let Some(failure) = &ended.failure {

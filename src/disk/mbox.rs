@@ -23,6 +23,9 @@ pub struct Mbox<R> {
     /// The line of the piece to come, counted from 1.
     line: u64,
     place: Place,
+    /// The `From ` line of the message that was given last, and of the one to come.
+    given: Vec<u8>,
+    coming: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +58,18 @@ struct Piece {
 impl<R: Read> Mbox<R> {
     pub fn new(from: R) -> Mbox<R> {
         let buf = vec![0; BUFFER];
-        Mbox { from, buf, start: 0, end: 0, at_end: false, at_line_start: true, line: 1, place: Place::Start }
+        Mbox {
+            from,
+            buf,
+            start: 0,
+            end: 0,
+            at_end: false,
+            at_line_start: true,
+            line: 1,
+            place: Place::Start,
+            given: Vec::new(),
+            coming: Vec::new(),
+        }
     }
 
     /// Gives the next message to `keep`, in pieces and without quotes; false: there is none.
@@ -67,6 +81,7 @@ impl<R: Read> Mbox<R> {
             return Ok(false);
         }
         self.place = Place::End;
+        self.given = std::mem::take(&mut self.coming);
         // An empty line that is the message's only if no `From ` line follows.
         let mut held: Option<&[u8]> = None;
         while let Some(piece) = self.piece()? {
@@ -91,6 +106,11 @@ impl<R: Read> Mbox<R> {
         Ok(true)
     }
 
+    /// The `From ` line of the message that was given last, of a long one the start.
+    pub fn from_line(&self) -> &[u8] {
+        &self.given
+    }
+
     /// The first `From ` line; empty lines may stand before it.
     fn find_first(&mut self) -> Result<(), MboxError> {
         self.place = Place::End;
@@ -109,6 +129,7 @@ impl<R: Read> Mbox<R> {
     }
 
     fn skip_line(&mut self, first: Piece) -> Result<(), MboxError> {
+        self.coming = self.buf[first.from..first.to.min(first.from + PEEK)].to_vec();
         let mut piece = Some(first);
         while piece.is_some_and(|piece| !piece.ends) {
             piece = self.piece()?;
@@ -214,6 +235,18 @@ mod tests {
         assert_eq!(of("\n"), [""; 0]);
         assert_eq!(of("From a\n"), [""]);
         assert_eq!(of("From a\n\nFrom b\n\n\n"), ["", "\n"]);
+    }
+
+    #[test]
+    fn each_message_has_its_from_line() {
+        let long = "x".repeat(3 * BUFFER);
+        let text = format!("From a Sun\nA: b\n\nFrom {long}\n\nFrom c Mon\n");
+        let mut mbox = Mbox::new(Drip(text.as_bytes(), 1000));
+        let mut lines = Vec::new();
+        while mbox.next(&mut |_| Ok(())).unwrap() {
+            lines.push(String::from_utf8(mbox.from_line().to_vec()).unwrap());
+        }
+        assert_eq!((lines[0].as_str(), lines[2].as_str(), lines[1].len()), ("From a Sun\n", "From c Mon\n", PEEK));
     }
 
     #[test]

@@ -86,6 +86,20 @@ pub fn of_fields(header: &[u8]) -> Vec<String> {
     flags
 }
 
+/// The length of the fields that keep labels at the start of a header, where [`Labels::fields`] put them.
+pub fn leading(header: &[u8]) -> usize {
+    let mut length = 0;
+    for line in header.split_inclusive(|byte| *byte == b'\n') {
+        let is_more = length > 0 && line.starts_with(b" ");
+        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+        if !is_more && !["Status", "X-Status", "X-Keywords"].iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())) {
+            break;
+        }
+        length += line.len();
+    }
+    length
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +114,16 @@ mod tests {
         assert_eq!(labels(&["\\Recent", "Work"]).info(), "");
         assert_eq!(of_name("cur/1.M2.host:2,FS"), ["\\Flagged", "\\Seen"]);
         assert_eq!(of_name("new/1.M2.host"), [""; 0]);
+    }
+
+    #[test]
+    fn fields_of_labels_are_told_from_those_of_the_message() {
+        let own = labels(&["\\Seen", "\\Draft", "Work"]);
+        let long = labels(&["a"; 60]);
+        for fields in [own.fields(), long.fields(), String::new()] {
+            assert_eq!(leading(format!("{fields}Subject: x\nStatus: y\n\nz").as_bytes()), fields.len());
+        }
+        assert_eq!((leading(b" Status: x\n"), leading(b"Statusx: y\n"), leading(b"")), (0, 0, 0));
     }
 
     #[test]

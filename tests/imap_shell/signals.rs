@@ -101,3 +101,26 @@ fn a_script_that_waits_for_its_next_line_ends() {
     running.says("* BYE\r\na3 OK x");
     assert_eq!(running.end().0, 75);
 }
+
+#[test]
+fn a_script_that_waits_for_a_message_ends() {
+    let mut running = start(&["-c", "append - x"]);
+    thread::sleep(Duration::from_millis(400));
+    running.signal(Signal::SIGTERM);
+    running.hears("a3 LOGOUT");
+    running.says("* BYE\r\na3 OK x");
+    assert_eq!(running.end().0, 75);
+}
+
+/// `-c` may hold several lines, as a script does.
+#[test]
+fn each_line_of_an_option_is_a_command() {
+    let mut running = start(&["-c", "noop\nsearch seen"]);
+    running.hears("a3 NOOP");
+    running.says("a3 OK x");
+    running.hears("a4 UID SEARCH SEEN");
+    running.says("a4 OK x");
+    running.hears("a5 LOGOUT");
+    running.says("* BYE\r\na5 OK x");
+    assert_eq!(running.end().0, 0);
+}

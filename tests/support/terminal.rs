@@ -2,6 +2,7 @@
 
 use super::process::{PATIENCE, tool};
 use nix::pty::openpty;
+use nix::sys::signal::{Signal, kill};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -62,8 +63,11 @@ impl Terminal {
 
     /// As Ctrl-C does where the terminal makes signals of it.
     pub fn interrupt(&self) {
-        let pid = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+        self.signal(Signal::SIGINT);
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(nix::unistd::Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }
 
     pub fn status(mut self) -> i32 {

@@ -41,11 +41,22 @@ impl Planner<'_> {
     fn notify(&self, words: &[Word]) -> Result<Plan, PlanError> {
         self.offered("NOTIFY")?;
         let encoding = self.context.encoding;
+        let groups: Vec<Group> = words.iter().map(Group::named).collect();
         let line = match words {
             [] => return self.usage(),
             [word] if word.is("none") => notify_none(encoding),
             [word] if word.is("default") => notify_as_before(encoding),
-            words => notify(true, &words.iter().map(Group::named).collect::<Vec<_>>(), encoding)?,
+            _ => {
+                // Mailboxes that are none are passed over with OK, so each is asked for, and says how it stands.
+                let named = groups.iter().filter_map(|group| match group {
+                    Group::Mailbox(name) => Some(self.line("STATUS").mailbox(name)),
+                    Group::Filter(_) => None,
+                });
+                let asks = named.map(|line| Ok(line?.word("(MESSAGES UIDNEXT UIDVALIDITY)")));
+                let mut lines = asks.collect::<Result<Vec<_>, PlanError>>()?;
+                lines.push(notify(groups.iter().any(Group::has_others), &groups, encoding)?);
+                return Ok(Self::send(lines, View::Counts));
+            }
         };
         Ok(Self::send([line], View::Counts))
     }

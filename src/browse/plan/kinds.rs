@@ -53,6 +53,8 @@ pub enum View {
     Saved,
     /// How many were found.
     Count,
+    /// Both.
+    SavedCount,
     /// What was switched on of these.
     Enabled(Vec<String>),
     /// What is new, as a watch tells it.

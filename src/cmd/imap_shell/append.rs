@@ -15,9 +15,11 @@ use crate::disk::mbox::{Mbox, MboxError};
 use crate::disk::pickup::Pickup;
 use crate::disk::scratch::Scratch;
 use crate::fetch::labels;
+use crate::mail::date;
 use crate::protocol::imap::code::{Code, StatusKind, Word};
 use crate::protocol::imap::command::Command;
 use crate::protocol::imap::words::Done;
+use jiff::Timestamp;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -62,7 +64,11 @@ pub fn append(shell: &mut Shell<'_>, lead: &mut Lead, from: &From, mailbox: &str
 
 fn append_all(shell: &mut Shell<'_>, lead: &mut Lead, from: &From, mailbox: &str) -> Result<Status, Stop> {
     let letter = match from {
-        From::Stdin => letter(None, &mut Typed { interrupted: shell.interrupted.as_deref() }, String::new(), None),
+        From::Stdin => {
+            let mut typed = Typed { interrupted: shell.interrupted.as_deref() };
+            // A signal ends a script that waits here as one that waits for its next line.
+            shell.signals.while_reading(|| letter(None, &mut typed, String::new(), None))
+        }
         From::File(path) => match File::open(path) {
             Ok(mut file) => letter(Some(path), &mut file, String::new(), None),
             Err(error) => return Ok(unreadable(path, &error)),
@@ -161,13 +167,17 @@ fn maildir_into(shell: &mut Shell<'_>, lead: &mut Lead, dir: &Path, mailbox: &st
             Ok(opened) => opened,
             Err(error) => return Some(Err(unreadable(&path, &error))),
         };
-        let came = file.metadata().ok().and_then(|facts| jiff::Timestamp::try_from(facts.modified().ok()?).ok());
-        let date = came.map(|at| at.strftime("%e-%b-%Y %H:%M:%S +0000").to_string());
-        Some(letter(Some(&path), &mut file, flags(&name), date))
+        let came = file.metadata().ok().and_then(|facts| Timestamp::try_from(facts.modified().ok()?).ok());
+        Some(letter(Some(&path), &mut file, flags(&name), came.map(internal)))
     })
 }
 
-/// Messages of an mbox, with the flags that their fields tell.
+/// `date-time` (RFC 9051 section 9).
+fn internal(at: Timestamp) -> String {
+    at.strftime("%e-%b-%Y %H:%M:%S +0000").to_string()
+}
+
+/// Messages of an mbox, with the flags that their fields tell, and the dates of their `From ` lines.
 fn mbox_into(shell: &mut Shell<'_>, lead: &mut Lead, path: &Path, mailbox: &str, tally: &mut Tally) -> Result<(), Stop> {
     let mut mbox = match File::open(path) {
         Ok(file) => Mbox::new(BufReader::new(file)),
@@ -199,12 +209,13 @@ fn mbox_into(shell: &mut Shell<'_>, lead: &mut Lead, path: &Path, mailbox: &str,
                 return Some(Err(cannot(path, &error, status)));
             }
         }
-        Some(one_of(path, number, one))
+        let came = date::of_from_line(mbox.from_line());
+        Some(one_of(path, number, one, came.map(internal)))
     })
 }
 
 /// Message `number` of an mbox.
-fn one_of(path: &Path, number: u64, mut one: Scratch) -> Result<Letter, Status> {
+fn one_of(path: &Path, number: u64, mut one: Scratch, date: Option<String>) -> Result<Letter, Status> {
     let called = PathBuf::from(format!("{}:{number}", path.display()));
     let mut header = Vec::new();
     let mut read = || -> io::Result<()> {
@@ -214,8 +225,12 @@ fn one_of(path: &Path, number: u64, mut one: Scratch) -> Result<Letter, Status> 
     read().map_err(|error| cannot(&called, &error, Status::Io))?;
     let mut from = one.reader().map_err(|error| cannot(&called, &error, Status::Io))?;
     let mut flags = labels::of_fields(&header);
+    let told = flags.len();
     flags.retain(|flag| Flag::named(flag).is_ok());
-    letter(Some(&called), &mut from, flags.join(" "), None)
+    // The flags stand for these fields, unless one is none that could be set.
+    let skip = if flags.len() == told { labels::leading(&header) } else { 0 };
+    io::copy(&mut from.by_ref().take(skip as u64), &mut io::sink()).map_err(|error| cannot(&called, &error, Status::Io))?;
+    letter(Some(&called), &mut from, flags.join(" "), date)
 }
 
 fn cannot(path: &Path, error: &dyn std::fmt::Display, status: Status) -> Status {
@@ -234,6 +249,10 @@ fn all_of(
     let most = if lead.capabilities.offers("MULTIAPPEND") { MOST } else { 1 };
     let mut batch: Vec<Letter> = Vec::new();
     while let Some(found) = next() {
+        if shell.was_interrupted() {
+            tally.miss(Status::TryAgain);
+            return Ok(());
+        }
         let letter = match found {
             Ok(letter) => letter,
             Err(status) => {

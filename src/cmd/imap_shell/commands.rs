@@ -178,9 +178,13 @@ impl Shell<'_> {
             if done.status.kind != StatusKind::Ok && *view != View::Counts {
                 return Ok(status);
             }
+            if self.was_interrupted() {
+                break;
+            }
         }
+        let stopped = self.was_interrupted();
         let worst = together(&statuses);
-        if *view == View::Found && worst != Status::Refused {
+        if *view == View::Found && !stopped && worst != Status::Refused {
             self.found = Set::of(std::mem::take(&mut heard.found));
             self.found_nothing = self.found.is_none();
         }
@@ -189,10 +193,10 @@ impl Shell<'_> {
         {
             return Ok(refused_to_enable(lead, names));
         }
-        if *view == View::Saved && worst == Status::Done {
+        if matches!(view, View::Saved | View::SavedCount) && worst == Status::Done {
             self.found = Some(Set::Saved);
         }
-        if *view == View::Tree {
+        if *view == View::Tree && !stopped {
             tree::show(&mut self.out, &heard.mailboxes, lead.encoding)?;
         }
         if !matches!(lead.place, Place::Selected { .. }) {
@@ -200,6 +204,8 @@ impl Shell<'_> {
             self.found_nothing = false;
         }
         match asked {
+            // Who broke it off misses nothing.
+            _ if stopped => Ok(Status::TryAgain),
             Some((_, Proof::Before)) if worst == Status::Done => Ok(before),
             Some((asked, proof)) if worst == Status::Done => self.account(lead, asked, *proof, heard),
             _ => Ok(worst),

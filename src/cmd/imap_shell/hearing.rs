@@ -177,7 +177,7 @@ impl<'a> Hearing<'a> {
                 row.map_or(Ok(()), |row| self.row(&row))
             }
             // Parts say the count again.
-            (Response::Esearch(found), View::Count) if !received.raw.continues => {
+            (Response::Esearch(found), View::Count | View::SavedCount) if !received.raw.continues => {
                 self.row(&Facts::default().fact("count", found.count))
             }
             (Response::Enabled(names), View::Enabled(_)) => {

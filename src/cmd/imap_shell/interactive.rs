@@ -11,7 +11,6 @@ use crate::cli::input::{Input, Printer, Typed, state_file};
 use crate::cli::stdio::say;
 use crate::protocol::imap::words::Place;
 use std::cell::Cell;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -84,14 +83,15 @@ impl Prompt {
     /// Reads commands and runs them until the end is typed, or the session is over.
     pub fn lead(&self, shell: &mut Shell<'_>, lead: &mut Lead, who: &str) -> Result<(), Stop> {
         if !self.learned.replace(true) {
-            self.learn_mailboxes(shell, lead)?;
+            let signals = shell.signals.clone();
+            signals.while_running(|| self.learn_mailboxes(shell, lead))?;
         }
-        let interrupted = shell.interrupted.insert(shell.signals.interrupted()).clone();
+        shell.interrupted = Some(shell.signals.interrupted());
+        let signals = shell.signals.clone();
         loop {
             let prompt = prompt(who, shell.mailbox.as_deref(), lead);
             let Some(typed) = self.next(&prompt, lead)? else { return Ok(()) };
-            interrupted.store(false, Ordering::Relaxed);
-            shell.run(lead, &typed)?;
+            signals.while_running(|| shell.run(lead, &typed))?;
         }
     }
 

@@ -19,7 +19,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Why no further command makes sense.
@@ -116,6 +116,11 @@ impl<'a> Shell<'a> {
     /// Of the command that begins.
     pub fn enough(&self) -> Enough {
         Enough::new(self.interrupted.clone())
+    }
+
+    /// Somebody at a prompt has seen enough of the command that runs.
+    pub fn was_interrupted(&self) -> bool {
+        self.interrupted.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 
     /// At a prompt each command shows the line that it sends.

@@ -1,11 +1,11 @@
-//! SIGINT and SIGTERM: they end what is watched, at a prompt what a command shows, and else the script, with a farewell to the server.
+//! SIGINT, SIGTERM and SIGHUP: they end what is watched; SIGINT at a prompt what a command shows; else they end the tool, with a farewell to the server.
 
 use crate::browse::session::Stopper;
 use crate::cli::exit::{Failure, OrStatus, Status};
-use crate::cli::signal::take_over;
+use crate::cli::signal::{heeded, take_over};
 use crate::cli::stdio::say;
 use crate::protocol::imap::words::ClientTell;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -33,6 +33,8 @@ struct State {
     session: Option<Stopper>,
     /// The next line of the script is waited for, which no signal cuts short.
     reading: bool,
+    /// A typed command runs.
+    running: bool,
     /// The script is to end.
     over: bool,
     watch: Option<Watching>,
@@ -43,7 +45,7 @@ struct Watching {
     ended: bool,
     /// Somebody wants it to end, not the clock.
     by_signal: bool,
-    /// SIGTERM wants the tool to end.
+    /// The tool is to end, too.
     for_good: bool,
     /// Of the sessions that take part.
     stoppers: BTreeMap<usize, Stopper>,
@@ -92,8 +94,9 @@ impl Signals {
         if std::mem::replace(&mut state.started, true) {
             return Ok(());
         }
-        let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).or_status(Status::Os)?;
-        take_over(&[SIGINT, SIGTERM]);
+        let heeded = heeded(&[SIGINT, SIGTERM, SIGHUP]);
+        let mut signals = signal_hook::iterator::Signals::new(&heeded).or_status(Status::Os)?;
+        take_over(&heeded);
         let ours = self.clone();
         thread::spawn(move || signals.forever().for_each(|signal| ours.came(signal)));
         Ok(())
@@ -161,25 +164,37 @@ impl Signals {
     fn came(&self, signal: i32) {
         let mut state = self.state();
         if let Some(watch) = state.watch.as_mut().filter(|watch| !watch.by_signal) {
-            (watch.by_signal, watch.for_good) = (true, signal == SIGTERM);
+            (watch.by_signal, watch.for_good) = (true, signal != SIGINT);
             watch.end();
             drop(state);
             self.0.bell.notify_all();
         } else if state.at_prompt && signal == SIGINT {
-            if let Some(session) = &state.session {
+            if let Some(session) = state.session.as_ref().filter(|_| state.running) {
                 session.tell(ClientTell::EndIdle);
                 if self.0.interrupted.swap(true, Ordering::Relaxed) {
                     session.stop();
                 }
             }
-        } else if let Some(session) = state.session.clone().filter(|_| !state.at_prompt) {
+        } else if let Some(session) = state.session.clone().filter(|_| !(state.at_prompt && state.over)) {
             let again = std::mem::replace(&mut state.over, true);
+            if state.at_prompt {
+                self.0.interrupted.store(true, Ordering::Relaxed);
+            }
             drop(state);
             if again { session.stop() } else { self.farewell(session) }
         } else {
             drop(state);
             let _ = signal_hook::low_level::emulate_default_handler(signal);
         }
+    }
+
+    /// Runs one command at a prompt, which Ctrl-C may break off.
+    pub fn while_running<T>(&self, run: impl FnOnce() -> T) -> T {
+        self.0.interrupted.store(false, Ordering::Relaxed);
+        self.state().running = true;
+        let done = run();
+        self.state().running = false;
+        done
     }
 
     /// LOGOUT behind the command that is under way, if that ends in time.
@@ -193,7 +208,7 @@ impl Signals {
             while !ours.state().reading {
                 thread::sleep(LOOK);
             }
-            say("imap-shell: a signal ended the script");
+            say("imap-shell: ended by a signal");
             std::process::exit(Status::TryAgain as i32);
         });
     }
