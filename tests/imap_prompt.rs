@@ -299,6 +299,35 @@ fn long_output_goes_through_the_pager_and_cannot_drive_it() {
 }
 
 #[test]
+fn a_long_message_goes_through_the_pager() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let pager = pager(dir.path(), "sed 's/^/PAGED /'");
+    let mut terminal = open_with(&listener, dir.path(), &dir.path().join("state"), &pager, &[]);
+    let mut server = Server::accept(&listener);
+    server.lets_in();
+    terminal.until("bob@127.0.0.1> ");
+    terminal.press("select INBOX\r");
+    server.hears("a3 SELECT INBOX");
+    server.says("a3 OK x");
+    terminal.until("rw> ");
+    let text = format!("Subject: x\n\n{}", "text\n".repeat(40));
+    for (tag, typed, section) in [(4, "show 5", ""), (5, "save 5 -", ""), (6, "headers 5", "HEADER")] {
+        terminal.press(&format!("{typed}\r"));
+        server.hears(&format!("a{tag} UID FETCH 5 (UID BODY.PEEK[{section}])"));
+        server.says(&format!("* 1 FETCH (UID 5 BODY[{section}] {{{}}}\n{text})\na{tag} OK x", 14 + 40 * 6));
+        terminal.until("PAGED Subject: x");
+        terminal.until("PAGED text");
+        terminal.until("END");
+        terminal.until("rw> ");
+    }
+    terminal.press("quit\r");
+    server.hears("a7 LOGOUT");
+    server.says("* BYE\na7 OK x");
+    assert_eq!(terminal.status(), 0);
+}
+
+#[test]
 fn who_leaves_the_pager_early_comes_back_to_the_prompt() {
     let dir = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

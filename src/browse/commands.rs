@@ -94,7 +94,7 @@ pub const COMMANDS: &[Command] = &[
         "notify",
         "notify NAME..|none|default",
         "what the server is to tell by itself: of mailboxes, or selected, inboxes, personal, subscribed",
-        "NOTIFY SET STATUS (mailboxes (NAME..) (MessageNew MessageExpunge FlagChange)), NOTIFY NONE",
+        "STATUS NAME (..), NOTIFY SET (mailboxes (NAME..) (MessageNew MessageExpunge FlagChange)), NOTIFY NONE",
     ),
     command("quit", "quit", "the end", "LOGOUT"),
     command(

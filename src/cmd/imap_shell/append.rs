@@ -86,8 +86,7 @@ pub fn lines(lead: &Lead, from: &From, mailbox: &str) -> Vec<String> {
     let (labels, path) = match from {
         From::File(path) => ("", path.clone()),
         From::Stdin => ("", PathBuf::from("-")),
-        From::Maildir(dir) => ("(FLAGS) \"DATE\"", dir.join("..")),
-        From::Mbox(path) => ("(FLAGS)", path.clone()),
+        From::Maildir(path) | From::Mbox(path) => ("(FLAGS) \"DATE\"", path.clone()),
     };
     let line = Line::new("APPEND", lead.encoding).mailbox(mailbox);
     line.map(|line| if labels.is_empty() { line } else { line.word(labels) }.file(path).shown()).into_iter().collect()

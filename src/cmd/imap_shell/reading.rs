@@ -1,6 +1,6 @@
 //! `headers`, `show` and `save`: one message, or a part of it.
 
-use super::output::Facts;
+use super::output::{Facts, Out};
 use super::section;
 use super::shell::{Shell, Stop};
 use super::text::{Shown, decoded};
@@ -44,16 +44,23 @@ pub fn read(shell: &mut Shell<'_>, lead: &mut Lead, uid: u32, part: Option<&str>
     }
 }
 
+/// Text of others, which may be long.
+fn page(shell: &Shell<'_>, crlf: bool) -> Out {
+    let mut out = Out::new(shell.args.client.json, crlf);
+    out.begin_page();
+    out
+}
+
 fn show(shell: &mut Shell<'_>, lead: &mut Lead, uid: u32) -> Result<Status, Stop> {
     let mut scanner = Scanner::default();
-    let mut out = super::output::Out::new(shell.args.client.json, true);
+    let mut out = page(shell, true);
     let mut shown = Shown::new(&mut out, shell.mailbox.as_deref(), uid);
     let status = section::fetch(shell, lead, uid, "", &mut |bytes| scanner.push(bytes, &mut shown));
     if let Ok(Status::Done) = status {
         scanner.finish(&mut shown).map_err(Stop::Failed)?;
     }
     out.cut()?;
-    out.flush()?;
+    out.end_page()?;
     status
 }
 
@@ -85,7 +92,7 @@ fn show_part(shell: &mut Shell<'_>, lead: &mut Lead, uid: u32, part: &str) -> Re
         Err(status) => return Ok(status),
     };
     let mut text = decoded(&head);
-    let mut out = super::output::Out::new(shell.args.client.json, true);
+    let mut out = page(shell, true);
     let mut begun = Once::new(super::text::facts(shell.mailbox.as_deref(), uid, part, &head));
     let status = section::fetch(shell, lead, uid, part, &mut |bytes| {
         begun.now(|facts| out.begin_text(facts))?;
@@ -97,12 +104,12 @@ fn show_part(shell: &mut Shell<'_>, lead: &mut Lead, uid: u32, part: &str) -> Re
         out.end(true)?;
     }
     out.cut()?;
-    out.flush()?;
+    out.end_page()?;
     status
 }
 
 fn to_stdout(shell: &mut Shell<'_>, lead: &mut Lead, uid: u32, name: &str, mut decoder: Decoder) -> Result<Status, Stop> {
-    let mut out = super::output::Out::new(shell.args.client.json, shell.args.crlf || !matches!(decoder, Decoder::Identity));
+    let mut out = page(shell, shell.args.crlf || !matches!(decoder, Decoder::Identity));
     let facts = Facts::default().only_json("mailbox", shell.mailbox.clone()).only_json("uid", uid);
     let mut begun = Once::new(facts.only_json("section", name));
     let mut clear = Vec::new();
@@ -120,7 +127,7 @@ fn to_stdout(shell: &mut Shell<'_>, lead: &mut Lead, uid: u32, name: &str, mut d
         out.end(false)?;
     }
     out.cut()?;
-    out.flush()?;
+    out.end_page()?;
     status
 }
 
