@@ -2,7 +2,7 @@
 
 use super::hearing::{Facets, Hearing};
 use super::output::Facts;
-use super::shell::{Shell, Stop};
+use super::shell::{Shell, Stop, tell_void};
 use super::{append, export, help, reading, rows, tree};
 use crate::browse::asked::{Asked, Numbers};
 use crate::browse::line::Line;
@@ -119,6 +119,12 @@ impl Shell<'_> {
             return Ok(Status::Data);
         }
         let (old_name, old_validity, old_found) = before;
+        if old_name.as_ref() == Some(&name)
+            && let (Some(was), Some(now)) = (old_validity, facets.uid_validity)
+            && was != now
+        {
+            tell_void(&name, now);
+        }
         if old_name.as_ref() == Some(&name) && facets.uid_validity.is_some() && facets.uid_validity == old_validity {
             // What the server keeps is gone with the mailbox that was left (RFC 9051 section 6.4.4.1).
             self.found = old_found.filter(|found| *found != Set::Saved);

@@ -176,13 +176,17 @@ impl<'a> Shell<'a> {
             (self.uid_validity, hearing.facets.uid_validity, *view == View::Selected || *view == View::Raw)
             && was != now
         {
-            // RFC 9051 section 2.3.1.1.
-            say(&format!("imap-shell: {mailbox}: its UIDVALIDITY is {now} now: UIDs that were noted are void"));
+            tell_void(&mailbox, now);
             (self.uid_validity, self.found) = (Some(now), None);
         }
         let status = verdict(&done, hearing.damaged || done.status.is_damaged());
         Ok(Some((done, status)))
     }
+}
+
+/// RFC 9051 section 2.3.1.1.
+pub fn tell_void(mailbox: &str, now: u32) {
+    say(&format!("imap-shell: {mailbox}: its UIDVALIDITY is {now} now: UIDs that were noted are void"));
 }
 
 /// What doubles mail where it is done twice.

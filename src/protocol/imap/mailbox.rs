@@ -191,15 +191,19 @@ fn status_att_val(s: &mut Scanner<'_>) -> Parsed<StatusItem> {
     })
 }
 
-/// `"(" objectid ")"` (RFC 8474 section 7). Cyrus 3.6 puts octets of any kind there for a mailbox that was just made.
+/// `"(" objectid ")"` (RFC 8474 section 7). Cyrus 3.6 puts octets of any kind there for a mailbox that was just made, parentheses among them: the one
+/// that ends it has nothing behind it, or what may follow.
 pub fn object_id(s: &mut Scanner<'_>) -> Parsed<Vec<u8>> {
     s.char(b'(', "an object id in parentheses")?;
     s.blanks();
     let id = match s.peek() {
         Some(b'"' | b'{' | b'~') => s.astring()?,
         _ => {
-            let id = s.take_while(|byte| byte != b')').trim_ascii_end();
-            s.copy(id)?
+            let rest = s.rest();
+            let ends = |at: &usize| rest[*at] == b')' && rest.get(at + 1).is_none_or(|next| b" )]\r\n".contains(next));
+            let end = (0..rest.len()).find(ends).unwrap_or(rest.len());
+            s.skip(end);
+            s.copy(rest[..end].trim_ascii_end())?
         }
     };
     s.blanks();
@@ -299,6 +303,8 @@ mod tests {
         assert_eq!(items, want);
         let (_, items) = status(&mut Scanner::new(b"x (MAILBOXID (l\x80\xff U) UNSEEN 1)", &[])).unwrap();
         assert_eq!(items, [StatusItem::MailboxId(b"l\x80\xff U".to_vec()), StatusItem::Unseen(1)]);
+        let (_, items) = status(&mut Scanner::new(b"x (MAILBOXID (a)b(c) UNSEEN 1)", &[])).unwrap();
+        assert_eq!(items, [StatusItem::MailboxId(b"a)b(c".to_vec()), StatusItem::Unseen(1)]);
     }
 
     /// RFC 2342 section 5.

@@ -191,6 +191,11 @@ impl<'a> Scanner<'a> {
         found
     }
 
+    /// Over what was looked at in [`Scanner::rest`].
+    pub fn skip(&mut self, octets: usize) {
+        self.at = (self.at + octets).min(self.at + self.rest().len());
+    }
+
     pub fn take_while(&mut self, fits: impl Fn(u8) -> bool) -> &'a [u8] {
         let rest = self.rest();
         let len = rest.iter().position(|byte| !fits(*byte)).unwrap_or(rest.len());
