@@ -1,10 +1,12 @@
 //! A message held to the RFCs: what it breaks, where, and the clause. A stream in constant memory; nothing is changed.
 
 use super::head::{Flag, Head, decoding_flags};
+use super::param::without_comments;
 use super::scan::{Kind, Part, Run, Scanner, Visitor};
 use crate::bytes::transfer::{Decoder, Encoding};
 use crate::mail::address_list::count_mailboxes;
 use crate::mail::header::{Field, Item, field, items};
+use jiff::fmt::rfc2822::DateTimeParser;
 
 /// Findings of one kind that are told of each part.
 const TOLD: u32 = 3;
@@ -322,6 +324,10 @@ impl Header<'_> {
                 self.tell(0, "RFC 5322 3.6", format!("{name} is missing"));
             }
         }
+        let senders = field(header, "From").and_then(|from| count_mailboxes(&from.value()).ok());
+        if senders.is_some_and(|count| count > 1) && field(header, "Sender").is_none() {
+            self.tell(0, "RFC 5322 3.6.2", "Sender is missing, where From has several addresses");
+        }
         if field(header, "Message-ID").is_none() {
             self.tell(0, "RFC 5322 3.6.4", "Message-ID is missing");
         }
@@ -349,14 +355,18 @@ impl Header<'_> {
                 Ok(_) => {}
             }
         }
-        if is_root
-            && name == "date"
-            && jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_zoned(value.trim_ascii()).is_err()
-        {
-            self.tell(within, "RFC 5322 3.3", "date is no date");
-        }
-        if matches!(name, "message-id" | "content-id") && !is_msg_id(&value) {
-            self.tell(within, "RFC 5322 3.6.4", format!("{name} is no <left@right>"));
+        match name {
+            "date" if is_root => self.date(within, &value),
+            "message-id" | "content-id" if !is_msg_id(&value) => {
+                self.tell(within, "RFC 5322 3.6.4", format!("{name} is no <left@right>"));
+            }
+            "in-reply-to" | "references" if is_root && !are_msg_ids(&value) => {
+                self.tell(within, "RFC 5322 3.6.4", format!("{name} has something else than <left@right>"));
+            }
+            "mime-version" if without_comments(&value).trim_ascii() != b"1.0" => {
+                self.tell(within, "RFC 2045 4", "mime-version is not 1.0");
+            }
+            _ => {}
         }
         let mut at = 0;
         for (n, line) in field.raw.split_inclusive(|b| *b == b'\n').enumerate() {
@@ -364,6 +374,15 @@ impl Header<'_> {
                 self.tell(within + at, "RFC 5322 4.2", format!("a line of blanks in {name}"));
             }
             at += line.len();
+        }
+    }
+
+    fn date(&mut self, within: usize, value: &[u8]) {
+        let is_date = |any_weekday| DateTimeParser::new().relaxed_weekday(any_weekday).parse_zoned(value.trim_ascii()).is_ok();
+        if !is_date(true) {
+            self.tell(within, "RFC 5322 3.3", "date is no date");
+        } else if !is_date(false) {
+            self.tell(within, "RFC 5322 3.3", "date has another day of the week than its own");
         }
     }
 
@@ -437,6 +456,13 @@ fn place(header: &[u8], is: impl Fn(&Item<'_>) -> bool) -> usize {
 
 fn place_of(header: &[u8], name: &str) -> usize {
     place(header, |item| matches!(item, Item::Field(field) if field.is(name)))
+}
+
+/// One at least, comments and blanks between them or nothing.
+fn are_msg_ids(value: &[u8]) -> bool {
+    let value = without_comments(value);
+    let mut ids = value.split_inclusive(|b| *b == b'>').map(<[u8]>::trim_ascii).filter(|id| !id.is_empty()).peekable();
+    ids.peek().is_some() && ids.all(is_msg_id)
 }
 
 fn is_msg_id(value: &[u8]) -> bool {

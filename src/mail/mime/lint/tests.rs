@@ -58,6 +58,9 @@ fn each_breach_of_a_header_is_found_with_its_place() {
             format!("{} 1 RFC 2047 5, RFC 2231 4", at + 49),
         ),
         ("Content-Type: text/plain\n".to_owned(), "0 1 RFC 2045 4: MIME-Version is missing".to_owned()),
+        ("In-Reply-To: foo\n".to_owned(), format!("{at} 1 RFC 5322 3.6.4: in-reply-to has")),
+        ("References: <a@b.test> c\n".to_owned(), format!("{at} 1 RFC 5322 3.6.4: references has")),
+        ("MIME-Version: 2.0\n".to_owned(), format!("{at} 1 RFC 2045 4: mime-version is not 1.0")),
         ("X: a\n \n b\n".to_owned(), format!("{} 1 RFC 5322 4.2: a line of blanks in x", at + 5)),
         ("junk\n".to_owned(), format!("{at} 1 RFC 5322 2.2: the header has a line that is no field")),
         (format!("X: {}\n", "x".repeat(1000)), format!("{at} - RFC 5322 2.1.1: a line of more than 998 octets")),
@@ -69,6 +72,15 @@ fn each_breach_of_a_header_is_found_with_its_place() {
         findings("\nbody\n"),
         ["0 1 RFC 5322 3.6: Date is missing", "0 1 RFC 5322 3.6: From is missing", "0 1 RFC 5322 3.6.4: Message-ID is missing"]
     );
+    assert_eq!(
+        findings(&GOOD.replace("Sun, 22", "Mon, 22")),
+        ["0 1 RFC 5322 3.3: date has another day of the week than its own"]
+    );
+    let several = GOOD.replace("alice@crepes.test\n", "alice@crepes.test, bob@crepes.test\n");
+    assert_eq!(findings(&several), ["0 1 RFC 5322 3.6.2: Sender is missing, where From has several addresses"]);
+    assert_eq!(findings(&format!("{several}Sender: bob@crepes.test\n")), [""; 0]);
+    let ids = "References: (a) <a@b.test><c@d.test>\n <e@f.test> (b)\nMIME-Version: 1.0 (x)\n";
+    assert_eq!(findings(&format!("{GOOD}{ids}")), [""; 0]);
     assert_eq!(findings(&GOOD.replace("Sun, 22 Nov", "Yesterday")), ["0 1 RFC 5322 3.3: date is no date"]);
 }
 
