@@ -99,3 +99,18 @@ fn a_client_of_inetd_hears_the_protocol_and_nothing_else() {
     let nothing = dir.path().join("no.toml").display().to_string();
     assert_eq!(under_inetd(&["--inetd", "--config", &nothing], b""), "");
 }
+
+#[test]
+fn a_client_that_is_silent_in_the_handshake_is_held_no_longer_than_any() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = authority().issue(&["mx.test"], 10).files(dir.path(), "host");
+    let (certificate, key) = (files.certificate.display().to_string(), files.key.display().to_string());
+    let arguments = ["--discard", "--timeout", "1", "--tls-cert", &certificate, "--tls-key", &key];
+    let listener = Listener::start(&arguments, &dir.path().join("log"));
+    let mut client = std::net::TcpStream::connect(listener.address).unwrap();
+    client.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
+    client.write_all(b"EHLO client.test\r\nSTARTTLS\r\n").unwrap();
+    let mut heard = Vec::new();
+    // Until the server hangs up.
+    std::io::Read::read_to_end(&mut client, &mut heard).unwrap();
+}

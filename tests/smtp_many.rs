@@ -4,7 +4,7 @@ mod support;
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use support::process::{Listener, Ran, run, tool};
 
 fn send(listener: &Listener, arguments: &[&str], stdin: &[u8]) -> Ran {
@@ -206,4 +206,30 @@ fn a_message_is_one_line_of_the_log_in_msmtp_s_keys() {
     assert_eq!(json.status, 0, "{json:?}");
     let event: serde_json::Value = serde_json::from_str(fs::read_to_string(&log).unwrap().lines().last().unwrap()).unwrap();
     assert_eq!((&event["event"], &event["outcome"]), (&"recipient".into(), &"accepted".into()));
+}
+
+#[test]
+fn mail_goes_on_where_its_rows_cannot_be_written_and_is_not_sent_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let (box_, spool) = (dir.path().join("box"), dir.path().join("spool"));
+    for redirection in [">/dev/full", ">&-"] {
+        maildir(&box_, &[("new/1", "Subject: one\n\na\n"), ("new/2", "Subject: two\n\nb\n")]);
+        let mut shell = Command::new("sh");
+        let script = format!("exec \"$0\" --enqueue -f a@x.test b@y.test --remove --maildir box --spool spool {redirection}");
+        shell.current_dir(dir.path()).arg("-c").arg(script).arg(tool("smtp-send").get_program());
+        let ran = run(shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()), b"");
+        assert_eq!(ran.status, 0, "{redirection}: {ran:?}");
+        assert_eq!(ran.err.lines().filter(|line| line.contains("cannot write to stdout")).count(), 1, "{ran:?}");
+        assert_eq!(fs::read_dir(box_.join("new")).unwrap().count(), 0, "{redirection}: would be sent again");
+    }
+    assert_eq!(fs::read_dir(spool.join("new")).unwrap().count(), 4);
+}
+
+#[test]
+fn what_no_spool_took_has_its_rows() {
+    let words = ["--enqueue", "-f", "a@x.test", "b@y.test", "c@y.test", "--spool", "/dev/null/spool"];
+    let ran = run(tool("smtp-send").args(words), b"hi\n");
+    let told: Vec<_> = rows(&ran).iter().map(|row| (row[0].to_owned(), row[1].to_owned())).collect();
+    assert_eq!(told, [("deferred".into(), "b@y.test".into()), ("deferred".into(), "c@y.test".into())], "{ran:?}");
+    assert_eq!(ran.status, 73, "{ran:?}");
 }

@@ -52,7 +52,9 @@ impl Host<'_> {
         };
         let mut session = Session { receiver, transcript };
         let tls = self.tls.map(|tls| tls as &dyn Handshake);
-        let options = Options { tls, linger: Some(LINGER), mailbox: Some(mailbox), ..Options::default() };
+        // A handshake is no way to be silent for longer.
+        let secure_within = Options::<ServerTell>::default().secure_within.min(settings.server.timeout);
+        let options = Options { tls, secure_within, linger: Some(LINGER), mailbox: Some(mailbox), ..Options::default() };
         let server = Server::new(settings.server.clone());
         let ended = match peer {
             Peer::Terminal => drive::drive(&mut Typed::new(server), &mut connection, &mut session, options).map(drop),

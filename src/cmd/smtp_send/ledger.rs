@@ -18,7 +18,7 @@ use crate::protocol::smtp::client::stage::Stage;
 use crate::protocol::smtp::client::words::Fault;
 use crate::relay::event::{Event, Log};
 use serde::Serialize;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// Kinds of results that a status is made of; no session has more.
 const MOST_KINDS: usize = 256;
@@ -34,6 +34,8 @@ pub struct Ledger<'a> {
     pub progress: &'a Progress,
     /// None: only what failed is told, in one line at the end.
     rows: Option<RefCell<Rows>>,
+    /// Rows can't be written any more.
+    mute: Cell<bool>,
     failed: RefCell<Vec<String>>,
     tally: RefCell<Tally>,
 }
@@ -48,7 +50,18 @@ impl<'a> Ledger<'a> {
         progress: &'a Progress,
     ) -> Ledger<'a> {
         let rows = Some(RefCell::new(Rows::new(args.client.json)));
-        Ledger { args, log, known, hostname, source, progress, rows, failed: RefCell::default(), tally: RefCell::default() }
+        Ledger {
+            args,
+            log,
+            known,
+            hostname,
+            source,
+            progress,
+            rows,
+            mute: Cell::new(false),
+            failed: RefCell::default(),
+            tally: RefCell::default(),
+        }
     }
 
     /// Writes no rows.
@@ -69,11 +82,14 @@ impl<'a> Ledger<'a> {
     /// The letter is done: each recipient has its result, or gets one now.
     pub fn done(&self, letter: &mut Letter) -> Result<(), Failure> {
         let mut results = letter.results();
-        if let (Some(spool), false) = (&self.args.spool, self.args.enqueue) {
-            queue::keep_deferred(spool, self.hostname, &letter.message, &letter.envelope, &mut results)?;
-        }
+        let kept = match &self.args.spool {
+            Some(spool) if !self.args.enqueue => {
+                queue::keep_deferred(spool, self.hostname, &letter.message, &letter.envelope, &mut results)
+            }
+            _ => Ok(()),
+        };
         for result in &results {
-            self.put(&Labelled { result, message: letter.label.as_ref() })?;
+            self.put(&Labelled { result, message: letter.label.as_ref() });
             if self.rows.is_none() && results::status(std::slice::from_ref(result)) != Status::Done {
                 self.failed.borrow_mut().push(format!("{}: {}", result.recipient, result.outcome.diagnostic()));
             }
@@ -90,26 +106,30 @@ impl<'a> Ledger<'a> {
             self.source.borrow_mut().remove(label)?;
         }
         self.progress.passed(letter.octets);
-        Ok(())
+        kept
     }
 
     /// One message of many that cannot be sent, with the recipients that are known without it.
-    pub fn bad(&self, label: &Label, why: &Failure, recipients: &[ForwardPath], octets: u64) -> Result<(), Failure> {
+    pub fn bad(&self, label: &Label, why: &Failure, recipients: &[ForwardPath], octets: u64) {
         let text = format!("{:#}", why.error);
         say(&format!("smtp-send: {text}"));
         for recipient in recipients.iter().map(Some).chain(recipients.is_empty().then_some(None)) {
-            self.put(&Bad { outcome: "refused", recipient: recipient.map(ToString::to_string), text: &text, message: label })?;
+            self.put(&Bad { outcome: "refused", recipient: recipient.map(ToString::to_string), text: &text, message: label });
         }
         if self.log.is_text() {
             self.log.line(&logline::bad(&self.known, recipients, &text, why.status));
         }
         self.tally.borrow_mut().bad(why.status);
         self.progress.passed(octets);
-        Ok(())
     }
 
-    fn put(&self, row: &impl Row) -> Result<(), Failure> {
-        self.rows.as_ref().map_or(Ok(()), |rows| Ok(rows.borrow_mut().put(row)?))
+    /// Mail that is on its way goes on without its rows: whoever heard of a failure would send again what was accepted.
+    fn put(&self, row: &impl Row) {
+        let Some(rows) = self.rows.as_ref().filter(|_| !self.mute.get()) else { return };
+        if let Err(error) = rows.borrow_mut().put(row) {
+            self.mute.set(true);
+            say(&format!("smtp-send: {error}; the status tells what became of the mail"));
+        }
     }
 
     /// The server, or the way to it, did not take everything.

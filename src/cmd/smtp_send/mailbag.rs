@@ -49,7 +49,7 @@ impl Mailbag<'_> {
                     }
                     return Ok(Some(Letter::new(label, message, envelope, octets)));
                 }
-                (Err(failure), Some(label)) => self.ledger.bad(&label, &failure, &self.args.recipients, octets)?,
+                (Err(failure), Some(label)) => self.ledger.bad(&label, &failure, &self.args.recipients, octets),
                 (Err(failure), None) => return Err(failure),
             }
         }
