@@ -43,8 +43,13 @@
 //!   mail/mime/head.rs      what a part's header says; damage flags
 //!   mail/mime/scan.rs      the parts of a message as a stream
 //!   mail/mime/embedded.rs  files in uuencode within a text, as parts of it
-//!   mail/mime/lint.rs      a message held to the RFCs
 //!   mail/mime/report.rs    reports about mail, read
+//!   mail/mime/lint/finding.rs  what a message breaks, and where
+//!   mail/mime/lint/params.rs   parameters held to the grammar
+//!   mail/mime/lint/header.rs   one header held to the RFCs
+//!   mail/mime/lint/status.rs   what a report says held to its RFC
+//!   mail/mime/lint/content.rs  content held to what its header says
+//!   mail/mime/lint.rs      a message held to the RFCs
 //!   mail/mime/select.rs    which parts are meant
 //!   mail/mime/safe_name.rs the name that a part gets as a file
 //!   mail/mime/survey.rs    what of a message has to change for a narrower way

@@ -80,6 +80,12 @@ pub fn length(text: &[u8]) -> Option<usize> {
     (!encoded.is_empty()).then(|| text.len() - rest.len())
 }
 
+/// Whether the encoded word `text` holds whole characters (RFC 2047 section 5), as far as its character set is known.
+pub fn is_whole(text: &[u8]) -> bool {
+    encoded_word(text)
+        .is_none_or(|word| word.octets.is_ascii() || charset::decode_whole(word.charset, &word.octets).is_some())
+}
+
 struct Word<'a> {
     charset: &'a str,
     octets: Vec<u8>,
@@ -209,6 +215,9 @@ mod tests {
         assert_eq!(decode(b"K\xe4se"), "Käse");
         assert_eq!(length(b"=?utf-8?q?a,b?= c"), Some(15));
         assert_eq!(length(b"=?utf-8 c"), None);
+        for (word, whole) in [("utf-8?q?=C3=A9", true), ("utf-8?q?=C3", false), ("utf-8?b?w6k=", true), ("x-own?q?=C3", true)] {
+            assert_eq!(is_whole(format!("=?{word}?=").as_bytes()), whole, "{word}");
+        }
     }
 
     proptest! {

@@ -47,6 +47,11 @@ impl Decoder {
         self.damage || !matches!(self.state, State::After)
     }
 
+    /// Something was no uuencoded file's, as far as whole lines were read.
+    pub fn is_damaged(&self) -> bool {
+        self.damage
+    }
+
     fn take_line(&mut self, out: &mut Vec<u8>) {
         let whole = std::mem::take(&mut self.line);
         let line = whole.trim_ascii_end();

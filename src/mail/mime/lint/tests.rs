@@ -42,7 +42,7 @@ fn each_breach_of_a_header_is_found_with_its_place() {
         ("Date: Sun, 22 Nov 2026 10:00:00 +0000\n".to_owned(), format!("{at} 1 RFC 5322 3.6: a second date")),
         (
             "In-Reply-To: <a@b>\nContent-ID: x\n".to_owned(),
-            format!("{} 1 RFC 5322 3.6.4: content-id is no <left@right>", at + 19),
+            format!("{} 1 RFC 2045 7: content-id is no <left@right>", at + 19),
         ),
         (
             format!("Subject: =?utf-8?q?{}?=\n", "x".repeat(70)),
@@ -144,4 +144,153 @@ fn parts_are_named_and_placed() {
         found.contains(&format!("{} 2.1 RFC 2045 2.7, 6.2: 8-bit octets in a part that says 7bit", place("ä\n--b--"))),
         "{found:?}"
     );
+}
+
+/// The one finding that a message with these lines behind its first fields has; `¦` stands before what is at fault, and is no part of it.
+fn only(lines: &str) -> String {
+    let place = GOOD.len() + lines.find('¦').unwrap();
+    let found = findings(&format!("{GOOD}{}", lines.replacen('¦', "", 1)));
+    let [found] = found.as_slice() else { panic!("{lines}: {found:?}") };
+    let (offset, rest) = found.split_once(' ').unwrap();
+    assert_eq!(offset, place.to_string(), "{lines}: {found}");
+    rest.to_owned()
+}
+
+#[test]
+fn each_breach_of_a_field_s_grammar_is_found_alone() {
+    let mime = "MIME-Version: 1.0\n";
+    for (lines, finding) in [
+        ("Subject: =?utf-8?q?a?= ¦=?utf-8?q?=C3?=\n", "1 RFC 2047 5: an encoded word in subject that has parts of characters"),
+        ("Subject: ¦=?utf-8?q?a b?=\n", "1 RFC 2047 2: a blank in an encoded word in subject"),
+        ("To: <¦=?utf-8?q?x?=@b.test>\n", "1 RFC 2047 5: an encoded word within <> in to"),
+        ("To: ¦=?utf-8?q?x?=@b.test\n", "1 RFC 2047 5: an encoded word that is part of an address in to"),
+        ("References: <¦=?utf-8?q?x?=@b.test>\n", "1 RFC 2047 5: an encoded word within <> in references"),
+        ("¦To: \n", "1 RFC 5322 3.6.3: to has no address"),
+        ("¦References: a b\n", "1 RFC 5322 3.6.4: references is no list"),
+        ("¦In-Reply-To: foo\n", "1 RFC 5322 3.6.4: in-reply-to is no list"),
+        ("¦Received: junk\n", "1 RFC 5322 3.6.7: received has no date"),
+        ("¦Return-Path: a@b\n", "1 RFC 5322 3.6.7: return-path is no <address>"),
+        ("¦MIME-Version: 2.0\n", "1 RFC 2045 4: mime-version is not 1.0"),
+        ("¦Content-Type: text/plain; name=a b\n", "1 RFC 2045 5.1: a parameter's value that is neither"),
+        ("¦Content-Type: text/plain; name=a; name=b\n", "1 RFC 6838 4.3: a second name"),
+        ("¦Content-Type: text/plain; name*0=a; name*2=b\n", "1 RFC 2231 3: name has no section 1"),
+        ("¦Content-Type: text/plain; charset=\"utf-8\n", "1 RFC 2045 5.1: a quoted string that is not closed"),
+        ("¦Content-Type: text\n", "1 RFC 2045 5.1: Content-Type is no type"),
+        ("¦Content-Type: text/plain; charset=x-own\n", "1 RFC 2045 5.1: an unknown character set"),
+        ("¦Content-Type: multipart/mixed\n", "1 RFC 2046 5.1.1: a multipart without a boundary"),
+        ("¦Content-Transfer-Encoding: x-own\n", "1 RFC 2045 6.1: an unknown transfer encoding"),
+        ("Content-Type: message/rfc822\n¦Content-Transfer-Encoding: base64\n", "1 RFC 2045 6.4: a multipart or message in base64"),
+        ("¦Content-Disposition: \"attachment\"\n", "1 RFC 2183 2: Content-Disposition is no type"),
+        ("¦Content-Disposition: attachment; filename\n", "1 RFC 2045 5.1: a parameter without a value"),
+        ("¦Content-ID: foo\n", "1 RFC 2045 7: content-id is no <left@right>"),
+        ("A: b\n¦junk\n", "1 RFC 5322 2.2: the header has a line that is no field"),
+    ] {
+        let lines = if lines.contains("MIME-Version") { lines.to_owned() } else { format!("{mime}{lines}") };
+        let found = only(&format!("{lines}\n"));
+        assert!(found.starts_with(finding), "{lines}: {found}");
+    }
+    for (from, to, finding) in [
+        ("alice@crepes.test\n", "a@b.test, c@d.test\n", "39 1 RFC 5322 3.6.2: from has several addresses"),
+        ("Sun, ", "Mon, ", "0 1 RFC 5322 3.3: date has another day of the week"),
+        ("+0000", "UT", "0 1 RFC 5322 4.3: date has its zone in letters"),
+        (" 2026", " 26", "0 1 RFC 5322 4.3: date has a year of fewer"),
+    ] {
+        let found = findings(&format!("{}\n", GOOD.replacen(from, to, 1)));
+        assert!(found.len() == 1 && found[0].starts_with(finding), "{to}: {found:?}");
+    }
+    let resent = findings(&format!("{GOOD}Resent-To: a@b.test\n\n"));
+    let place = GOOD.len();
+    assert_eq!(
+        resent,
+        [format!("{place} 1 RFC 5322 3.6.6: Resent-Date is missing"), format!("{place} 1 RFC 5322 3.6.6: Resent-From is missing")]
+    );
+}
+
+#[test]
+fn each_breach_of_content_stands_at_the_octet() {
+    let (base64, quoted) = ("Content-Transfer-Encoding: base64\n\n", "Content-Transfer-Encoding: quoted-printable\n\n");
+    let (plain, eight) = ("Content-Type: text/plain; charset=utf-8\n", "Content-Transfer-Encoding: 8bit\n");
+    for (lines, finding) in [
+        (format!("{base64}QUJD\nQ¦*JD\n"), "1 RFC 2045 6.8: characters in base64"),
+        (format!("{base64}QUI=\n¦QUJD\n"), "1 RFC 2045 6.8: base64 behind its padding"),
+        (format!("{base64}QUJDQ¦=\n"), "1 RFC 2045 6.8: base64 that ends within an octet"),
+        (format!("{quoted}a¦=b\n"), "1 RFC 2045 6.7(1): an = in quoted-printable"),
+        (format!("{quoted}ok¦ \na"), "1 RFC 2045 6.7(3): a blank at the end"),
+        (format!("{quoted}ok \tx\nok¦ \t\n"), "1 RFC 2045 6.7(3): a blank at the end"),
+        (format!("{quoted}a¦= \nb\n"), "1 RFC 2045 6.7(3): a blank at the end"),
+        (format!("{plain}{quoted}=C3=A9¦=c3=a9\n"), "1 RFC 2045 6.7(1): small letters"),
+        (format!("¦Content-Type: text/plain; charset=us-ascii\n{quoted}=C3=A9\n"), "1 RFC 2046 4.1.2: text that is not the us-ascii"),
+        (format!("¦{plain}{quoted}=C3\n"), "1 RFC 2046 4.1.2: text that is not the utf-8"),
+        (format!("Content-Type: text/plain; charset=us-ascii\n{eight}\na\nb¦é\n"), "1 RFC 2046 4.1.2: text that is not the us-ascii"),
+        ("Content-Transfer-Encoding: x-uuencode\n\nbegin 644 a\n¦~~\nend\n".to_owned(), "1 RFC 2045 6.3: uuencode"),
+        (
+            format!("Content-Type: multipart/mixed; boundary=x\n\n--x\n{plain}{eight}\n¦é\n--x--\n"),
+            "TEXT RFC 2045 6.4: 8-bit octets in a multipart/mixed that says 7bit",
+        ),
+        (
+            "Content-Type: multipart/mixed; boundary=x\n\n--x\n\nx\n¦".to_owned(),
+            "TEXT RFC 2046 5.1.1: the closing delimiter is missing",
+        ),
+        (
+            "¦Content-Type: multipart/mixed; boundary=\"x \"\n\n--x\n\nx\n--x--\n".to_owned(),
+            "TEXT RFC 2046 5.1.1: a boundary that ends in a blank",
+        ),
+        (
+            "Content-Type: multipart/signed; boundary=x; protocol=\"a/b\"; micalg=c\n\n--x\n\nx\n--x--\n¦".to_owned(),
+            "TEXT RFC 1847 2.1: a multipart/signed of 1 parts",
+        ),
+        (
+            "¦Content-Type: multipart/signed; boundary=x; protocol=\"a/b\"\n\n--x\n\nx\n--x\n\nx\n--x--\n".to_owned(),
+            "TEXT RFC 1847 2.1: a multipart/signed without micalg",
+        ),
+    ] {
+        let found = only(&format!("MIME-Version: 1.0\n{lines}"));
+        assert!(found.starts_with(finding), "{lines}: {found}");
+    }
+    let bytes = [GOOD.as_bytes(), b"MIME-Version: 1.0\n", plain.as_bytes(), eight.as_bytes(), b"\na\n\xe9\n"].concat();
+    let place = bytes.len() - 2;
+    assert_eq!(findings_split(&bytes, 0), [format!("{place} 1 RFC 2046 4.1.2: text that is not the utf-8 that it says")]);
+}
+
+#[test]
+fn each_breach_of_a_report_is_found() {
+    let report = |content: &str| format!("MIME-Version: 1.0\nContent-Type: message/delivery-status\n\n{content}");
+    let (mta, good) = ("Reporting-MTA: dns; mx\n\n", "Final-Recipient: rfc822; a@b\nAction: failed\nStatus: 5.1.1\n");
+    assert_eq!(findings(&format!("{GOOD}{}", report(&format!("{mta}{good}")))), [""; 0]);
+    for (content, finding) in [
+        (format!("¦A: b\n\n{good}"), "1 RFC 3464 2.2.2: Reporting-MTA is missing"),
+        (format!("{mta}¦"), "1 RFC 3464 2.1: the report names no recipient"),
+        (format!("{mta}¦Action: failed\nStatus: 5.1.1\n"), "1 RFC 3464 2.3.2: Final-Recipient is missing"),
+        (format!("{mta}{good}\n¦Final-Recipient: rfc822; a@b\nStatus: 5.1.1\n"), "1 RFC 3464 2.3.3: Action is missing"),
+        (format!("{mta}{}", good.replace("Action: failed", "¦Action: zz")), "1 RFC 3464 2.3.3: action is none"),
+        (format!("{mta}{}", good.replace("Status: 5.1.1", "¦Status: 5.1")), "1 RFC 3464 2.3.4: status is no status code"),
+    ] {
+        let found = only(&report(&content));
+        assert!(found.starts_with(finding), "{content}: {found}");
+    }
+}
+
+/// What people send every day, and the RFCs allow.
+#[test]
+fn sound_messages_of_many_kinds_have_none() {
+    for lines in [
+        "To: undisclosed-recipients:;\nBcc:\n",
+        "References: <a@b>\n <c@d> (x)\n\t<e@f>\nIn-Reply-To: <a@b><c@d>\n",
+        "Received: from a (b [192.0.2.1])\n\tby c with ESMTP id 1 for <d@e>;\n\tSun, 22 Nov 2026 10:00:00 +0000 (UTC)\nReturn-Path: <>\n",
+        "Return-Path: <a@b.test>\nSender: a@b.test\nReply-To: A <a@b.test>, b@c.test\n",
+        "Resent-Date: Sun, 22 Nov 2026 10:00:00 +0000\nResent-From: a@b.test\nResent-Message-ID: <r@b.test>\n",
+        "Subject: \"=?utf-8?q?K=C3=A4se?=\" =?iso-8859-1?q?=E4?= =?us-ascii?q?a?= =?iso-2022-jp?b?GyRCJUYbKEI=?=\n",
+        "To: =?utf-8?q?K=C3=A4se=2C_J?= <a@b.test> (=?utf-8?q?=C3=A4?=)\n",
+        "MIME-Version: 1.0 (made by hand)\nContent-Type: text/plain; charset=\"utf-8\"; format=flowed (x; y)\n",
+        "MIME-Version: 1.0\nContent-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n=C3=A4 =20\nsoft=\nend=",
+        "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\nKäse\n",
+        "MIME-Version: 1.0\nContent-Type: application/pdf; name=\"a b\"\nContent-Transfer-Encoding: base64\n\nQUI=\n\n",
+        "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=x\nContent-Transfer-Encoding: 8bit\n\n--x\nContent-Type: text/plain; charset=utf-8\n\
+         Content-Transfer-Encoding: 8bit\n\nä\n--x--\n",
+        "MIME-Version: 1.0\nContent-Disposition: attachment; filename*0*=utf-8''a%20; filename*1=b; size=3\n",
+    ] {
+        let message = format!("{GOOD}{lines}\n");
+        assert_eq!(findings(&message), [""; 0], "{lines}");
+        assert_eq!(findings(&message.replace('\n', "\r\n")), [""; 0], "{lines}");
+    }
 }
