@@ -82,8 +82,7 @@ pub fn length(text: &[u8]) -> Option<usize> {
 
 /// Whether the encoded word `text` holds whole characters (RFC 2047 section 5), as far as its character set is known.
 pub fn is_whole(text: &[u8]) -> bool {
-    encoded_word(text)
-        .is_none_or(|word| word.octets.is_ascii() || charset::decode_whole(word.charset, &word.octets).is_some())
+    encoded_word(text).is_none_or(|word| word.octets.is_ascii() || charset::decode_whole(word.charset, &word.octets).is_some())
 }
 
 struct Word<'a> {

@@ -83,7 +83,7 @@ TAKING APART
   paragraphs of format=flowed joined, its last line ended. -H decodes encoded words where RFC 2047 lets them stand; what they name is quoted where it
   would be an address, a comment or a comma else. -O writes bytes, in their character set. On a terminal, both escape what could drive it.
 
-  --check prints a line for each breach of an RFC, with the place in the message in octets from its start; --json has offset, part,
+  --check prints a line for each breach of an RFC, with the place of what is at fault in octets from the start of the message; --json has offset, part,
   clause and text:
     OFFSET PART CLAUSE TEXT
 
@@ -98,7 +98,7 @@ TAKING APART
   With --mbox, stdin is an mbox: --list, -x, -O, -H, --text and --report see each message in turn, and the number of a part has that of its
   message before it (2/1.1; in JSON, message).
 
-  FLAGS: unterminated (a closing delimiter is missing), bad-header-line, header-too-long (over 1 MiB), bad-content-type,
+  FLAGS: unterminated (a closing delimiter is missing; what stands last before that may be cut off, too), bad-header-line, header-too-long (over 1 MiB), bad-content-type,
   no-boundary, no-parts, unknown-encoding, unknown-charset, encoded-container, too-deep (over 64 levels), too-many-parts (over 10 million),
   base64-junk, base64-after-end, base64-cut, bad-quoted-printable, bad-uuencode. Damage never loses bytes, and is a failure with
   --strict only.

@@ -160,8 +160,7 @@ impl Look {
     /// What was found is of the part that is open.
     fn take_found(&mut self) {
         let section = self.open.last().map_or("-", |open| open.section.as_str());
-        let of_part =
-            |(offset, clause, what)| Finding { offset, section: section.to_owned(), clause, what };
+        let of_part = |(offset, clause, what)| Finding { offset, section: section.to_owned(), clause, what };
         self.findings.extend(self.found.drain(..).map(of_part));
     }
 

@@ -26,7 +26,7 @@ pub struct Leaf {
 impl Leaf {
     pub fn new(head: &Head, media_at: u64) -> Leaf {
         let watch = match head.encoding {
-            _ if head.is_uuencoded => Watch::Uuencode { decoder: uuencode::Decoder::default(), told: false },
+            _ if head.is_uuencoded => Watch::Uuencode { decoder: uuencode::Decoder::default(), line_at: None, told: false },
             Encoding::Base64 => Watch::Base64 { count: 0, ended: false, told: [false; 3] },
             Encoding::QuotedPrintable => Watch::QuotedPrintable(QuotedPrintable::default()),
             _ => Watch::Nothing,
@@ -57,7 +57,12 @@ impl Leaf {
             found.push((offset + at as u64, "RFC 2045 2.7, 6.2", format!("8-bit octets in a part that says {}", self.encoding)));
         }
         self.lines(bytes, offset, found);
+        let before = found.len();
         self.watch.push(bytes, offset, found);
+        if found.len() > before && !matches!(self.watch, Watch::QuotedPrintable(_)) {
+            // What damage makes of text is no breach of its own.
+            self.text = Text::Any;
+        }
         self.characters(bytes, offset, found);
         if let Some(status) = &mut self.status {
             status.push(bytes, offset, found);
@@ -196,6 +201,7 @@ enum Watch {
     QuotedPrintable(QuotedPrintable),
     Uuencode {
         decoder: uuencode::Decoder,
+        line_at: Option<u64>,
         told: bool,
     },
 }
@@ -232,13 +238,15 @@ impl Watch {
                 }
             }
             Watch::QuotedPrintable(watch) => watch.push(bytes, offset, found),
-            Watch::Uuencode { decoder, told } => {
+            Watch::Uuencode { decoder, line_at, told } => {
                 let (mut here, mut out) = (offset, Vec::new());
                 for line in bytes.split_inclusive(|b| *b == b'\n') {
                     out.clear();
                     decoder.push(line, &mut out);
+                    let at = *line_at.get_or_insert(here);
+                    line_at.take_if(|_| line.ends_with(b"\n"));
                     if decoder.is_damaged() && !std::mem::replace(told, true) {
-                        found.push((here, UUENCODE.0, UUENCODE.1.to_owned()));
+                        found.push((at, UUENCODE.0, UUENCODE.1.to_owned()));
                     }
                     here += line.len() as u64;
                 }
@@ -252,7 +260,7 @@ impl Watch {
             Watch::Base64 { count: 1, told: [_, _, false], .. } => found.push((offset, "RFC 2045 6.8", BASE64[2].to_owned())),
             Watch::Base64 { .. } => {}
             Watch::QuotedPrintable(watch) => watch.finish(found),
-            Watch::Uuencode { decoder, told } => {
+            Watch::Uuencode { decoder, told, .. } => {
                 if decoder.finish(&mut Vec::new()) && !*told {
                     found.push((offset, UUENCODE.0, UUENCODE.1.to_owned()));
                 }

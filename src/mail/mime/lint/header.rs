@@ -207,7 +207,7 @@ impl Header<'_> {
             "received" => {
                 let value = without_comments(value);
                 let date = memchr::memrchr(b';', &value).map(|at| &value[at + 1..]);
-                if !date.is_some_and(|date| DateTimeParser::new().relaxed_weekday(true).parse_zoned(date.trim_ascii()).is_ok()) {
+                if date.is_none_or(|date| DateTimeParser::new().relaxed_weekday(true).parse_zoned(date.trim_ascii()).is_err()) {
                     self.tell(within, "RFC 5322 3.6.7", "received has no date behind a semicolon");
                 }
             }
@@ -215,7 +215,8 @@ impl Header<'_> {
                 let path = without_comments(value);
                 let path = path.trim_ascii();
                 let is_empty = path.strip_prefix(b"<").is_some_and(|rest| rest.trim_ascii() == b">");
-                if !is_empty && !(path.starts_with(b"<") && count_mailboxes(path) == Ok(1)) {
+                let is_path = is_empty || (path.starts_with(b"<") && count_mailboxes(path) == Ok(1));
+                if !is_path {
                     self.tell(within, "RFC 5322 3.6.7", "return-path is no <address>");
                 }
             }
