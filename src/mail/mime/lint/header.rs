@@ -57,7 +57,6 @@ impl Header<'_> {
                 Flag::BadHeaderLine => places.junk,
                 Flag::BadContentType | Flag::NoBoundary | Flag::UnknownCharset => places.media,
                 Flag::UnknownEncoding | Flag::EncodedContainer => places.encoding,
-                Flag::HeaderTooLong => Some(header.len()),
                 _ => None,
             };
             self.flag(place.unwrap_or(0), *flag);
