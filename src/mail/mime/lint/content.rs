@@ -12,6 +12,9 @@ pub struct Leaf {
     pub encoding: Encoding,
     watch: Watch,
     text: Text,
+    /// Text that was encoded is not what it says: told at its end, for what damage makes of it is no breach of its own.
+    is_bad: bool,
+    is_damaged: bool,
     /// Where its `Content-Type` stands: what is wrong with encoded text has no other place.
     media_at: u64,
     decoder: Decoder,
@@ -36,6 +39,8 @@ impl Leaf {
             encoding: head.encoding,
             watch,
             text: Text::new(head),
+            is_bad: false,
+            is_damaged: false,
             media_at,
             decoder: head.decoder(),
             decoded: Vec::new(),
@@ -60,8 +65,7 @@ impl Leaf {
         let before = found.len();
         self.watch.push(bytes, offset, found);
         if found.len() > before && !matches!(self.watch, Watch::QuotedPrintable(_)) {
-            // What damage makes of text is no breach of its own.
-            self.text = Text::Any;
+            self.is_damaged = true;
         }
         self.characters(bytes, offset, found);
         if let Some(status) = &mut self.status {
@@ -71,7 +75,9 @@ impl Leaf {
 
     /// It ends before `offset`.
     pub fn finish(&mut self, offset: u64, found: &mut Vec<Found>) {
+        let before = found.len();
         self.watch.finish(offset, found);
+        self.is_damaged |= found.len() > before;
         if let Some(status) = &mut self.status {
             status.finish(offset, found);
         }
@@ -79,8 +85,8 @@ impl Leaf {
             self.decoded.clear();
             self.decoder.finish(&mut self.decoded);
             let at = if self.encoding.is_identity() { offset } else { self.media_at };
-            let bad = self.text.push(&self.decoded) || self.text.is_cut();
-            self.tell_text(bad, at, found);
+            let bad = self.text.push(&self.decoded) || self.text.is_cut() || self.is_bad;
+            self.tell_text(bad && !self.is_damaged, at, found);
         }
     }
 
@@ -88,11 +94,14 @@ impl Leaf {
         if !self.text.is_read() {
             return;
         }
+        if self.is_bad {
+            return;
+        }
         if !self.encoding.is_identity() {
             self.decoded.clear();
             self.decoder.push(bytes, &mut self.decoded);
-            let bad = self.text.push(&self.decoded);
-            return self.tell_text(bad, self.media_at, found);
+            self.is_bad |= self.text.push(&self.decoded);
+            return;
         }
         // Line by line, for the place.
         let mut here = offset;
