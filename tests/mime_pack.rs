@@ -2,6 +2,8 @@
 
 #[path = "mime_pack/answers.rs"]
 mod answers;
+#[path = "mime_pack/asked.rs"]
+mod asked;
 #[path = "mime_pack/attached.rs"]
 mod attached;
 #[path = "mime_pack/checks.rs"]

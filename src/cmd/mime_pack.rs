@@ -31,7 +31,8 @@ COMPOSING
   The body is read from stdin: text in UTF-8, sent as it is; nothing in it is a directive. Transfer encodings follow from the
   content: 7bit where that is safe, quoted-printable for other text (also where a line is longer than 998 octets, begins with
   \"From \" or is a lone dot), base64 for all that is no text, whole messages unchanged. An attachment comes out at the other
-  end byte for byte; of a message (message/rfc822), and of a text with --crlf or encrypted, the line ends may change. All files are opened before a byte is written, and again when
+  end byte for byte; of text and messages, the line ends are those of the message: CRLF where it went over the wire or was sealed.
+  All files are opened before a byte is written, and again when
   they are: one that is not the same any more is an error (74).
 
   -a FILE[;type=TYPE][;name=NAME][;cid=ID][;charset=SET]
@@ -40,17 +41,19 @@ COMPOSING
     name     for the reader, else the file's own: UTF-8, or in the locale's character set, or octets that are labelled unknown-8bit
     cid      a Content-ID, for cid: links
     charset  of a text that is no UTF-8, which is checked
-    Where a file is there whose name has such keys in it, that file is meant, and they are no keys.
+    FILE - is stdin (-a'-;name=dump.sql'), and the message has no text then. Where a file is there whose name has such keys in it, that file is meant, and they are no keys.
 
   From, To, Cc and Bcc take addresses as header fields have them: bob@hamburger.test, 'Bob <bob@hamburger.test>', lists with
   commas. Nothing is added that was not asked for but Date and Message-ID; --header 'Date: ...' and --header 'Message-ID: ...'
   replace these. A line end or NUL in a value, name, type or ID is refused.
 
-  HTML without a text gets one made of it. --related auto takes files that the page shows by src, below its own directory only.
+  HTML without a text gets one made of it. --related auto takes files that the page shows by src, not by srcset, below its own directory only, and
+  says which it left.
   --reply and --forward take From, Subject, Message-ID and References of that message; recipients and a subject that are given count
   instead. --digest wants messages only (-a).
 
-  --sign-with and --encrypt-with give the content to a command, in wire form, and read what it prints:
+  --sign-with and --encrypt-with give the content to a command, in wire form, and read what it prints;
+  there is no shell in between (sh -c '...' is one):
     --sign-with 'gpg --armor --detach-sign'            --encrypt-with 'gpg --armor --encrypt -r bob@hamburger.test'
     --sign-with 'openssl cms -sign -binary -outform DER -signer me.pem'
     --encrypt-with 'openssl cms -encrypt -binary -outform DER bob.pem'
@@ -62,7 +65,7 @@ TAKING APART
   PART is the IMAP section: 1, 2.1. A message that is no multipart is part 1. The multipart that is the body of a message has
   no number in IMAP: it is TEXT, or 2.TEXT within the message that is part 2. Files in uuencode that stand in the lines of part 1, a
   plain text, are 1.UU1, 1.UU2; the text keeps those lines. A SELECTOR is such a number, the name of a file, a
-  pattern of names ('*.pdf'; * and ? only), or one of types ('image/*').
+  pattern of names ('*.pdf', '[a-c]?.txt'), or one of types ('image/*').
 
   --list prints one line a part, depth first, fields separated by tabs, `-` for what is absent (a name that is that is \x2d), control characters escaped:
     PART TYPE SIZE NAME CHARSET ENCODING DISPOSITION FLAGS

@@ -38,7 +38,10 @@ fn the_images_of_a_page_go_with_it() {
         ("logo.png", b"\x89PNG"),
     ]);
     let words = ["--html", "p.html", "--related", "auto"];
-    let message = run(here.path(), &words, "text\n").done();
+    let left = |name: &str| format!("mime-pack: p.html: {name} is not below the page's directory, and stays as it is\n");
+    let ran = run(here.path(), &words, "text\n");
+    assert_eq!((ran.status, ran.err), (0, left("../up.png")), "no URL is told");
+    let message = ran.out;
     assert_eq!(
         shape(&message),
         [
@@ -56,8 +59,9 @@ fn the_images_of_a_page_go_with_it() {
     // A page and its folder may be somebody else's.
     std::fs::remove_file(here.path().join("logo.png")).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", here.path().join("logo.png")).unwrap();
-    let message = run(here.path(), &words, "text\n").done();
-    assert_eq!(shape(&message), ["TEXT multipart/alternative -", "1 text/plain 7bit", "2 text/html 7bit"]);
+    let ran = run(here.path(), &words, "text\n");
+    assert_eq!((ran.status, ran.err), (0, left("../up.png") + &left("logo.png")));
+    assert_eq!(shape(&ran.out), ["TEXT multipart/alternative -", "1 text/plain 7bit", "2 text/html 7bit"]);
     std::fs::remove_file(here.path().join("logo.png")).unwrap();
     let missing = run(here.path(), &words, "text\n");
     assert_eq!((missing.status, missing.out.len()), (66, 0), "{}", missing.err);

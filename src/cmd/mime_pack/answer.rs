@@ -2,7 +2,7 @@
 
 use super::content::Content;
 use super::options::Compose;
-use super::source::Source;
+use super::source::{Source, message_media, without_from_line};
 use super::text::text_of;
 use crate::bytes::encoded_word;
 use crate::bytes::transfer::Encoding;
@@ -129,12 +129,16 @@ impl Answer {
         let from = self.mailboxes("From")?.into_iter().next();
         let name = from.map(|from| from.name.unwrap_or_else(|| from.mailbox.to_string())).unwrap_or_default();
         let date = self.text("Date").map(|date| format!("On {date}, ")).unwrap_or_default();
+        if text.trim().is_empty() {
+            return Ok(None);
+        }
+        let line = if name.is_empty() { String::new() } else { format!("{date}{name} wrote:\n") };
         let lines = text.lines().map(|line| match line {
             "" => ">\n".to_owned(),
             line if line.starts_with('>') => format!(">{line}\n"),
             line => format!("> {line}\n"),
         });
-        Ok(Some(format!("\n{date}{name} wrote:\n{}", lines.collect::<String>())))
+        Ok(Some(format!("\n{line}{}", lines.collect::<String>())))
     }
 
     /// The original, if it is to be passed on.
@@ -171,25 +175,13 @@ fn msg_ids(value: &str) -> Vec<String> {
 
 /// The original as a part, without the mbox line that may stand before it.
 pub fn message(original: &Content) -> Result<Entity<Source>, Failure> {
-    let mut start = Some(Vec::new());
-    let content = original.changed(|bytes, out| {
-        let Some(held) = &mut start else {
-            out.extend_from_slice(bytes.unwrap_or_default());
-            return Ok(());
-        };
-        held.extend_from_slice(bytes.unwrap_or_default());
-        if bytes.is_none() || held.len() >= 4096 || !b"From ".starts_with(&held[..held.len().min(5)]) {
-            out.extend_from_slice(&held[from_line(held)..]);
-            start = None;
-        }
-        Ok(())
-    })?;
+    let content = without_from_line(original)?;
     let profile = content.measure()?.profile;
     let why = "cannot go as a message: it has a NUL, a carriage return without a line feed, or a line of more than 998 octets";
     let encoding = profile.message_encoding().ok_or_else(|| Failure::text(Status::Data, format!("{}: {why}", content.label)))?;
     debug_assert!(matches!(encoding, Encoding::SevenBit | Encoding::EightBit));
     Ok(Entity::Leaf(Leaf {
-        media: "message/rfc822".to_owned(),
+        media: message_media(&content)?.to_owned(),
         charset: None,
         encoding,
         disposition: Some("inline"),

@@ -71,7 +71,8 @@ impl Named {
     /// The name for the reader: the one given, else the file's own. That is UTF-8, or in the locale's character set; else nobody knows
     /// what its octets are, and they go out as they are.
     pub fn file_name(&self) -> Result<Vec<u8>, Failure> {
-        let own = || self.path.file_name().map(|name| in_utf8(name.as_bytes(), locale_charset().as_deref()));
+        let path = if self.path == Path::new("-") { Path::new("stdin") } else { &self.path };
+        let own = || path.file_name().map(|name| in_utf8(name.as_bytes(), locale_charset().as_deref()));
         let name = self.name.clone().map(String::into_bytes).or_else(own).unwrap_or_default();
         match fold::reject_line_ends(&String::from_utf8_lossy(&name)) {
             Ok(()) => Ok(name),

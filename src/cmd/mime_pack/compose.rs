@@ -2,7 +2,7 @@
 
 use super::answer::{self, Answer};
 use super::attachment::Named;
-use super::content::{Content, Keeper};
+use super::content::{Content, Keeper, is_stdin};
 use super::fields::{Fields, source_date_epoch};
 use super::options::Compose;
 use super::related;
@@ -20,6 +20,7 @@ use std::ffi::OsStr;
 use std::io::Write;
 
 pub fn compose(compose: &Compose) -> Result<Status, Failure> {
+    let stdin_is_file = names_stdin(compose)?;
     let answer = Answer::read(compose)?;
     let fields = Fields::new(compose, answer.as_ref())?;
     let attachments =
@@ -40,7 +41,8 @@ pub fn compose(compose: &Compose) -> Result<Status, Failure> {
         attached.insert(0, answer::message(original)?);
     }
     let inline = inline.iter().map(|named| file(named, "inline", sealed)).collect::<Result<Vec<_>, _>>()?;
-    let text = text(compose, answer.as_ref(), html.as_ref(), sealed)?;
+    let stdin = if stdin_is_file { Content::memory("stdin", Vec::new()) } else { Content::stdin()? };
+    let text = text(compose, stdin, answer.as_ref(), html.as_ref(), sealed)?;
     let html = html.map(|html| body(html, "text/html", sealed)).transpose()?;
 
     let mut entity = tree(text, html, inline, attached, compose.digest)?;
@@ -63,6 +65,19 @@ pub fn compose(compose: &Compose) -> Result<Status, Failure> {
     printed(header, entity, &outer, compose.crlf)
 }
 
+/// Whether stdin is one of the files, and so not the text. It can be read once.
+fn names_stdin(compose: &Compose) -> Result<bool, Failure> {
+    let paths = [&compose.html, &compose.reply, &compose.forward].into_iter().flatten().cloned();
+    let attached = compose.attach.iter().map(|file| Named::parse(file)).collect::<Result<Vec<_>, _>>()?;
+    let inline = compose.inline.iter().map(|file| Named::parse_inline(file)).collect::<Result<Vec<_>, _>>()?;
+    let files = attached.into_iter().chain(inline).map(|named| named.path);
+    match paths.chain(files).filter(|path| is_stdin(path)).count() {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(Failure::text(Status::Usage, "stdin is named for several files, and can be read for one only")),
+    }
+}
+
 /// What `-a` names, of the type that `--type` gives where it has none of its own.
 fn attachment(file: &OsStr, media: Option<&str>) -> Result<Named, Failure> {
     let mut named = Named::parse(file)?;
@@ -73,8 +88,14 @@ fn attachment(file: &OsStr, media: Option<&str>) -> Result<Named, Failure> {
 }
 
 /// The text beside the HTML, or alone: stdin, with what it answers quoted below; else what the HTML says.
-fn text(compose: &Compose, answer: Option<&Answer>, html: Option<&Content>, sealed: Sealed) -> Result<Entity<Source>, Failure> {
-    let stdin = converted(Content::stdin()?, compose.charset.as_deref())?;
+fn text(
+    compose: &Compose,
+    stdin: Content,
+    answer: Option<&Answer>,
+    html: Option<&Content>,
+    sealed: Sealed,
+) -> Result<Entity<Source>, Failure> {
+    let stdin = converted(stdin, compose.charset.as_deref())?;
     let quoted = answer.map(Answer::quoted).transpose()?.flatten();
     let mut content = match (quoted, html) {
         (Some(quoted), _) => stdin.changed(|bytes, out| {
@@ -126,7 +147,7 @@ fn tree(
     if !digest {
         return Ok(Entity::together(Together::Mixed, std::iter::once(body).chain(attachments).collect()));
     }
-    let is_message = |entity: &Entity<Source>| matches!(entity, Entity::Leaf(leaf) if leaf.media == "message/rfc822");
+    let is_message = |entity: &Entity<Source>| matches!(entity, Entity::Leaf(leaf) if matches!(leaf.media.as_str(), "message/rfc822" | "message/global"));
     if attachments.is_empty() || !attachments.iter().all(is_message) {
         return Err(Failure::text(Status::Usage, "--digest: every -a must be a message, and there must be one"));
     }

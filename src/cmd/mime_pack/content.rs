@@ -52,6 +52,11 @@ impl Identity {
     }
 }
 
+/// `-`, or what the system calls it: opened by that name, it would be read again or not at all.
+pub fn is_stdin(path: &Path) -> bool {
+    ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"].iter().any(|name| path == Path::new(name))
+}
+
 /// What content looks like.
 #[derive(Debug)]
 pub struct Measure {
@@ -60,8 +65,11 @@ pub struct Measure {
 }
 
 impl Content {
-    /// Opens a file: status 66 where that fails, a directory included.
+    /// Opens a file, `-` being stdin: status 66 where that fails, a directory included.
     pub fn open(path: &Path) -> Result<Content, Failure> {
+        if is_stdin(path) {
+            return Content::stdin();
+        }
         let label = path.display().to_string();
         let file = opened(path, &label)?;
         let looked = file.metadata().map(|metadata| (metadata, file.read_at(&mut [0], 0)));

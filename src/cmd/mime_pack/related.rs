@@ -5,8 +5,10 @@ use super::content::Content;
 use super::unique::hex;
 use crate::bytes::html::{attributes, resolve};
 use crate::cli::exit::{Failure, Status};
+use crate::cli::stdio::say;
 use crate::mail::mime::param;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
@@ -35,7 +37,7 @@ pub fn rewritten(html: &Content, path: &Path, inline: &mut Vec<Named>) -> Result
     let page = html.whole(MOST)?;
     let page = String::from_utf8(page).map_err(|_| Failure::text(Status::Data, format!("{}: not UTF-8", html.label)))?;
     let base = path.parent().filter(|base| !base.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut out = String::with_capacity(page.len());
+    let (mut out, mut left) = (String::with_capacity(page.len()), BTreeSet::new());
     let mut rest = page.as_str();
     while let Some(at) = rest.find('<') {
         out.push_str(&rest[..at]);
@@ -48,7 +50,7 @@ pub fn rewritten(html: &Content, path: &Path, inline: &mut Vec<Named>) -> Result
         }
         let end = tag_end(rest);
         let name = tag_name(rest);
-        tag(&name, &rest[..end], base, inline, &mut out);
+        tag(&name, &rest[..end], base, inline, &mut left, &mut out);
         rest = &rest[end..];
         if TEXTS.contains(&name.as_str()) {
             let end = text_end(rest, &name);
@@ -57,6 +59,9 @@ pub fn rewritten(html: &Content, path: &Path, inline: &mut Vec<Named>) -> Result
         }
     }
     out.push_str(rest);
+    for reference in left {
+        say(&format!("mime-pack: {}: {reference} is not below the page's directory, and stays as it is", html.label));
+    }
     Ok(Content::memory(&html.label, out.into_bytes()))
 }
 
@@ -89,12 +94,18 @@ fn text_end(text: &str, name: &str) -> usize {
     text.match_indices("</").map(|(at, _)| at).find(is_end).unwrap_or(text.len())
 }
 
-fn tag(name: &str, text: &str, base: &Path, inline: &mut Vec<Named>, out: &mut String) {
+fn tag(name: &str, text: &str, base: &Path, inline: &mut Vec<Named>, left: &mut BTreeSet<String>, out: &mut String) {
     let inner = text[1..].trim_end_matches('>');
     let mut done = 0;
     for (attribute, place) in attributes(inner) {
         let shows = SHOWING.iter().any(|(tag, known)| *tag == name && known.eq_ignore_ascii_case(attribute));
-        let Some(file) = local(&inner[place.clone()]).filter(|file| shows && stays_below(base, file)) else { continue };
+        let reference = &inner[place.clone()];
+        let Some(file) = local(reference).filter(|file| shows && stays_below(base, file)) else {
+            if shows && names_file(reference) {
+                left.insert(resolve(reference));
+            }
+            continue;
+        };
         let id = id_of(&file, &base.join(&file), inline);
         out.push_str(&text[done..place.start + 1]);
         out.push_str(&format!("cid:{id}"));
@@ -117,6 +128,14 @@ fn local(reference: &str) -> Option<PathBuf> {
     let path = PathBuf::from(OsString::from_vec(path));
     let is_name = !path.as_os_str().as_encoded_bytes().contains(&0);
     is_name.then_some(path).filter(|path| is_below(path))
+}
+
+/// Whether it is a path, and no URL of another kind.
+fn names_file(reference: &str) -> bool {
+    let reference = resolve(reference);
+    let reference = reference.trim();
+    let has_scheme = reference.split(['/', '?', '#']).next().is_some_and(|start| start.contains(':'));
+    !reference.is_empty() && !has_scheme && !reference.starts_with("//") && !reference.starts_with(['#', '?'])
 }
 
 fn is_below(path: &Path) -> bool {

@@ -23,9 +23,18 @@ pub fn signed(part: &Content, command: &str) -> Result<Entity<Source>, Failure> 
         let micalg = pgp_hash(&unarmored(&printed))
             .ok_or_else(|| unfit("--sign-with", command, "an OpenPGP signature that is readable"))?;
         ("application/pgp-signature", micalg, "signature.asc", with_lf(&printed), Encoding::SevenBit)
+    } else if pgp_hash(&printed).is_some() {
+        return Err(unfit("--sign-with", command, "in armor: gpg does that with --armor"));
     } else {
         let der = if printed.starts_with(b"-----BEGIN ") { unarmored(&printed) } else { printed };
         let micalg = smime_hash(&der).ok_or_else(|| unfit("--sign-with", command, "a detached signature"))?;
+        if holds_content(&der) {
+            return Err(unfit(
+                "--sign-with",
+                command,
+                "a detached signature: the content is in it (openssl cms without -nodetach leaves it out)",
+            ));
+        }
         ("application/pkcs7-signature", micalg, "smime.p7s", der, Encoding::Base64)
     };
     let signature = leaf(protocol, name, encoding, Content::memory("the signature", signature))?;
@@ -49,6 +58,10 @@ pub fn encrypted(part: &Content, command: &str) -> Result<Entity<Source>, Failur
         printed
     };
     // A SEQUENCE, as every CMS message is.
+    let is_pgp = matches!(start.first(), Some(0x84 | 0x85 | 0x86 | 0x8c | 0x8d | 0xc1 | 0xc3));
+    if is_pgp {
+        return Err(unfit("--encrypt-with", command, "in armor: gpg does that with --armor"));
+    }
     if !start.starts_with(b"0") && !start.starts_with(b"-----BEGIN ") {
         return Err(unfit("--encrypt-with", command, "an encrypted message"));
     }
@@ -188,9 +201,43 @@ fn smime_hash(der: &[u8]) -> Option<&'static str> {
     HASHES.iter().filter_map(|(oid, name)| place(oid).map(|at| (at, *name))).min().map(|(_, name)| name)
 }
 
+/// Whether a CMS signature has the content that it signs within it (RFC 5652 sections 5.1 and 5.2, `eContent`): a detached one has not (RFC
+/// 8551 section 3.5.3.1).
+fn holds_content(der: &[u8]) -> bool {
+    let holds = || {
+        let signed = tlv(tlv(tlv(der, 0x30)?.0, 0x06)?.1, 0xa0)?.0;
+        let version = tlv(tlv(signed, 0x30)?.0, 0x02)?.1;
+        let content = tlv(tlv(version, 0x31)?.1, 0x30)?.0;
+        Some(tlv(content, 0x06)?.1.first() == Some(&0xa0))
+    };
+    holds().unwrap_or(false)
+}
+
+/// What a BER value of this tag holds, and what follows it; where its length is not told, all that follows is in it.
+fn tlv(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    let (&first, rest) = bytes.strip_prefix(&[tag])?.split_first()?;
+    match first {
+        0x80 => Some((rest, &[])),
+        0..0x80 => rest.split_at_checked(usize::from(first)),
+        _ => {
+            let (length, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
+            let length = length.iter().try_fold(0usize, |all, byte| all.checked_mul(256)?.checked_add(usize::from(*byte)))?;
+            rest.split_at_checked(length)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_signature_with_its_content_is_known() {
+        let detached = [0x30u8, 0x0f, 6, 1, 42, 0xa0, 10, 0x30, 8, 2, 1, 1, 0x31, 0, 0x30, 3, 6, 1, 42];
+        assert!(!holds_content(&detached));
+        let opaque = [0x30u8, 0x80, 6, 1, 42, 0xa0, 0x80, 0x30, 0x80, 2, 1, 1, 0x31, 0, 0x30, 0x80, 6, 1, 42, 0xa0, 0x80];
+        assert!(holds_content(&opaque) && !holds_content(b"junk") && !holds_content(&opaque[..9]));
+    }
 
     #[test]
     fn the_hash_is_read_from_the_signature() {

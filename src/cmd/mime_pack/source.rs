@@ -2,10 +2,11 @@
 
 use super::attachment::{Named, media_by_content, media_by_name};
 use super::content::{Content, Measure};
-use crate::bytes::charset::{ToUtf8, UNKNOWN_8BIT, has_wide_characters};
+use crate::bytes::charset::{ToUtf8, UNKNOWN_8BIT, Utf8Check, has_wide_characters};
 use crate::bytes::flowed;
 use crate::bytes::transfer::{Encoding, Profile};
 use crate::cli::exit::{Failure, OrStatus, Status};
+use crate::mail::mime::beyond_ascii::PartHeaders;
 use crate::mail::mime::build::{Entity, Leaf};
 use anyhow::Context;
 
@@ -103,9 +104,12 @@ pub fn body(content: Content, media: &str, sealed: Sealed) -> Result<Entity<Sour
 
 /// A file: what is asked for counts, else its name, else its content.
 pub fn file(named: &Named, disposition: &'static str, sealed: Sealed) -> Result<Entity<Source>, Failure> {
-    let content = Content::open(&named.path)?;
+    let mut content = Content::open(&named.path)?;
     let name = named.file_name()?;
     let by_name = named.media.clone().or_else(|| media_by_name(&named.path));
+    if matches!(by_name.as_deref(), Some(MESSAGE | GLOBAL)) && content.start(5)?.starts_with(b"From ") {
+        content = without_from_line(&content)?;
+    }
     let needs_look = by_name.as_deref().is_none_or(|media| media.starts_with("text/") || media.starts_with("message/"));
     let measure = if needs_look { Some(content.measure()?) } else { None };
     let is_text = measure.as_ref().is_some_and(|measure| measure.utf8.is_ok() && !measure.profile.has_nul);
@@ -117,6 +121,7 @@ pub fn file(named: &Named, disposition: &'static str, sealed: Sealed) -> Result<
         _ => true,
     };
     let media = match by_name.filter(|media| is_believed(media)) {
+        Some(media) if media == MESSAGE && named.media.is_none() => message_media(&content)?.to_owned(),
         Some(media) => media,
         None => match media_by_content(&named.path, &content.start(MAGIC)?, is_text) {
             // A character set is one of a text.
@@ -153,6 +158,41 @@ pub fn file(named: &Named, disposition: &'static str, sealed: Sealed) -> Result<
         parameters: Vec::new(),
         source: Source { content, profile, is_body: false },
     }))
+}
+
+const MESSAGE: &str = "message/rfc822";
+const GLOBAL: &str = "message/global";
+
+/// What a message is as a part: one with UTF-8 in a header is message/global (RFC 6532 section 3.7).
+pub fn message_media(content: &Content) -> Result<&'static str, Failure> {
+    let (mut header, mut after_line, mut is_over) = (Utf8Check::default(), true, false);
+    let (mut is_ascii, mut is_utf8, mut parts) = (true, true, PartHeaders::default());
+    content.each(|bytes| {
+        parts.push(bytes);
+        for line in bytes.split_inclusive(|b| *b == b'\n') {
+            if is_over {
+                break;
+            }
+            is_over = after_line && matches!(line, b"\n" | b"\r\n");
+            after_line = line.ends_with(b"\n");
+            is_ascii &= line.is_ascii();
+            is_utf8 = is_utf8 && header.push(line).is_ok();
+        }
+        Ok(())
+    })?;
+    Ok(if parts.finish() || (!is_ascii && is_utf8) { GLOBAL } else { MESSAGE })
+}
+
+/// A message without the mbox line that may stand before it.
+pub fn without_from_line(content: &Content) -> Result<Content, Failure> {
+    let mut is_over = !content.start(5)?.starts_with(b"From ");
+    content.changed(|bytes, out| {
+        let bytes = bytes.unwrap_or_default();
+        let from = if is_over { Some(0) } else { memchr::memchr(b'\n', bytes).map(|end| end + 1) };
+        is_over = from.is_some();
+        out.extend_from_slice(&bytes[from.unwrap_or(bytes.len())..]);
+        Ok(())
+    })
 }
 
 /// The label of the character set that was given, if the content is text in it: status 65 with the line where not. A set that is not known

@@ -7,7 +7,9 @@ use super::render::Render;
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::stdio::{Shown, StdoutError};
 use crate::disk::scratch::Scratch;
+use crate::mail::header;
 use crate::mail::mime::head::Flag;
+use crate::mail::mime::param;
 use crate::mail::mime::scan::{Kind, Part, Run, Scanner, Visitor};
 use anyhow::Context;
 use std::io::{self, Write};
@@ -47,6 +49,8 @@ struct Best {
     in_message: bool,
     /// The alternatives that it stands in.
     alternatives: Vec<u64>,
+    /// In a multipart/related, and not its root.
+    is_beside: bool,
     place: Place,
 }
 
@@ -61,6 +65,10 @@ struct OpenPart {
     kind: Kind,
     /// Its number, if it is a multipart/alternative.
     alternative: Option<u64>,
+    /// The Content-ID of the root of a multipart/related that names it (RFC 2387 section 3.2).
+    root: Option<String>,
+    /// It belongs to such a one, and is not its root.
+    is_beside: bool,
     render: Option<Render>,
 }
 
@@ -92,21 +100,30 @@ impl<W: Write> Texter<W> {
         }
         let is_plain = part.head.media == "text/plain";
         let in_message = self.open.iter().any(|open| open.kind == Kind::Message);
+        let is_beside = self.open.iter().any(|open| open.is_beside) || self.is_beside(part);
         let alternatives: Vec<u64> = self.open.iter().filter_map(|open| open.alternative).collect();
         let is_better = self.best.as_ref().is_none_or(|best| {
             let same = best.alternatives.iter().any(|alternative| alternatives.contains(alternative));
             let is_fuller = best.is_blank || (is_plain && !best.is_plain);
-            (best.in_message && !in_message) || (is_fuller && same && best.in_message == in_message)
+            let is_root = best.is_beside && !is_beside;
+            let is_better_form = is_fuller && same && best.is_beside == is_beside;
+            (best.in_message && !in_message) || (best.in_message == in_message && (is_root || is_better_form))
         });
         if is_better {
-            let place = if is_plain && !in_message {
+            let place = if is_plain && !in_message && !is_beside {
                 Place::Printed
             } else {
                 Place::Kept(Box::new(Scratch::new().context("cannot create a temporary file").or_status(Status::CannotCreate)?))
             };
-            self.best = Some(Best { is_plain, is_blank: true, last: b'\n', in_message, alternatives, place });
+            self.best = Some(Best { is_plain, is_blank: true, last: b'\n', in_message, alternatives, is_beside, place });
         }
         Ok(is_better)
+    }
+
+    /// Whether the multipart/related around it names another part as its root.
+    fn is_beside(&self, part: &Part<'_>) -> bool {
+        let root = self.open.last().and_then(|open| open.root.as_deref());
+        root.is_some_and(|root| part.head.content_id.as_deref() != Some(root))
     }
 
     fn put(&mut self) -> Result<(), Failure> {
@@ -136,6 +153,14 @@ impl<W: Write> Texter<W> {
     }
 }
 
+fn stated_root(part: &Part<'_>) -> Option<String> {
+    if part.kind != Kind::Multipart || part.head.media != "multipart/related" {
+        return None;
+    }
+    let (_, params) = param::content_type(&header::field(part.header, "Content-Type")?.value())?;
+    Some(params.value("start")?.trim().trim_start_matches('<').trim_end_matches('>').to_owned())
+}
+
 impl<W: Write> Reader for Texter<W> {
     fn message(&mut self, number: Option<u64>) {
         self.message = number;
@@ -154,7 +179,9 @@ impl<W: Write> Visitor for Texter<W> {
         let is_alternative = part.kind == Kind::Multipart && part.head.media == "multipart/alternative";
         self.alternatives += u64::from(is_alternative);
         let alternative = is_alternative.then_some(self.alternatives);
-        self.open.push(OpenPart { section: part.section.to_owned(), kind: part.kind, alternative, render });
+        let is_beside = self.is_beside(part);
+        let (section, kind, root) = (part.section.to_owned(), part.kind, stated_root(part));
+        self.open.push(OpenPart { section, kind, alternative, root, is_beside, render });
         Ok(())
     }
 

@@ -27,32 +27,70 @@ impl Selector {
     }
 }
 
-/// `*` stands for any characters, `?` for one; all others for themselves, in any case.
+/// `*` stands for any characters, `?` for one, `[a-c]` for one of those, `[!a-c]` for one that is none of those (POSIX.1-2024, XCU 2.14); all
+/// others for themselves, in any case.
 fn glob(pattern: &str, text: &str) -> bool {
-    let same = |a: char, b: char| a == b || a.to_lowercase().eq(b.to_lowercase());
-    let (mut pattern, mut text) = (pattern.chars(), text.chars());
-    // Where the last star stood, and what it had swallowed by then: going back there once more is always enough.
+    let pattern: Vec<char> = pattern.chars().collect();
+    let (mut at, mut text) = (0, text.chars());
+    // Behind the last star, and what it had swallowed by then: going back there once more is always enough.
     let mut back = None;
     loop {
         let there = text.clone();
-        match (pattern.next(), text.next()) {
+        let next = text.next();
+        match (pattern.get(at), next) {
             (None, None) => return true,
             (Some('*'), _) => {
-                back = Some((pattern.clone(), there.clone()));
+                at += 1;
+                back = Some((at, there.clone()));
                 text = there;
+                continue;
             }
-            (Some('?'), Some(_)) => {}
-            (Some(p), Some(t)) if same(p, t) => {}
-            _ => {
-                let Some((after_star, mut swallowed)) = back.take() else { return false };
-                if swallowed.next().is_none() {
-                    return false;
-                }
-                (pattern, text) = (after_star.clone(), swallowed.clone());
-                back = Some((after_star, swallowed));
+            (Some(_), Some(c)) if let Some(used) = one(&pattern[at..], c) => {
+                at += used;
+                continue;
             }
+            _ => {}
         }
+        let Some((after_star, mut swallowed)) = back.take() else { return false };
+        if swallowed.next().is_none() {
+            return false;
+        }
+        (at, text) = (after_star, swallowed.clone());
+        back = Some((after_star, swallowed));
     }
+}
+
+/// How much of the pattern stands for `c`; none if it does not.
+fn one(pattern: &[char], c: char) -> Option<usize> {
+    let same = |a: char| a == c || a.to_lowercase().eq(c.to_lowercase());
+    match pattern {
+        ['?', ..] => Some(1),
+        ['[', rest @ ..] => {
+            let is_negated = matches!(rest, ['!' | '^', ..]);
+            let set = &rest[usize::from(is_negated)..];
+            // A bracket that stands first in it is one of them; without one that closes it, it is no set.
+            let Some(end) = set.iter().skip(1).position(|c| *c == ']').map(|end| end + 1) else { return same('[').then_some(1) };
+            (holds(&set[..end], c) != is_negated).then_some(1 + usize::from(is_negated) + end + 1)
+        }
+        [first, ..] => same(*first).then_some(1),
+        [] => None,
+    }
+}
+
+fn holds(set: &[char], c: char) -> bool {
+    let forms: Vec<char> = std::iter::once(c).chain(c.to_lowercase()).chain(c.to_uppercase()).collect();
+    let mut rest = set;
+    while let [first, after @ ..] = rest {
+        let (last, after) = match after {
+            ['-', last, after @ ..] => (*last, after),
+            _ => (*first, after),
+        };
+        if forms.iter().any(|form| (*first..=last).contains(form)) {
+            return true;
+        }
+        rest = after;
+    }
+    false
 }
 
 #[cfg(test)]
@@ -73,6 +111,16 @@ mod tests {
             ("*", "", true),
             ("a", "", false),
             ("**", "x", true),
+            ("[a-b].pdf", "a.pdf", true),
+            ("[a-b].pdf", "c.pdf", false),
+            ("[!a-b].pdf", "c.pdf", true),
+            ("[^a-b].pdf", "B.pdf", false),
+            ("*[0-9].pdf", "a1b2.pdf", true),
+            ("*[0-9].pdf", "a1b.pdf", false),
+            ("[]x]", "]", true),
+            ("[a-]", "-", true),
+            ("a[1.txt", "a[1.txt", true),
+            ("[a", "a", false),
         ] {
             assert_eq!(glob(pattern, text), matches, "{pattern} {text}");
         }

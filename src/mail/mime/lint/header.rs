@@ -137,7 +137,7 @@ impl Header<'_> {
             self.tell(0, "RFC 2045 4", "MIME-Version is missing");
         }
         if let (Some(from), None) = (places.several_from, field(header, "Sender")) {
-            self.tell(from, "RFC 5322 3.6.2", "from has several addresses, and sender is missing");
+            self.tell(from, "RFC 5322 3.6.2", "Sender is missing, where From has several addresses");
         }
         for name in ["Resent-Date", "Resent-From"] {
             if let (Some(resent), None) = (places.resent, field(header, name)) {
@@ -201,7 +201,7 @@ impl Header<'_> {
                 self.tell(within, "RFC 5322 3.6.4", format!("{name} is no <left@right>"));
             }
             "in-reply-to" | "references" if !is_msg_ids(value) => {
-                self.tell(within, "RFC 5322 3.6.4", format!("{name} is no list of <left@right>"));
+                self.tell(within, "RFC 5322 3.6.4", format!("{name} has something else than <left@right>"));
             }
             "received" => {
                 let value = without_comments(value);
@@ -242,7 +242,7 @@ impl Header<'_> {
             return self.tell(within, "RFC 5322 3.3", format!("{name} is no date"));
         }
         if DateTimeParser::new().parse_zoned(value).is_err() {
-            self.tell(within, "RFC 5322 3.3", format!("{name} has another day of the week than it has"));
+            self.tell(within, "RFC 5322 3.3", format!("{name} has another day of the week than its own"));
         }
         let words: Vec<&[u8]> = value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
         if words.last().is_some_and(|zone| zone.iter().all(u8::is_ascii_alphabetic)) {

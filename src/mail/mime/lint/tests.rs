@@ -74,7 +74,7 @@ fn each_breach_of_a_header_is_found_with_its_place() {
         ["0 1 RFC 5322 3.3: date has another day of the week than its own"]
     );
     let several = GOOD.replace("alice@crepes.test\n", "alice@crepes.test, bob@crepes.test\n");
-    assert_eq!(findings(&several), ["0 1 RFC 5322 3.6.2: Sender is missing, where From has several addresses"]);
+    assert_eq!(findings(&several), ["38 1 RFC 5322 3.6.2: Sender is missing, where From has several addresses"]);
     assert_eq!(findings(&format!("{several}Sender: bob@crepes.test\n")), [""; 0]);
     let ids = "References: (a) <a@b.test><c@d.test>\n <e@f.test> (b)\nMIME-Version: 1.0 (x)\n";
     assert_eq!(findings(&format!("{GOOD}{ids}")), [""; 0]);
@@ -163,8 +163,8 @@ fn each_breach_of_a_field_s_grammar_is_found_alone() {
         ("To: ¦=?utf-8?q?x?=@b.test\n", "1 RFC 2047 5: an encoded word that is part of an address in to"),
         ("References: <¦=?utf-8?q?x?=@b.test>\n", "1 RFC 2047 5: an encoded word within <> in references"),
         ("¦To: \n", "1 RFC 5322 3.6.3: to has no address"),
-        ("¦References: a b\n", "1 RFC 5322 3.6.4: references is no list"),
-        ("¦In-Reply-To: foo\n", "1 RFC 5322 3.6.4: in-reply-to is no list"),
+        ("¦References: a b\n", "1 RFC 5322 3.6.4: references has something else"),
+        ("¦In-Reply-To: foo\n", "1 RFC 5322 3.6.4: in-reply-to has something else"),
         ("¦Received: junk\n", "1 RFC 5322 3.6.7: received has no date"),
         ("¦Return-Path: a@b\n", "1 RFC 5322 3.6.7: return-path is no <address>"),
         ("¦MIME-Version: 2.0\n", "1 RFC 2045 4: mime-version is not 1.0"),
@@ -190,8 +190,8 @@ fn each_breach_of_a_field_s_grammar_is_found_alone() {
         assert!(found.starts_with(finding), "{lines}: {found}");
     }
     for (from, to, finding) in [
-        ("alice@crepes.test\n", "a@b.test, c@d.test\n", "38 1 RFC 5322 3.6.2: from has several addresses"),
-        ("Sun, ", "Mon, ", "0 1 RFC 5322 3.3: date has another day of the week"),
+        ("alice@crepes.test\n", "a@b.test, c@d.test\n", "38 1 RFC 5322 3.6.2: Sender is missing"),
+        ("Sun, ", "Mon, ", "0 1 RFC 5322 3.3: date has another day of the week than its own"),
         ("+0000", "UT", "0 1 RFC 5322 4.3: date has its zone in letters"),
         (" 2026", " 26", "0 1 RFC 5322 4.3: date has a year of fewer"),
     ] {
