@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use support::login::PASSWORD;
 use support::process::PATIENCE;
 use support::terminal::Terminal;
+use tempfile::TempDir;
 
 /// The server's side, by hand.
 struct Server(BufReader<TcpStream>);
@@ -41,28 +42,47 @@ impl Server {
     }
 }
 
-fn open(listener: &TcpListener, dir: &Path, state: &Path) -> Terminal {
-    open_with(listener, dir, state, "", &[])
-}
-
-fn open_with(listener: &TcpListener, dir: &Path, state: &Path, pager: &str, more: &[&str]) -> Terminal {
+fn open(listener: &TcpListener, dir: &Path, pager: &str, more: &[&str]) -> Terminal {
     let password: PathBuf = dir.join("password");
     std::fs::write(&password, format!("{PASSWORD}\n")).unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let words = ["--user", "bob", "--tls", "never", "--allow-plaintext-auth", "--tags", "a", "--login", "login"];
     let words = [&words[..], &["--password-file", password.to_str().unwrap(), &address]].concat();
-    Terminal::with_pager("imap-shell", &[&words[..], more].concat(), state, pager)
+    Terminal::with_pager("imap-shell", &[&words[..], more].concat(), &dir.join("state"), pager)
+}
+
+/// The tool and the server's side of its session, in a directory of their own.
+fn connected(pager: impl Fn(&Path) -> String, more: &[&str]) -> (TempDir, Terminal, Server) {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let terminal = open(&listener, dir.path(), &pager(dir.path()), more);
+    let server = Server::accept(&listener);
+    (dir, terminal, server)
+}
+
+/// Logged in, at the first prompt.
+fn at_prompt() -> (TempDir, Terminal, Server) {
+    let (dir, mut terminal, mut server) = connected(|_| String::new(), &[]);
+    server.lets_in();
+    terminal.until("bob@127.0.0.1> ");
+    (dir, terminal, server)
+}
+
+fn with_pager(script: &str, more: &[&str]) -> (TempDir, Terminal, Server) {
+    connected(|dir| pager(dir, script), more)
+}
+
+/// Ends well by a LOGOUT with this number.
+fn quit(mut terminal: Terminal, mut server: Server, number: u32) {
+    terminal.press("quit\r");
+    server.hears(&format!("a{number} LOGOUT"));
+    server.says(&format!("* BYE\na{number} OK x"));
+    assert_eq!(terminal.status(), 0);
 }
 
 #[test]
 fn words_are_completed_and_the_server_speaks_above_the_prompt() {
-    let dir = tempfile::tempdir().unwrap();
-    let state = dir.path().join("state");
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut terminal = open(&listener, dir.path(), &state);
-    let mut server = Server::accept(&listener);
-    server.lets_in();
-    terminal.until("bob@127.0.0.1> ");
+    let (dir, mut terminal, mut server) = at_prompt();
     terminal.press("sel\t dr\t\r");
     server.hears("a3 SELECT Drafts");
     server.says("* 3 EXISTS\n* OK [UIDVALIDITY 7] x\na3 OK [READ-WRITE] x");
@@ -93,18 +113,13 @@ fn words_are_completed_and_the_server_speaks_above_the_prompt() {
     server.hears("a7 LOGOUT");
     server.says("* BYE\na7 OK x");
     assert_eq!(terminal.status(), 0);
-    let history = std::fs::read_to_string(state.join("postroad/imap-history")).unwrap();
+    let history = std::fs::read_to_string(dir.path().join("state/postroad/imap-history")).unwrap();
     assert!(history.contains("search from x") && !history.contains(PASSWORD), "{history}");
 }
 
 #[test]
 fn ctrl_c_ends_a_command_and_not_the_session() {
-    let dir = tempfile::tempdir().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut terminal = open(&listener, dir.path(), &dir.path().join("state"));
-    let mut server = Server::accept(&listener);
-    server.lets_in();
-    terminal.until("bob@127.0.0.1> ");
+    let (_dir, mut terminal, mut server) = at_prompt();
     terminal.press("ls\r");
     server.hears("a3 LIST \"\" \"*\"");
     server.says("* LIST () NIL one");
@@ -118,21 +133,13 @@ fn ctrl_c_ends_a_command_and_not_the_session() {
     server.says("a4 OK x");
     terminal.until("-> NOOP");
     terminal.until("bob@127.0.0.1> ");
-    terminal.press("quit\r");
-    server.hears("a5 LOGOUT");
-    server.says("* BYE\na5 OK x");
-    assert_eq!(terminal.status(), 0);
+    quit(terminal, server, 5);
 }
 
 /// The rest of a long answer still comes, and none of it is shown or stored.
 #[test]
 fn ctrl_c_ends_what_is_shown_and_stored_the_first_time() {
-    let dir = tempfile::tempdir().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut terminal = open(&listener, dir.path(), &dir.path().join("state"));
-    let mut server = Server::accept(&listener);
-    server.lets_in();
-    terminal.until("bob@127.0.0.1> ");
+    let (dir, mut terminal, mut server) = at_prompt();
     terminal.press("select INBOX\r");
     server.hears("a3 SELECT INBOX");
     server.says("a3 OK x");
@@ -171,21 +178,13 @@ fn ctrl_c_ends_what_is_shown_and_stored_the_first_time() {
     terminal.until("rw> ");
     assert_eq!(std::fs::read_dir(mail.join("new")).unwrap().count(), 1);
     assert_eq!(std::fs::read_dir(mail.join("tmp")).unwrap().count(), 0);
-    terminal.press("quit\r");
-    server.hears("a8 LOGOUT");
-    server.says("* BYE\na8 OK x");
-    assert_eq!(terminal.status(), 0);
+    quit(terminal, server, 8);
 }
 
 /// Who thinks better of it has appended nothing, and is at the prompt again.
 #[test]
 fn ctrl_c_breaks_off_a_message_that_is_typed() {
-    let dir = tempfile::tempdir().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut terminal = open(&listener, dir.path(), &dir.path().join("state"));
-    let mut server = Server::accept(&listener);
-    server.lets_in();
-    terminal.until("bob@127.0.0.1> ");
+    let (_dir, mut terminal, mut server) = at_prompt();
     terminal.press("append - Drafts\r");
     terminal.until("append - Drafts");
     // Lines are read by another hand from here on.
@@ -208,21 +207,13 @@ fn ctrl_c_breaks_off_a_message_that_is_typed() {
     server.hears("DONE");
     server.says("a4 OK x");
     terminal.until("bob@127.0.0.1> ");
-    terminal.press("quit\r");
-    server.hears("a5 LOGOUT");
-    server.says("* BYE\na5 OK x");
-    assert_eq!(terminal.status(), 0);
+    quit(terminal, server, 5);
 }
 
 /// Who broke an answer off misses none of it, and `$` stays what it was.
 #[test]
 fn what_is_broken_off_is_not_called_missing() {
-    let dir = tempfile::tempdir().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut terminal = open(&listener, dir.path(), &dir.path().join("state"));
-    let mut server = Server::accept(&listener);
-    server.lets_in();
-    terminal.until("bob@127.0.0.1> ");
+    let (_dir, mut terminal, mut server) = at_prompt();
     terminal.press("select INBOX\r");
     server.hears("a3 SELECT INBOX");
     server.says("a3 OK x");
@@ -235,21 +226,13 @@ fn what_is_broken_off_is_not_called_missing() {
     server.says("* 1 FETCH (UID 5 FLAGS ())\na4 OK x");
     let shown = terminal.until("rw> ");
     assert!(!shown.contains("no such message"), "{shown}");
-    terminal.press("quit\r");
-    server.hears("a5 LOGOUT");
-    server.says("* BYE\na5 OK x");
-    assert_eq!(terminal.status(), 0);
+    quit(terminal, server, 5);
 }
 
 #[test]
 fn a_signal_at_an_idle_prompt_ends_the_session_with_a_farewell() {
     for signal in [Signal::SIGTERM, Signal::SIGHUP] {
-        let dir = tempfile::tempdir().unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut terminal = open(&listener, dir.path(), &dir.path().join("state"));
-        let mut server = Server::accept(&listener);
-        server.lets_in();
-        terminal.until("bob@127.0.0.1> ");
+        let (_dir, terminal, mut server) = at_prompt();
         terminal.signal(signal);
         server.hears("a3 LOGOUT");
         server.says("* BYE\na3 OK x");
@@ -272,11 +255,7 @@ fn rows(count: usize) -> String {
 
 #[test]
 fn long_output_goes_through_the_pager_and_cannot_drive_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let pager = pager(dir.path(), "sed 's/^/PAGED /'");
-    let mut terminal = open_with(&listener, dir.path(), &dir.path().join("state"), &pager, &[]);
-    let mut server = Server::accept(&listener);
+    let (_dir, mut terminal, mut server) = with_pager("sed 's/^/PAGED /'", &[]);
     server.lets_in();
     terminal.until("bob@127.0.0.1> ");
     terminal.press("ls\r");
@@ -292,19 +271,12 @@ fn long_output_goes_through_the_pager_and_cannot_drive_it() {
     server.says(&format!("{}a4 OK x", rows(2)));
     terminal.until("\n\\x1b[2Jn0\t");
     terminal.until("bob@127.0.0.1> ");
-    terminal.press("quit\r");
-    server.hears("a5 LOGOUT");
-    server.says("* BYE\na5 OK x");
-    assert_eq!(terminal.status(), 0);
+    quit(terminal, server, 5);
 }
 
 #[test]
 fn a_long_message_goes_through_the_pager() {
-    let dir = tempfile::tempdir().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let pager = pager(dir.path(), "sed 's/^/PAGED /'");
-    let mut terminal = open_with(&listener, dir.path(), &dir.path().join("state"), &pager, &[]);
-    let mut server = Server::accept(&listener);
+    let (_dir, mut terminal, mut server) = with_pager("sed 's/^/PAGED /'", &[]);
     server.lets_in();
     terminal.until("bob@127.0.0.1> ");
     terminal.press("select INBOX\r");
@@ -321,19 +293,12 @@ fn a_long_message_goes_through_the_pager() {
         terminal.until("END");
         terminal.until("rw> ");
     }
-    terminal.press("quit\r");
-    server.hears("a7 LOGOUT");
-    server.says("* BYE\na7 OK x");
-    assert_eq!(terminal.status(), 0);
+    quit(terminal, server, 7);
 }
 
 #[test]
 fn who_leaves_the_pager_early_comes_back_to_the_prompt() {
-    let dir = tempfile::tempdir().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let pager = pager(dir.path(), "read -r line; exec 0<&-");
-    let mut terminal = open_with(&listener, dir.path(), &dir.path().join("state"), &pager, &[]);
-    let mut server = Server::accept(&listener);
+    let (_dir, mut terminal, mut server) = with_pager("read -r line; exec 0<&-", &[]);
     server.lets_in();
     terminal.until("bob@127.0.0.1> ");
     terminal.press("ls\r");
@@ -341,19 +306,12 @@ fn who_leaves_the_pager_early_comes_back_to_the_prompt() {
     server.says(&format!("{}a3 OK x", rows(20_000)));
     terminal.until("END");
     terminal.until("bob@127.0.0.1> ");
-    terminal.press("quit\r");
-    server.hears("a4 LOGOUT");
-    server.says("* BYE\na4 OK x");
-    assert_eq!(terminal.status(), 0);
+    quit(terminal, server, 4);
 }
 
 #[test]
 fn json_never_meets_a_pager() {
-    let dir = tempfile::tempdir().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let pager = pager(dir.path(), "sed 's/^/PAGED /'");
-    let mut terminal = open_with(&listener, dir.path(), &dir.path().join("state"), &pager, &["--json", "-c", "ls"]);
-    let mut server = Server::accept(&listener);
+    let (_dir, mut terminal, mut server) = with_pager("sed 's/^/PAGED /'", &["--json", "-c", "ls"]);
     server.says("* OK [CAPABILITY IMAP4rev1 IDLE] ready");
     server.hears(&format!("a1 LOGIN bob {PASSWORD}"));
     server.says("a1 OK [CAPABILITY IMAP4rev1 IDLE] in");
@@ -369,12 +327,7 @@ fn json_never_meets_a_pager() {
 /// CWE-150: what a message, or a raw answer, has in it is shown and does not act.
 #[test]
 fn what_is_shown_of_a_message_cannot_drive_the_terminal() {
-    let dir = tempfile::tempdir().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut terminal = open(&listener, dir.path(), &dir.path().join("state"));
-    let mut server = Server::accept(&listener);
-    server.lets_in();
-    terminal.until("bob@127.0.0.1> ");
+    let (_dir, mut terminal, mut server) = at_prompt();
     terminal.press("select INBOX\r");
     server.hears("a3 SELECT INBOX");
     server.says("a3 OK [READ-WRITE] x");
@@ -402,8 +355,5 @@ fn what_is_shown_of_a_message_cannot_drive_the_terminal() {
     server.says(&format!("* X {}\na7 OK x", text("v")));
     terminal.until("* X v\\x1b[2J\\u{9b}x\\u{202e}y");
     terminal.until("/INBOX rw> ");
-    terminal.press("quit\r");
-    server.hears("a8 LOGOUT");
-    server.says("* BYE\na8 OK x");
-    assert_eq!(terminal.status(), 0);
+    quit(terminal, server, 8);
 }

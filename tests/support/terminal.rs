@@ -1,10 +1,12 @@
 //! A tool on a pseudo-terminal: keys go in, what is on the screen comes out.
 
 use super::process::{PATIENCE, tool};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -48,7 +50,10 @@ impl Terminal {
             if let Some(at) = self.shown.find(text) {
                 return self.shown.drain(..at + text.len()).collect();
             }
-            assert!(started.elapsed() < PATIENCE, "{text:?} does not come: {:?}", self.shown);
+            let mut waits = [PollFd::new(self.screen.as_fd(), PollFlags::POLLIN)];
+            let left = PATIENCE.saturating_sub(started.elapsed());
+            let came = poll(&mut waits, PollTimeout::try_from(left).unwrap()).unwrap();
+            assert!(came > 0, "{text:?} does not come: {:?}", self.shown);
             let mut piece = [0; 4096];
             match self.screen.read(&mut piece) {
                 Ok(n) if n > 0 => self.shown.push_str(&String::from_utf8_lossy(&piece[..n])),
