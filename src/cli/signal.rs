@@ -26,9 +26,7 @@ fn kept() -> MutexGuard<'static, Kept> {
 
 /// Those of `signals` that whoever started the tool did not have it ignore, as nohup does with SIGHUP.
 pub fn heeded(signals: &[i32]) -> Vec<i32> {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok()).unwrap_or(0);
-    signals.iter().copied().filter(|signal| ignored >> (signal - 1) & 1 == 0).collect()
+    signals.iter().copied().filter(|signal| !is_ignored(*signal)).collect()
 }
 
 /// From now on the tool's own handlers, which are there already, see to these signals.

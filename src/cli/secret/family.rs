@@ -65,8 +65,12 @@ impl Family {
         signal(&members, Signal::SIGKILL);
         let _ = child.kill();
         let _ = child.wait();
+        self.set_back();
+    }
+
+    /// Sets the terminal as it was before: a program that is gone may have asked with the echo off.
+    pub fn set_back(&self) {
         if let Family::Terminal(terminal, Some(before)) = self {
-            // It may have asked with the echo off.
             let _ = tcsetattr(terminal, SetArg::TCSADRAIN, before);
         }
     }

@@ -8,6 +8,7 @@ use crate::cli::signal::{Held, obey};
 use anyhow::{Context, Result, anyhow, bail};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use std::io::{self, Read};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -47,8 +48,12 @@ pub fn run(words: &[String], within: Duration) -> Result<Secret<String>> {
             family.end(&mut child);
             bail!("the {shown} took longer than {within:?}");
         }
-        Ended::Signal(number) => {
-            family.end(&mut child);
+        Ended::Signal(number, is_left) => {
+            if is_left {
+                family.end(&mut child);
+            } else {
+                family.set_back();
+            }
             obey(number).context("cannot end by a signal")?;
             bail!("a signal came, and ended the {shown}, too");
         }
@@ -65,13 +70,21 @@ enum Ended {
     /// With its status and its line.
     ByItself(ExitStatus, Option<Line>),
     TooLate,
-    Signal(i32),
+    /// A signal came to us. True: the program is still there; false: Ctrl-C has ended it, too.
+    Signal(i32, bool),
 }
 
 fn ended(child: &mut Child, told: &Receiver<Line>, until: Instant, signals: &Held) -> io::Result<Ended> {
     let mut line = None;
     loop {
         if let Some(status) = child.try_wait()? {
+            if status.signal().is_some() {
+                // What came to both may be noted here a moment later.
+                thread::sleep(LOOK);
+            }
+            if let Some(number) = signals.caught() {
+                return Ok(Ended::Signal(number, false));
+            }
             return Ok(Ended::ByItself(status, line.or_else(|| told.recv_timeout(PATIENCE).ok())));
         }
         let left = until.saturating_duration_since(Instant::now());
@@ -79,7 +92,7 @@ fn ended(child: &mut Child, told: &Receiver<Line>, until: Instant, signals: &Hel
             return Ok(Ended::TooLate);
         }
         if let Some(number) = signals.caught() {
-            return Ok(Ended::Signal(number));
+            return Ok(Ended::Signal(number, true));
         }
         let pause = left.min(LOOK);
         if line.is_some() {
