@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 use support::login::PASSWORD;
-use support::process::{PATIENCE, tool};
+use support::process::{PATIENCE, heeding};
 
 /// One connection, on the server's side.
 struct Server(BufReader<TcpStream>);
@@ -79,7 +79,7 @@ impl Watching {
         let password = dir.path().join("password");
         std::fs::write(&password, format!("{PASSWORD}\n")).unwrap();
         std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o600)).unwrap();
-        let mut command = tool("imap-shell");
+        let mut command = heeding("imap-shell");
         command.arg(listener.local_addr().unwrap().to_string()).arg("--password-file").arg(password);
         command.args(["--user", "bob", "--tls", "never", "--allow-plaintext-auth", "--tags", "a", "--login", "login"]);
         command.args(commands.iter().flat_map(|command| ["-c", command])).current_dir(dir.path());

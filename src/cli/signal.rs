@@ -37,7 +37,7 @@ pub fn take_over(signals: &[i32]) {
 }
 
 /// Whether whoever started us wants this signal to do nothing, as nohup(1) does. Unknown (no /proc) is no.
-pub fn is_ignored(number: i32) -> bool {
+fn is_ignored(number: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask >> (number - 1) & 1 == 1)

@@ -1,7 +1,7 @@
 //! SIGINT and SIGTERM while a script runs.
 
 use crate::support::login::PASSWORD;
-use crate::support::process::{PATIENCE, Process, tool};
+use crate::support::process::{PATIENCE, Process, heeding};
 use nix::sys::signal::{Signal, kill};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -24,7 +24,7 @@ fn start(words: &[&str]) -> Running {
     let password = dir.path().join("password");
     std::fs::write(&password, format!("{PASSWORD}\n")).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut command = tool("imap-shell");
+    let mut command = heeding("imap-shell");
     command.args(["--user", "bob", "--tls", "never", "--allow-plaintext-auth", "--tags", "a", "--login", "login"]);
     command.arg("--password-file").arg(&password).arg(format!("{}/INBOX", listener.local_addr().unwrap())).args(words);
     let mut process = Process::start(command.stdin(Stdio::piped()));

@@ -108,10 +108,10 @@ fn a_session_ends_in_order_when_its_terminal_is_closed() {
         }
         let (address, served) = serve(&site, script);
         let inner = fetch(site.dir.path(), &format!("bob@{address}"));
-        let mut command = Command::new("/bin/sh");
+        let mut command = Command::new("/usr/bin/env");
         let trap = if ignored { "trap '' HUP; exec \"$@\"" } else { "exec \"$@\"" };
         command
-            .args(["-c", trap, "sh"])
+            .args(["--default-signal", "/bin/sh", "-c", trap, "sh"])
             .arg(inner.get_program())
             .args(inner.get_args())
             .current_dir(&site.dir)

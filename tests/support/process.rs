@@ -43,6 +43,16 @@ pub fn tool(name: &str) -> Command {
     command
 }
 
+/// The same where signals count: whoever runs the tests in the background, or under nohup, has some ignored, which is inherited.
+pub fn heeding(name: &str) -> Command {
+    let tool = tool(name);
+    let mut command = Command::new("/usr/bin/env");
+    command.env_clear().envs(tool.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.arg("--default-signal").arg(tool.get_program());
+    command
+}
+
 impl Process {
     pub fn start(command: &mut Command) -> Process {
         Process(Some(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"))))

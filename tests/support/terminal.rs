@@ -1,6 +1,6 @@
 //! A tool on a pseudo-terminal: keys go in, what is on the screen comes out.
 
-use super::process::{PATIENCE, tool};
+use super::process::{PATIENCE, heeding};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
@@ -28,8 +28,9 @@ impl Terminal {
     pub fn with_pager(name: &str, words: &[&str], state: &Path, pager: &str) -> Terminal {
         let pty = openpty(None, None).unwrap();
         let end = || Stdio::from(pty.slave.try_clone().unwrap());
-        let mut command = Command::new(tool(name).get_program());
+        let mut command = Command::new("/usr/bin/env");
         command
+            .args(heeding(name).get_args())
             .args(words)
             .env("XDG_STATE_HOME", state)
             .env("TERM", "xterm")

@@ -1,7 +1,7 @@
 //! Signals that end the session, and the wait between sessions.
 
 use crate::cli::exit::{Failure, Status};
-use crate::cli::signal::{is_ignored, take_over};
+use crate::cli::signal::{heeded, take_over};
 use crate::fetch::session::Stopper;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -26,7 +26,7 @@ pub struct Signals(Arc<Shared>);
 impl Signals {
     pub fn watch() -> Result<Signals, Failure> {
         use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-        let heard: Vec<i32> = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|number| !is_ignored(*number)).collect();
+        let heard = heeded(&[SIGINT, SIGTERM, SIGHUP]);
         let signals = signal_hook::iterator::Signals::new(&heard);
         let mut signals = signals.map_err(|error| Failure::new(Status::Os, error))?;
         take_over(&heard);
