@@ -33,8 +33,9 @@ fn session() -> Vec<Does> {
         hears("a2 SELECT INBOX"),
         says("* 1 EXISTS\na2 OK x"),
         hears("a3 UID FETCH 7 (UID BODY.PEEK[HEADER])"),
-        says("* 1 FETCH (UID 7 BODY[HEADER] {11}\nSubject: \x1bx)\na3 OK x"),
+        // The last command, and nothing behind it.
         hears("a4 LOGOUT"),
+        says("* 1 FETCH (UID 7 BODY[HEADER] {11}\nSubject: \x1bx)\na3 OK x"),
         says("* BYE\na4 OK x"),
     ]
 }
@@ -58,10 +59,10 @@ fn the_session_is_in_the_file_without_what_is_secret() {
         " <- * 1 EXISTS",
         " <- a2 OK x",
         " -> a3 UID FETCH 7 (UID BODY.PEEK[HEADER])",
+        " -> a4 LOGOUT",
         " <- * 1 FETCH (UID 7 BODY[HEADER] {11}",
         " <- Subject: \\x1bx)",
         " <- a3 OK x",
-        " -> a4 LOGOUT",
         " <- * BYE",
         " <- a4 OK x",
     ];
