@@ -156,7 +156,9 @@ fn large_messages_of_an_mbox_cost_no_memory() {
         })
     });
     assert_eq!((ran.status, ran.out.lines().count()), (0, 4), "{}", ran.err);
-    assert!(ran.peak < 16 << 20, "{} MiB", ran.peak >> 20);
+    // Beside the code itself, which is large where it is not optimized.
+    let small = send(&listener, &["--batch", "bob@hamburger.test"], b"From x\nSubject: small\n\nhi\n");
+    assert!(ran.peak < small.peak + (2 << 20), "{} KiB beside {}", ran.peak >> 10, small.peak >> 10);
 }
 
 #[test]
@@ -223,13 +225,4 @@ fn mail_goes_on_where_its_rows_cannot_be_written_and_is_not_sent_twice() {
         assert_eq!(fs::read_dir(box_.join("new")).unwrap().count(), 0, "{redirection}: would be sent again");
     }
     assert_eq!(fs::read_dir(spool.join("new")).unwrap().count(), 4);
-}
-
-#[test]
-fn what_no_spool_took_has_its_rows() {
-    let words = ["--enqueue", "-f", "a@x.test", "b@y.test", "c@y.test", "--spool", "/dev/null/spool"];
-    let ran = run(tool("smtp-send").args(words), b"hi\n");
-    let told: Vec<_> = rows(&ran).iter().map(|row| (row[0].to_owned(), row[1].to_owned())).collect();
-    assert_eq!(told, [("deferred".into(), "b@y.test".into()), ("deferred".into(), "c@y.test".into())], "{ran:?}");
-    assert_eq!(ran.status, 73, "{ran:?}");
 }

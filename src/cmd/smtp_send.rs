@@ -289,14 +289,9 @@ fn try_dry(bag: &Mailbag<'_>, config: &Config, tls: &ToolTls) -> Result<Status, 
 
 fn enqueue(bag: &Mailbag<'_>, config: &Config) -> Result<(), Failure> {
     while let Some(mut letter) = bag.next()? {
-        let queued = queue::enqueue(bag.args, config, &letter.message, &letter.envelope);
-        let (results, failure) = match queued {
-            Ok(results) => (results, Ok(())),
-            Err(failure) => (results::not_queued(letter.envelope.recipients(), &failure), Err(failure)),
-        };
+        let results = queue::enqueue(bag.args, config, &letter.message, &letter.envelope)?;
         letter.settle_all(results);
         bag.ledger.done(&mut letter)?;
-        failure?;
     }
     Ok(())
 }

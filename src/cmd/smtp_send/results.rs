@@ -1,6 +1,6 @@
 //! What became of each recipient: the rows on stdout and the exit status that they come to.
 
-use crate::cli::exit::{Failure, Status};
+use crate::cli::exit::Status;
 use crate::cli::report::Row;
 use crate::mail::address::ForwardPath;
 use crate::mail::outcome::{Diagnostic, Outcome};
@@ -92,12 +92,6 @@ impl Row for Result {
 /// The same refusal of our own for every recipient: there is no such server.
 pub fn refused_all(recipients: &[ForwardPath], why: &str) -> Vec<Result> {
     let outcome = Outcome::Refused(Diagnostic::local(NO_SUCH_DOMAIN, why));
-    recipients.iter().map(|recipient| Result::without_session(recipient, outcome.clone())).collect()
-}
-
-/// Each recipient's result where the spool could not take the message (RFC 3463 section 3.4: other mail system status).
-pub fn not_queued(recipients: &[ForwardPath], why: &Failure) -> Vec<Result> {
-    let outcome = Outcome::Deferred(Diagnostic::local(EnhancedStatus::new(4, 3, 0), format!("{:#}", why.error)));
     recipients.iter().map(|recipient| Result::without_session(recipient, outcome.clone())).collect()
 }
 
