@@ -21,7 +21,9 @@ const SAID_LIMIT: u64 = 4096;
 /// How often a running program is looked at: the first time soon, then ever less often.
 const LOOK: Duration = Duration::from_micros(500);
 const SELDOM: Duration = Duration::from_millis(10);
-/// How long a program may take to end once it was told to.
+/// How long a program that is called off may take to end by itself: most have all but done what they were started for.
+const BY_ITSELF: Duration = Duration::from_secs(1);
+/// How long it may then take to end once it was told to.
 const GRACE: Duration = Duration::from_secs(1);
 /// How long stderr may stay open once the program and its group are gone.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -45,7 +47,7 @@ pub struct Child<'a> {
     /// Whom it runs as, where not as ourselves.
     pub identity: Option<Identity>,
     pub within: Duration,
-    /// Set: it is told to end, and killed a second later.
+    /// Set: it is told to end a second later, and killed another second later.
     pub over: Option<&'a AtomicBool>,
     pub line_ends: LineEnds,
 }
@@ -68,7 +70,7 @@ pub enum Ending {
     },
     Killed(i32),
     TimedOut,
-    /// It was told to end. What it made of that is not asked: some end with 0 at SIGTERM whatever they were at.
+    /// It was told to end, since it did not by itself. What it made of that is not asked: some end with 0 at SIGTERM whatever they were at.
     CalledOff,
 }
 
@@ -142,18 +144,23 @@ impl Child<'_> {
         let group = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
         // Not reaped before the group is killed: until then nobody else can have its number.
         let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        let (mut left, mut look_in, mut called_off) = (self.within, LOOK, false);
+        let (mut left, mut look_in, mut called_off) = (self.within, LOOK, CalledOff::No);
         let ended = loop {
             if waitid(Id::Pid(group), look)? != WaitStatus::StillAlive {
                 break true;
             }
-            if !called_off && self.is_over() {
-                called_off = true;
-                left = GRACE;
-                let _ = killpg(group, Signal::SIGTERM);
-            }
-            if left.is_zero() {
-                break false;
+            match called_off {
+                CalledOff::No if self.is_over() => {
+                    called_off = CalledOff::Yes;
+                    left = left.min(BY_ITSELF);
+                }
+                CalledOff::Yes if left.is_zero() => {
+                    called_off = CalledOff::Told;
+                    left = GRACE;
+                    let _ = killpg(group, Signal::SIGTERM);
+                }
+                _ if left.is_zero() => break false,
+                _ => {}
             }
             let pause = look_in.min(left);
             match words.recv_timeout(pause) {
@@ -167,7 +174,7 @@ impl Child<'_> {
         let _ = killpg(group, Signal::SIGKILL);
         let status = child.wait()?;
         Ok(match ended {
-            _ if called_off => Watched::CalledOff,
+            _ if called_off == CalledOff::Told => Watched::CalledOff,
             true => Watched::Ended(status),
             false => Watched::TimedOut,
         })
@@ -176,6 +183,15 @@ impl Child<'_> {
     fn is_over(&self) -> bool {
         self.over.is_some_and(|over| over.load(Ordering::SeqCst))
     }
+}
+
+/// Whether nobody waits for a program any more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum CalledOff {
+    No,
+    /// It may still end by itself, and its status counts.
+    Yes,
+    Told,
 }
 
 /// How the wait for a program ended.

@@ -70,6 +70,25 @@ fn programs_are_ended_with_the_session_and_their_message_stays() {
     }
 }
 
+/// What it has done by then is not done again in the next session.
+#[test]
+fn a_program_that_is_all_but_through_ends_by_itself() {
+    let site = Site::new();
+    let (address, served) = serve(&site, one_message("RETR 1"));
+    let mut command = fetch(site.dir.path(), &format!("bob@{address}"));
+    command.args(["--exec", "sh -c 'echo $$ > pid; sleep 0.2; cat > taken'", "--delete"]).current_dir(&site.dir);
+    let mut process = Process::start(command.stderr(Stdio::null()));
+    started(&site.dir.path().join("pid"));
+    let mut out = process.stdout();
+    process.terminate();
+    let ended = process.wait();
+    served.join().unwrap().unwrap();
+    let mut rows = String::new();
+    out.read_to_string(&mut rows).unwrap();
+    assert_eq!((&*rows, ended.status.code()), ("delivered\t1\t14\ta\ttaken by sh\n", Some(75)));
+    assert!(site.dir.path().join("taken").exists());
+}
+
 #[test]
 fn a_password_command_is_ended_too() {
     let site = Site::new();
