@@ -66,6 +66,11 @@ impl<W: Write> Rows<W> {
         }
     }
 
+    /// Writes no more rows, as where nobody reads them.
+    pub fn close(&mut self) {
+        self.closed = true;
+    }
+
     /// Nobody reads any more: what only serves the rows may stop.
     pub fn is_closed(&self) -> bool {
         self.closed

@@ -316,11 +316,11 @@ pub fn settle(fs: &dyn Fs, dir: &Path, place: Place, names: &[&str], old: bool) 
     let tmp = dir.join("tmp");
     let Some(found) = present(fs.stat(&tmp)).at("look at", &tmp)? else { return Ok(vec![Fate::Lost; names.len()]) };
     let is_same = (found.device, found.inode) == (place.device, place.inode);
-    if !is_same && delivered(fs, dir)?.is_empty() {
+    let mut seen: Option<HashSet<String>> = if is_same { None } else { Some(delivered(fs, dir)?) };
+    if seen.as_ref().is_some_and(HashSet::is_empty) {
         return Ok(vec![Fate::Lost; names.len()]);
     }
     let mover = Mover::new(fs, dir)?;
-    let mut seen: Option<HashSet<String>> = None;
     let mut fates = Vec::with_capacity(names.len());
     for name in names {
         let draft = tmp.join(name);

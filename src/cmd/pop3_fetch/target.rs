@@ -254,9 +254,12 @@ impl TargetOptions {
         if let Some(dir) = self.maildir.as_ref().map(absolute).transpose()? {
             let dir = dir.as_path();
             if self.policy.dry_run {
+                if self.create {
+                    return self.stream(whose.several);
+                }
                 // As far as that can be said without making anything.
                 let into = IntoMaildir::without_journal(Real::shared(), dir, whose.hostname, journal.tag());
-                return if self.create { self.stream(whose.several) } else { Ok(Box::new(into.map_err(|stop| stopped(&stop))?)) };
+                return Ok(Box::new(into.map_err(|stop| stopped(&stop))?));
             }
             if self.create {
                 Maildir::new(Real::shared(), dir).create().or_status(Status::CannotCreate)?;

@@ -18,7 +18,7 @@ use crate::protocol::smtp::client::stage::Stage;
 use crate::protocol::smtp::client::words::Fault;
 use crate::relay::event::{Event, Log};
 use serde::Serialize;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 
 /// Kinds of results that a status is made of; no session has more.
 const MOST_KINDS: usize = 256;
@@ -34,8 +34,6 @@ pub struct Ledger<'a> {
     pub progress: &'a Progress,
     /// None: only what failed is told, in one line at the end.
     rows: Option<RefCell<Rows>>,
-    /// Rows can't be written any more.
-    mute: Cell<bool>,
     failed: RefCell<Vec<String>>,
     tally: RefCell<Tally>,
 }
@@ -50,18 +48,7 @@ impl<'a> Ledger<'a> {
         progress: &'a Progress,
     ) -> Ledger<'a> {
         let rows = Some(RefCell::new(Rows::new(args.client.json)));
-        Ledger {
-            args,
-            log,
-            known,
-            hostname,
-            source,
-            progress,
-            rows,
-            mute: Cell::new(false),
-            failed: RefCell::default(),
-            tally: RefCell::default(),
-        }
+        Ledger { args, log, known, hostname, source, progress, rows, failed: RefCell::default(), tally: RefCell::default() }
     }
 
     /// Writes no rows.
@@ -125,9 +112,9 @@ impl<'a> Ledger<'a> {
 
     /// Mail that is on its way goes on without its rows: whoever heard of a failure would send again what was accepted.
     fn put(&self, row: &impl Row) {
-        let Some(rows) = self.rows.as_ref().filter(|_| !self.mute.get()) else { return };
-        if let Err(error) = rows.borrow_mut().put(row) {
-            self.mute.set(true);
+        let Some(mut rows) = self.rows.as_ref().map(RefCell::borrow_mut) else { return };
+        if let Err(error) = rows.put(row) {
+            rows.close();
             say(&format!("smtp-send: {error}; the status tells what became of the mail"));
         }
     }
