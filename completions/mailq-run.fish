@@ -35,7 +35,7 @@ complete -c mailq-run -n "__fish_mailq_run_needs_command" -l proxy-dest -d 'Wher
 complete -c mailq-run -n "__fish_mailq_run_needs_command" -l log -d 'Where the log goes: stderr, syslog, none, or a FILE (a path with a slash)' -r
 complete -c mailq-run -n "__fish_mailq_run_needs_command" -l log-format -d 'The form of a log line: text, or one JSON object a line' -r -f -a "text\t'key=value'
 json\t'One object a line'"
-complete -c mailq-run -n "__fish_mailq_run_needs_command" -l watch -d 'Keep at it: new mail within a second, the rest when it is due'
+complete -c mailq-run -n "__fish_mailq_run_needs_command" -l watch -d 'Keep at it, until a signal comes: new mail within a second, the rest when it is due'
 complete -c mailq-run -n "__fish_mailq_run_needs_command" -s v -l verbose -d 'Show the sessions on stderr; twice with times'
 complete -c mailq-run -n "__fish_mailq_run_needs_command" -s q -l quiet -d 'Say nothing on stderr, not even what failed: the exit status tells'
 complete -c mailq-run -n "__fish_mailq_run_needs_command" -s 4 -d 'IPv4 only'

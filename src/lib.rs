@@ -203,6 +203,8 @@
 //!   relay/settle.rs        from outcomes to marks, the next try, or the end
 //!   relay/consign.rs       a message in its turn, its jobs on many threads
 //!   relay/board.rs         jobs by next hop
+//!   relay/halt.rs          the end of a pass from outside
+//!   relay/lane.rs          the jobs of one next hop, brought there
 //!   relay/patient.rs       a login that fails is no reason to give mail back
 //!   relay/pass.rs          one pass over the spool
 //! fetch   4   a POP3 mailbox brought home; clock, target and journal are passed in

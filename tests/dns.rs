@@ -7,8 +7,9 @@ use postroad::net::dial::Family;
 use postroad::net::dns::{Options, Resolver, Servers};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use support::dns::Dns;
 
 const ZONE: &str = "crepes.test MX 10 us.test\ncrepes.test MX 5 best.test\ncrepes.test MX 20 worse.test\nbest.test A 192.0.2.1";
@@ -88,4 +89,30 @@ fn one_resolver_serves_many_threads() {
         }
     });
     assert!(!slow.is_finished(), "nobody waited for the one that hangs");
+}
+
+#[test]
+fn a_wait_for_a_silent_server_ends_when_nobody_wants_the_answer() {
+    let deaf = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let resolver = resolver(&[deaf.local_addr().unwrap()], Some(Duration::from_secs(600))).until(Arc::clone(&over));
+    let resolver = Arc::new(resolver);
+    let waiting = [
+        thread::spawn({
+            let resolver = Arc::clone(&resolver);
+            move || resolver.mx("crepes.test").map(drop)
+        }),
+        thread::spawn(move || resolver.addresses("best.test").map(drop)),
+    ];
+    // Both were asked.
+    deaf.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    for _ in 0..3 {
+        deaf.recv(&mut [0; 512]).unwrap();
+    }
+    over.store(true, Ordering::SeqCst);
+    let began = Instant::now();
+    for waiting in waiting {
+        assert_eq!(waiting.join().unwrap(), Err(DnsError::Temporary("broken off by a signal".to_owned())));
+    }
+    assert!(began.elapsed() < Duration::from_secs(60));
 }

@@ -1,5 +1,7 @@
 //! The binary mailq-run: passes that are silent, a queue that is shown and changed, identities as root.
 
+#[path = "mailq_run/signals.rs"]
+mod signals;
 mod support;
 
 use assert_cmd::Command;
@@ -78,13 +80,17 @@ impl Site {
     }
 
     fn accept(&self, from: &str, to: &[&str]) -> String {
+        self.accept_body(from, to, HELLO)
+    }
+
+    fn accept_body(&self, from: &str, to: &[&str], body: &[u8]) -> String {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let envelope = Envelope::new(from.parse().unwrap(), to.iter().map(|to| to.parse().unwrap())).unwrap();
         let at = jiff::Timestamp::now();
         let id = QueueId::new(at.as_millisecond() as u64, COUNT.fetch_add(1, Ordering::Relaxed));
         let spool = Spool::open(&self.spool()).unwrap();
         let mut incoming = spool.begin(id.clone(), &envelope, &Arrival { at, ..Arrival::default() }).unwrap();
-        incoming.write(HELLO).unwrap();
+        incoming.write(body).unwrap();
         drop(incoming.commit().unwrap());
         id.to_string()
     }

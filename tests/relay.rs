@@ -416,10 +416,10 @@ fn told_to_stop_a_pass_begins_nothing_new() {
     let mut world = World::new();
     let mx = world.host("hamburger.test");
     world.accept("alice@crepes.test", &["bob@hamburger.test"], HELLO);
-    world.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    world.halt.stop();
     world.pass();
     assert_eq!(world.states(), ["due bob@hamburger.test pending 0"]);
-    world.stop.store(false, std::sync::atomic::Ordering::Relaxed);
+    world.halt = Default::default();
     world.pass();
     assert_eq!(mx.taken().len(), 1);
 }

@@ -2,7 +2,7 @@
 
 use super::deflate::Deflated;
 use super::peer::Peer;
-use super::tls::layer::{Facts, Handshake, Secured, TlsError};
+use super::tls::layer::{Facts, Handshake, Secured, TlsError, Until};
 use super::wire::{Directions, Ready, Wire};
 use crate::protocol::proxy::Introduction;
 use socket2::SockRef;
@@ -110,12 +110,17 @@ impl Connection {
         }
     }
 
-    /// Starts TLS at once, as implicit TLS (RFC 8314) and the driver do. After a failure the connection is closed.
+    /// Starts TLS at once, as implicit TLS (RFC 8314) does. After a failure the connection is closed.
     pub fn secure(&mut self, tls: &dyn Handshake, within: Duration) -> Result<(), TlsError> {
+        self.secure_until(tls, Until { time: Instant::now() + within, over: &|| false })
+    }
+
+    /// The same, as the driver does it.
+    pub(super) fn secure_until(&mut self, tls: &dyn Handshake, until: Until<'_>) -> Result<(), TlsError> {
         let Layer::Clear(wire) = std::mem::replace(&mut self.layer, Layer::Lost) else {
             return Err(TlsError::Handshake { peer: self.peer.to_string(), why: "started twice".into() });
         };
-        self.layer = Layer::Secure(tls.shake(wire, Instant::now() + within)?);
+        self.layer = Layer::Secure(tls.shake(wire, until)?);
         Ok(())
     }
 

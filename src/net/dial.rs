@@ -14,10 +14,14 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 /// How long a full backlog of a UNIX socket is left alone before the next try.
 const BACKLOG_PAUSE: Duration = Duration::from_millis(20);
+
+/// How often it is asked whether anybody waits still.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// How to connect.
 #[derive(Debug, Clone)]
@@ -103,10 +107,29 @@ impl Dialer {
 
     /// The addresses of a named host, by the system's resolver, for who goes through them on their own.
     pub fn lookup(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, DialError> {
-        match (host, port).to_socket_addrs() {
-            Ok(addresses) => Ok(addresses.collect()),
-            Err(error) => Err(DialError::Unknown { host: host.to_owned(), error }),
+        if let Ok(address) = host.parse() {
+            return Ok(vec![SocketAddr::new(address, port)]);
         }
+        self.ask_system(host, port).map_err(|error| DialError::Unknown { host: host.to_owned(), error })
+    }
+
+    /// In a thread of its own, since nothing else ends the resolver's wait for servers that are silent; one that nobody waits for any more ends with
+    /// the process.
+    fn ask_system(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        let (tell, told) = channel();
+        let name = host.to_owned();
+        std::thread::Builder::new().spawn(move || {
+            let found = (name.as_str(), port).to_socket_addrs();
+            let _ = tell.send(found.map(Iterator::collect));
+        })?;
+        while !self.over.load(Ordering::SeqCst) {
+            match told.recv_timeout(LOOK) {
+                Ok(found) => return found,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(io::Error::other("the resolver died")),
+            }
+        }
+        Err(io::Error::other("broken off by a signal"))
     }
 
     /// Connects to the first of a host's addresses that answers: begun in the order given, the families in turns, each with a head
@@ -199,6 +222,7 @@ impl Dialer {
                     return Ok(Connection::over(socket)?.introduced_by(said));
                 }
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock || Instant::now() >= until => return Err(error),
+                Err(_) if self.over.load(Ordering::SeqCst) => return Err(io::Error::other("broken off by a signal")),
                 Err(_) => std::thread::sleep(BACKLOG_PAUSE),
             }
         }

@@ -8,6 +8,8 @@ use crate::mail::mx::{Addresses, DnsError, Host, Lookup, MailHosts, Mx, MxAnswer
 use crate::protocol::dns::{Answer, Chain, Data, Record, Response};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -26,6 +28,9 @@ const TRY: Duration = Duration::from_secs(5);
 const ATTEMPTS: usize = 2;
 /// `options timeout:0` is taken for this.
 const SHORTEST_TRY: Duration = Duration::from_secs(1);
+
+/// How often it is asked whether anybody waits for an answer still.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Which servers to ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +59,8 @@ impl Default for Options {
 /// Asks the DNS, from any number of threads at once. Nothing is read or built before the first question.
 pub struct Resolver {
     options: Options,
+    /// Set: nobody waits for an answer any more.
+    over: Arc<AtomicBool>,
     client: Mutex<Option<Arc<Client>>>,
 }
 
@@ -73,7 +80,12 @@ struct Asker {
 
 impl Resolver {
     pub fn new(options: Options) -> Resolver {
-        Resolver { options, client: Mutex::new(None) }
+        Resolver { options, over: Arc::default(), client: Mutex::new(None) }
+    }
+
+    /// Its waits end once `over` is set.
+    pub fn until(self, over: Arc<AtomicBool>) -> Resolver {
+        Resolver { over, ..self }
     }
 
     /// The MX records of a domain. One that exists without any gives an empty list, not an error.
@@ -82,7 +94,7 @@ impl Resolver {
             return Err(DnsError::Invalid(format!("{domain}: an address literal has no MX record")));
         };
         let client = self.client()?;
-        let answer = client.runtime.block_on(client.asker.clone().resolve(name, RecordType::MX))?;
+        let answer = self.wait(&client, client.asker.clone().resolve(name, RecordType::MX))?;
         let record = |data| if let Data::Mx { preference, exchange } = data { Some(Mx { preference, exchange }) } else { None };
         let records = answer.data.into_iter().filter_map(record).collect();
         Ok(MxAnswer { canonical: answer.canonical, records, authentic: answer.authentic })
@@ -101,15 +113,28 @@ impl Resolver {
         let client = self.client()?;
         let asker = &client.asker;
         match self.options.family {
-            Family::V4 => in_one_family(&name, client.runtime.block_on(asker.clone().resolve(name.clone(), RecordType::A))),
-            Family::V6 => in_one_family(&name, client.runtime.block_on(asker.clone().resolve(name.clone(), RecordType::AAAA))),
-            Family::Any => client.runtime.block_on(async {
+            Family::V4 => in_one_family(&name, self.wait(&client, asker.clone().resolve(name.clone(), RecordType::A))),
+            Family::V6 => in_one_family(&name, self.wait(&client, asker.clone().resolve(name.clone(), RecordType::AAAA))),
+            Family::Any => self.wait(&client, async {
                 let v4 = tokio::spawn(asker.clone().resolve(name.clone(), RecordType::A));
                 let v6 = asker.clone().resolve(name.clone(), RecordType::AAAA).await;
                 let v4 = v4.await.unwrap_or_else(|error| Err(DnsError::Temporary(format!("{name}: {error}"))));
                 merge(in_one_family(&name, v6), in_one_family(&name, v4))
             }),
         }
+    }
+
+    /// Waits for an answer as long as anybody wants it.
+    fn wait<T>(&self, client: &Client, answer: impl Future<Output = Result<T, DnsError>>) -> Result<T, DnsError> {
+        client.runtime.block_on(async {
+            let mut answer = pin!(answer);
+            while !self.over.load(Ordering::SeqCst) {
+                if let Ok(answered) = tokio::time::timeout(LOOK, &mut answer).await {
+                    return answered;
+                }
+            }
+            Err(DnsError::Temporary("broken off by a signal".to_owned()))
+        })
     }
 
     fn client(&self) -> Result<Arc<Client>, DnsError> {

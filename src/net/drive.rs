@@ -10,7 +10,7 @@ use self::held::Held;
 use self::work::{Direction, Options, Traffic, Work};
 use super::connection::Connection;
 use super::mailbox::{Found, Mailbox};
-use super::tls::layer::TlsError;
+use super::tls::layer::{TlsError, Until};
 use super::wire::Directions;
 use crate::protocol::engine::{Engine, Step};
 use std::io::{self, Read, Write};
@@ -23,6 +23,8 @@ const HELD: usize = 32 * 1024;
 const GATHERED: usize = 8 * 1024;
 /// Steps in a row in which nothing moved before an engine counts as broken.
 const STUCK_AFTER: u32 = 1 << 20;
+/// The most time for the last words of a conversation that was stopped.
+const STOPPED_CLOSES_WITHIN: Duration = Duration::from_secs(1);
 
 /// Drives an engine to its end and closes the connection. Gives the first thing that went wrong; what became of the work, the
 /// engine and `work` know.
@@ -48,6 +50,7 @@ pub fn drive<E: Engine, W: Work<E>>(
         broken: None,
         unit: None,
         fault: None,
+        told_to_stop: None,
         stopped: false,
         deserted: false,
         traffic: Traffic::default(),
@@ -78,6 +81,9 @@ struct Driver<'a, E: Engine, W> {
     unit: Option<Unit>,
     /// The first.
     fault: Option<Fault>,
+    /// When somebody wanted the conversation to end.
+    told_to_stop: Option<Instant>,
+    /// The engine was told so.
     stopped: bool,
     /// Whoever could have sent words is gone.
     deserted: bool,
@@ -157,7 +163,7 @@ impl<E: Engine, W: Work<E>> Driver<'_, E, W> {
                 wanted = wanted.or(self.read_needs);
             }
             if !self.sleep(wanted, Some(until)) {
-                if !self.session_over() {
+                if !self.cut_short() && Instant::now() >= until {
                     self.time_is_up(within);
                 }
                 return Ok(());
@@ -250,7 +256,9 @@ impl<E: Engine, W: Work<E>> Driver<'_, E, W> {
         let Some(tls) = self.options.tls else {
             return self.end(Fault::Tls(TlsError::Setup("TLS was agreed on, but it is not set up".into())));
         };
-        match self.connection.secure(tls, until.saturating_duration_since(Instant::now())) {
+        let mailbox = self.options.mailbox.as_ref();
+        let over = || mailbox.is_some_and(Mailbox::stopped);
+        match self.connection.secure_until(tls, Until { time: until, over: &over }) {
             Ok(()) => {
                 self.readable = true;
                 if let Some(facts) = self.connection.facts() {
@@ -259,13 +267,16 @@ impl<E: Engine, W: Work<E>> Driver<'_, E, W> {
             }
             Err(error) => {
                 self.input_over = true;
-                self.end(Fault::Tls(error));
+                // Whoever broke it off has no quarrel with TLS, and nothing is to be tried without.
+                self.stopped = self.options.mailbox.as_ref().is_some_and(Mailbox::stopped);
+                self.end(if self.stopped { Fault::Stopped } else { Fault::Tls(error) });
             }
         }
     }
 
     fn done(&mut self) -> Result<Traffic, Fault> {
-        let whole = self.flush(Instant::now() + self.options.close_within);
+        let within = if self.stopped { self.options.close_within.min(STOPPED_CLOSES_WITHIN) } else { self.options.close_within };
+        let whole = self.flush(Instant::now() + within);
         self.connection.close(self.options.linger);
         match self.fault.take() {
             Some(fault) => Err(fault),
@@ -379,11 +390,19 @@ impl<E: Engine, W: Work<E>> Driver<'_, E, W> {
     /// The conversation is to end now; the engine is told once.
     fn cut_short(&mut self) -> bool {
         if !self.stopped && self.options.mailbox.as_ref().is_some_and(Mailbox::stopped) {
-            self.stopped = true;
-            self.end(Fault::Stopped);
-            return true;
+            self.told_to_stop.get_or_insert_with(Instant::now);
+            if self.parts_at().is_none_or(|at| Instant::now() >= at) {
+                self.stopped = true;
+                self.end(Fault::Stopped);
+                return true;
+            }
         }
         self.session_over()
+    }
+
+    /// Until when a conversation that is to stop may go on.
+    fn parts_at(&self) -> Option<Instant> {
+        self.told_to_stop.filter(|_| !self.stopped).map(|told| told + self.engine.parting())
     }
 
     /// Delivers one word from outside, if there is one.
@@ -419,7 +438,7 @@ impl<E: Engine, W: Work<E>> Driver<'_, E, W> {
 
     /// Sleeps until there is something to do; false: the time is up, the session's or that of the step.
     fn sleep(&mut self, wanted: Directions, until: Option<Instant>) -> bool {
-        let until = [until, self.session_ends].into_iter().flatten().min();
+        let until = [until, self.session_ends, self.parts_at()].into_iter().flatten().min();
         let bell = self.options.mailbox.as_ref().map(|mailbox| mailbox.as_fd());
         let ready = match self.connection.wait(wanted, bell, until) {
             Ok(ready) => ready,

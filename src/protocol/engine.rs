@@ -41,6 +41,12 @@ pub trait Engine {
         false
     }
 
+    /// The conversation is to stop: how long it may go on yet, counted from when that was said, to come to an end in order. It is asked again after
+    /// each step; once the time is over, [`Engine::ended`] follows.
+    fn parting(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// The conversation can't go on. The engine settles what it can (`Ask`s may still follow) and comes to [`Step::Done`].
     fn ended(&mut self, why: End);
 

@@ -46,6 +46,15 @@ struct State {
     unreadable: Option<io::Error>,
 }
 
+/// Why a job did not come to its end by itself.
+#[derive(Debug)]
+pub enum Cut {
+    /// The body could not be read to its end.
+    Unreadable(io::Error),
+    /// The pass was told to stop: recipients without a result were not tried.
+    Stopped,
+}
+
 /// Some recipients of a message, on their way to one next hop. Dropped, they were not tried.
 pub struct Job<'a> {
     pub consignment: Arc<Consignment<'a>>,
@@ -131,11 +140,15 @@ impl<'a> Consignment<'a> {
         self.job_done(state);
     }
 
-    fn settle(&self, results: &[(usize, Outcome)], via: &Via, word: Word, unreadable: Option<io::Error>) {
+    fn settle(&self, results: &[(usize, Outcome)], via: &Via, word: Word, cut: Option<Cut>) {
         let mut guard = self.lock();
         let state = &mut *guard;
         state.turn.tried.extend(results.iter().map(|(place, _)| *place));
-        state.unreadable = unreadable.or(state.unreadable.take());
+        match cut {
+            Some(Cut::Unreadable(error)) => state.unreadable = Some(error),
+            Some(Cut::Stopped) => state.turn.stopped = true,
+            None => {}
+        }
         if let Some(message) = &mut state.message {
             settle::tell(self.desk, message, results, via);
             let marks = settle::marks(message, results, word);
@@ -172,10 +185,10 @@ impl<'a> Consignment<'a> {
 }
 
 impl Job<'_> {
-    /// Takes down what came of it: one outcome a place. `unreadable` tells that the body could not be read to its end.
-    pub fn settle(mut self, outcomes: Vec<Outcome>, via: &Via, word: Word, unreadable: Option<io::Error>) {
-        let results: Vec<_> = std::mem::take(&mut self.places).into_iter().zip(outcomes).collect();
-        self.consignment.settle(&results, via, word, unreadable);
+    /// Takes down what came of it, by place.
+    pub fn settle(mut self, results: Vec<(usize, Outcome)>, via: &Via, word: Word, cut: Option<Cut>) {
+        self.places.clear();
+        self.consignment.settle(&results, via, word, cut);
     }
 }
 

@@ -15,6 +15,7 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub struct Local {
     pub helper: Option<PathBuf>,
     /// The most time a program may take.
     pub within: Duration,
+    /// Set: a program that does not end by itself within a second is ended.
+    pub over: Arc<AtomicBool>,
     pub known: Known,
 }
 
@@ -90,14 +93,14 @@ impl Local {
             directory: Path::new("/"),
             identity,
             within: self.within,
-            over: None,
+            over: Some(&self.over),
             line_ends: LineEnds::Lf,
         };
         let prefix = delivery.prefix();
         Ok(match child.run(&prefix, delivery.body)? {
             Ending::NotStarted(error) => deferred(3, 0, format!("cannot run {program}: {error}")),
             Ending::TimedOut => deferred(3, 0, format!("{program} took longer than {:?}", self.within)),
-            Ending::CalledOff => deferred(3, 0, format!("{program} was told to end")),
+            Ending::CalledOff => called_off(program),
             Ending::Killed(signal) => deferred(3, 0, format!("{program} was ended by signal {signal}")),
             Ending::Exited { status: 0, .. } => accepted(format!("taken by {program}")),
             Ending::Exited { status: status @ (71 | 74 | 75), said } => deferred(3, 0, told(program, status, &said)),
@@ -140,11 +143,12 @@ impl Local {
             directory: Path::new("/"),
             identity: None,
             within: self.within,
-            over: None,
+            over: Some(&self.over),
             line_ends: LineEnds::AsTheyAre,
         };
         Ok(match child.run(&prefix, delivery.body)? {
             Ending::Exited { status: 0, .. } => accepted(format!("stored in {}", dir.display())),
+            Ending::CalledOff => called_off(&program.display().to_string()),
             Ending::Exited { said, .. } if !said.is_empty() => deferred(2, 0, said),
             other => deferred(3, 0, format!("cannot store in {}: {other:?}", dir.display())),
         })
@@ -227,6 +231,12 @@ fn system_user(name: &str) -> Option<Identity> {
 
 fn told(program: &str, status: i32, said: &str) -> String {
     if said.is_empty() { format!("{program} ended with status {status}") } else { format!("{program}: {said}") }
+}
+
+/// How much of the message it has dealt with, nobody knows.
+fn called_off(program: &str) -> Outcome {
+    let text = format!("a signal came, and ended {program}, too");
+    Outcome::InDoubt(Diagnostic::local(EnhancedStatus::new(4, 3, 0), text))
 }
 
 fn accepted(text: String) -> Outcome {

@@ -12,6 +12,8 @@ pub mod demand;
 pub mod desk;
 pub mod ended;
 pub mod event;
+pub mod halt;
+mod lane;
 pub mod local;
 pub mod own_name;
 pub mod pass;

@@ -2,32 +2,33 @@
 //! after the other, and bring each recipient to its next hop.
 
 use super::board::{Board, Hop, Way};
-use super::body::Source;
 use super::bounce::{Alias, expand};
 use super::consign::{Consignment, Gate, Job, pending};
 use super::deliver::{Courier, Destination, Unserved, settle_all};
-use super::demand::{demanding_tls, is_on_this_host};
+use super::demand::is_on_this_host;
 use super::desk::Desk;
-use super::local::{Delivery, Local};
+use super::halt::Halt;
+use super::lane::Lane;
+use super::local::Local;
 use super::patient::Patient;
 use super::route::{Follow, NextHop, Router};
-use super::session::{Outbox, Parcel, Sent, Via, Word};
+use super::session::{Outbox, Via, Word};
 use super::settle::{self, Turn};
 use crate::disk::spool::format::Sort;
 use crate::disk::spool::layout::{Entry, Place, REMOVALS_WAIT, SpoolError};
 use crate::disk::spool::mark::Mark;
-use crate::disk::spool::message::{Body, Message};
+use crate::disk::spool::message::Message;
 use crate::disk::spool::queue::{Claim, Which};
 use crate::mail::address::ForwardPath;
 use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::reply::EnhancedStatus;
 use crate::mail::trace::TraceScan;
-use crate::protocol::smtp::client::words::{Fault, HeaderText, Transaction};
+use crate::protocol::smtp::client::words::Fault;
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
 /// The note of a message that somebody released: routes that hold are passed over.
@@ -62,8 +63,7 @@ pub struct Pass<'a> {
     pub carrier: &'a dyn Carrier,
     pub local: &'a Local,
     pub limits: Limits,
-    /// Set from outside: nothing new is begun, transactions in flight are finished.
-    pub stop: &'a AtomicBool,
+    pub halt: &'a Halt,
 }
 
 /// Takes what goes over a connection to where it goes.
@@ -144,13 +144,13 @@ impl<'a> Pass<'a> {
             if catch_unwind(AssertUnwindSafe(|| self.serve(board, &hop))).is_err() {
                 self.desk.trouble(None, "a delivery died of a bug");
             }
-            while self.stop.load(Ordering::Relaxed) && board.next(&hop).is_some() {}
+            while self.halt.is_over() && board.next(&hop).is_some() {}
             board.leave(&hop);
         }
     }
 
     fn serve(&self, board: &Board<'a>, hop: &Hop) {
-        let lane = Lane { pass: self, board, hop };
+        let lane = Lane::new(self.halt, board, hop);
         let send = |to: &Way, securely: bool, outbox: &dyn Outbox<Job<'a>>| match board.dead(hop) {
             Some(unserved) => settle_all(outbox, &unserved),
             None => {
@@ -167,95 +167,6 @@ impl<'a> Pass<'a> {
             }
             Hop::Pipe(argv) => lane.deliver(argv.first().map_or("", String::as_str), |delivery| self.local.pipe(argv, delivery)),
         }
-    }
-}
-
-/// The jobs of one hop.
-struct Lane<'p, 'a> {
-    pass: &'p Pass<'a>,
-    board: &'p Board<'a>,
-    hop: &'p Hop,
-}
-
-impl<'a> Lane<'_, 'a> {
-    /// The next job whose message no order stands for.
-    fn take(&self) -> Option<Job<'a>> {
-        while !self.pass.stop.load(Ordering::Relaxed) {
-            let job = self.board.next(self.hop)?;
-            if !job.consignment.is_ordered() {
-                return Some(job);
-            }
-        }
-        None
-    }
-
-    /// Delivers each recipient of each job on its own.
-    fn deliver(&self, host: &str, deliver: impl Fn(Delivery<'_>) -> io::Result<Outcome>) {
-        let via = Via { host: host.to_owned(), ..Via::default() };
-        while let Some(job) = self.take() {
-            let (mut outcomes, mut unreadable) = (Vec::new(), None);
-            for &place in &job.places {
-                let consignment = &job.consignment;
-                let recipient = consignment.envelope.recipients().get(place);
-                let (Some(mut body), Some(recipient)) = (consignment.body(), recipient) else { break };
-                let delivery = Delivery {
-                    id: &consignment.id,
-                    place,
-                    reverse_path: &consignment.envelope.reverse_path,
-                    recipient,
-                    arrival: consignment.arrival,
-                    length: body.length(),
-                    body: &mut body,
-                };
-                outcomes.push(deliver(delivery).unwrap_or_else(|error| {
-                    let why = Diagnostic::local(EnhancedStatus::new(4, 3, 0), format!("cannot read the message: {error}"));
-                    unreadable = Some(error);
-                    Outcome::Deferred(why)
-                }));
-            }
-            job.settle(outcomes, &via, Word::Delivered, unreadable);
-        }
-    }
-}
-
-impl<'a> Outbox<Job<'a>> for Lane<'_, 'a> {
-    fn is_waiting(&self) -> bool {
-        !self.pass.stop.load(Ordering::Relaxed) && self.board.has_jobs(self.hop)
-    }
-
-    fn next(&self) -> Option<Parcel<Job<'a>>> {
-        loop {
-            let job = self.take()?;
-            let consignment = &job.consignment;
-            let envelope = consignment.envelope.part(job.places.iter().copied());
-            let (Some(body), Some(mut envelope)) = (consignment.body(), envelope) else { continue };
-            // What does not leave this host needs no TLS.
-            envelope.request.require_tls &= !matches!(self.hop, Hop::Send { to: Way::Open(to), .. } if is_on_this_host(to));
-            let transaction = Transaction {
-                size: Some(consignment.size),
-                eight_bit: consignment.eight_bit,
-                header: if envelope.request.utf8 { HeaderText::Utf8 } else { HeaderText::Ascii },
-                ..Transaction::new(envelope)
-            };
-            return Some(Parcel { transaction, body: Box::new(Spooled(body)), tag: job });
-        }
-    }
-
-    fn settle(&self, sent: Sent<Job<'a>>, via: &Via) {
-        let judge = |outcome| match self.hop {
-            Hop::Send { securely: true, .. } => demanding_tls(outcome, sent.fault),
-            _ => outcome,
-        };
-        sent.tag.settle(sent.outcomes.into_iter().map(judge).collect(), via, sent.word, sent.unreadable);
-    }
-}
-
-/// A body in the spool, whose checksum is looked at each time.
-struct Spooled(Body);
-
-impl Source for Spooled {
-    fn open(&self) -> Box<dyn Read + Send> {
-        Box::new(self.0.clone())
     }
 }
 
@@ -429,7 +340,7 @@ impl<'a> Feeder<'_, 'a> {
     }
 
     fn is_stopped(&self) -> bool {
-        self.pass.stop.load(Ordering::Relaxed)
+        self.pass.halt.is_over()
     }
 }
 

@@ -1,6 +1,6 @@
 //! A login that fails says nothing of the mail behind it: the password is set right some day, and what was queued goes out then.
 
-use super::session::{Outbox, Parcel, Sent, Via};
+use super::session::{Outbox, Parcel, Sent, Stopper, Via};
 use crate::mail::outcome::Outcome;
 use crate::protocol::smtp::client::stage::Stage;
 use crate::protocol::smtp::client::words::Fault;
@@ -29,6 +29,14 @@ impl<T> Outbox<T> for Patient<'_, T> {
             other => other,
         });
         self.0.settle(Sent { outcomes: outcomes.collect(), ..sent }, via);
+    }
+
+    fn is_stoppable(&self) -> bool {
+        self.0.is_stoppable()
+    }
+
+    fn begun(&self, session: Stopper) {
+        self.0.begun(session);
     }
 
     fn quit_after(&self) -> Option<Stage> {

@@ -25,6 +25,8 @@ pub struct Turn {
     pub tried: HashSet<usize>,
     /// Those that a route holds.
     pub held: HashSet<usize>,
+    /// The pass was told to stop: what is in doubt for that is no reason to give up.
+    pub stopped: bool,
     /// Marks of the last transaction, if it settled the message: they need not be written.
     pub last: Vec<(usize, Mark)>,
 }
@@ -185,6 +187,7 @@ fn give_up_or_retry(desk: &Desk<'_>, message: &mut Message, turn: &Turn) -> Resu
             continue;
         }
         match desk.schedule.after_failure(arrival, now, recipient.attempts.max(1), random) {
+            Next::GiveUp if turn.stopped => due = due.or(now.checked_add(desk.schedule.first).ok()),
             Next::RetryAt(at) => due = Some(due.map_or(at, |due| due.min(at))),
             Next::GiveUp => {
                 let last = recipient.last.map(|last| last.outcome.diagnostic().to_string()).unwrap_or_default();

@@ -13,13 +13,14 @@ use postroad::relay::consign::Job;
 use postroad::relay::deliver::Unserved;
 use postroad::relay::desk::Desk;
 use postroad::relay::event::{Event, Log};
+use postroad::relay::halt::Halt;
 use postroad::relay::local::{Known, Local};
 use postroad::relay::pass::{Carrier, Done, Limits, Pass};
 use postroad::relay::retry::Schedule;
 use postroad::relay::route::{Route, Router, Users};
 use postroad::relay::session::{Outbox, Sent, Via, Word};
 use std::io::Read;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -50,11 +51,12 @@ impl World<'_> {
             hostname: "mx.crepes.test".into(),
             helper: None,
             within: Duration::from_secs(2),
+            over: Default::default(),
             known: Known::default(),
         };
         // One message and one worker at a time: what happens then has one order.
         let limits = Limits { runners: 4, workers: 1, messages: 1 };
-        let pass = Pass { desk: &desk, router: router(), carrier: self, local: &local, limits, stop: &AtomicBool::new(false) };
+        let pass = Pass { desk: &desk, router: router(), carrier: self, local: &local, limits, halt: &Halt::default() };
         let done = pass.run().map_err(|error| error.to_string())?;
         match desk.first_trouble() {
             Some(trouble) => Err(trouble),

@@ -166,7 +166,7 @@ pub const ALL: &[Mutation] = &[
     // Orders by hand.
     replace("order: its content is not synced", ATOMIC, "«file.sync_all().at(\"sync\", draft)»", "Ok(())"),
     replace("order: its name is not synced", ATOMIC, "«fs.sync_dir(parent(path)).at(\"sync\", parent(path))»", "Ok(())"),
-    replace("order: not read before a transaction", PASS, "if !«job.consignment.is_ordered()» {", "false"),
+    replace("order: not read before a transaction", LANE, "if !«job.consignment.is_ordered()» {", "false"),
     replace("order: one that cannot be read counts as none", CONSIGN, "«return true;»", "return false;"),
     replace("order: gone before the message is", MESSAGE, "«self.spool.fs.sync_dir(dir).at(\"sync\", dir)?;»", "let _ = dir;"),
     replace(
@@ -273,6 +273,7 @@ const JUDGE: &str = "disk/spool/judge.rs";
 const FETCH_SETTLE: &str = "fetch/settle.rs";
 const JOURNAL: &str = "disk/journal.rs";
 const KEEPER: &str = "fetch/keeper.rs";
+const LANE: &str = "relay/lane.rs";
 const LAYOUT: &str = "disk/spool/layout.rs";
 const LOCAL: &str = "relay/local.rs";
 const LOCK: &str = "disk/lock.rs";

@@ -13,13 +13,14 @@ use postroad::mail::notify::{EnvelopeId, Request, Wish};
 use postroad::mail::queue_id::QueueId;
 use postroad::net::connection::Connection;
 use postroad::net::dial::Reached;
-use postroad::net::tls::layer::{Handshake, Secured, TlsError};
+use postroad::net::tls::layer::{Handshake, Secured, TlsError, Until};
 use postroad::net::wire::Wire;
 use postroad::protocol::smtp::client::words::Timeouts;
 use postroad::relay::clock::{Chance, Clock};
 use postroad::relay::deliver::{Courier, Dial, NoWay, Secure};
 use postroad::relay::desk::Desk;
 use postroad::relay::event::{Event, Log};
+use postroad::relay::halt::Halt;
 use postroad::relay::local::{Known, Local};
 use postroad::relay::own_name::OwnName;
 use postroad::relay::pass::{Done, Limits, Pass};
@@ -32,7 +33,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -47,7 +48,7 @@ pub struct World {
     pub dns: Table,
     pub hosts: Hosts,
     pub log: Lines,
-    pub stop: AtomicBool,
+    pub halt: Halt,
     pub workers: usize,
     /// The most time for a program or a Maildir.
     pub within: Duration,
@@ -80,13 +81,17 @@ pub struct Hosts {
 /// A server that takes everything, but for the replies that a test gives.
 #[derive(Default)]
 pub struct Server {
-    /// `greeting` or the start of a command, and what is said instead: a reply, or `DROP`. `.` is the end of data.
+    /// `greeting` or the start of a command, and what is said instead: a reply, `DROP`, or `SILENT`, perhaps behind a line. `.` is the end of data.
     pub replies: Mutex<Vec<(String, String)>>,
     pub extensions: Mutex<Vec<String>>,
     pub messages: Mutex<Vec<Taken>>,
     /// Every MAIL and RCPT.
     pub commands: Mutex<Vec<String>>,
     pub sessions: AtomicU64,
+    /// How often it fell silent.
+    pub silences: AtomicU64,
+    /// What it is silent about it says in the end.
+    pub speaks: AtomicBool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +124,7 @@ impl World {
             dns: Table::default(),
             hosts: Hosts::default(),
             log: Lines::default(),
-            stop: AtomicBool::new(false),
+            halt: Halt::default(),
             workers: 4,
             within: Duration::from_secs(2),
         }
@@ -195,10 +200,11 @@ impl World {
             hostname: "mx.crepes.test".into(),
             helper: None,
             within: self.within,
+            over: self.halt.flag(),
             known: Known::default(),
         };
         let limits = Limits { workers: self.workers, ..Limits::default() };
-        let pass = Pass { desk: &desk, router: &self.router, carrier: &courier, local: &local, limits, stop: &self.stop };
+        let pass = Pass { desk: &desk, router: &self.router, carrier: &courier, local: &local, limits, halt: &self.halt };
         let done = pass.run().unwrap();
         (done, desk.first_trouble())
     }
@@ -319,7 +325,8 @@ impl Server {
             for stream in listener.incoming() {
                 let stream = stream.unwrap();
                 stream.set_read_timeout(Some(PATIENCE)).unwrap();
-                serving.serve(stream.try_clone().unwrap(), stream);
+                let serving = serving.clone();
+                std::thread::spawn(move || serving.serve(stream.try_clone().unwrap(), stream));
             }
         });
         (server, address)
@@ -372,6 +379,15 @@ impl Server {
         drop(replies);
         if said == "DROP" {
             return None;
+        }
+        if let Some(before) = said.strip_suffix("SILENT") {
+            writer.write_all(before.as_bytes()).ok()?;
+            self.silences.fetch_add(1, Ordering::Relaxed);
+            while !self.speaks.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            writer.write_all(format!("{usual}\r\n").as_bytes()).ok()?;
+            return Some(usual.to_owned());
         }
         writer.write_all(format!("{said}\r\n").as_bytes()).ok()?;
         Some(said)
@@ -463,7 +479,7 @@ impl Secure for NoTls {
 }
 
 impl Handshake for NoTls {
-    fn shake(&self, _wire: Wire, _until: Instant) -> Result<Box<dyn Secured>, TlsError> {
+    fn shake(&self, _wire: Wire, _until: Until<'_>) -> Result<Box<dyn Secured>, TlsError> {
         Err(TlsError::Handshake { peer: "mx.test".into(), why: "no common version".into() })
     }
 }

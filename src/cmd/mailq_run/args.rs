@@ -64,7 +64,7 @@ pub struct Args {
 /// What holds for passes alone.
 #[derive(Group, Debug)]
 pub struct PassOptions {
-    /// Keep at it: new mail within a second, the rest when it is due
+    /// Keep at it, until a signal comes: new mail within a second, the rest when it is due
     #[arg(long)]
     pub watch: bool,
     /// Show the sessions on stderr; twice with times

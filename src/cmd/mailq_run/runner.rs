@@ -8,7 +8,7 @@ use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::log;
 use crate::cli::opts::session::ToolTls;
 use crate::cli::screen::Screen;
-use crate::cli::signal::take_over;
+use crate::cli::signal::{heeded, take_over};
 use crate::cli::transcript::Level;
 use crate::disk::real::Real;
 use crate::disk::spool::layout::Spool;
@@ -24,6 +24,7 @@ use crate::relay::consign::Job;
 use crate::relay::deliver::{Courier, Destination, Secure, Unserved};
 use crate::relay::desk::Desk;
 use crate::relay::event::Log;
+use crate::relay::halt::Halt;
 use crate::relay::local::{Known, Local};
 use crate::relay::own_name::OwnName;
 use crate::relay::pass::{Carrier, Done, Limits, Pass};
@@ -33,10 +34,11 @@ use crate::relay::session::{Login, Outbox, Watch};
 use anyhow::Context;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
+use signal_hook::iterator::Signals;
 use std::collections::HashMap;
+use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -65,15 +67,23 @@ pub fn accounts(config: &Config) -> Result<Accounts, Failure> {
 pub fn run(options: &PassOptions, spool: &Spool, router: &Router, accounts: &Accounts) -> Result<Status, Failure> {
     let default = if options.verbose > 0 { log::Target::Stderr } else { log::Target::Syslog };
     let log = options.log.open("mailq-run", default)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT, SIGHUP] {
-        // A second one ends us at once: what is in flight is tried again.
-        flag::register_conditional_shutdown(signal, 128 + signal, stop.clone()).or_status(Status::Os)?;
-        flag::register(signal, stop.clone()).or_status(Status::Os)?;
-    }
-    take_over(&[SIGTERM, SIGINT, SIGHUP]);
-    let runner = Runner::new(options, (spool, router, accounts), &log, &stop)?;
+    let halt = Arc::default();
+    halt_on_signals(&halt).or_status(Status::Os)?;
+    let runner = Runner::new(options, (spool, router, accounts), &log, &halt)?;
     if options.watch { runner.watch() } else { runner.once().map(|_| Status::Done) }
+}
+
+fn halt_on_signals(halt: &Arc<Halt>) -> io::Result<()> {
+    let heard = heeded(&[SIGTERM, SIGINT, SIGHUP]);
+    for signal in &heard {
+        // A second one ends us at once: what is in flight is tried again.
+        flag::register_conditional_shutdown(*signal, 128 + signal, halt.flag())?;
+    }
+    let mut signals = Signals::new(&heard)?;
+    take_over(&heard);
+    let halt = Arc::clone(halt);
+    std::thread::spawn(move || signals.forever().for_each(|_| halt.stop()));
+    Ok(())
 }
 
 /// What stays the same from pass to pass: connectors, resolver and names.
@@ -82,7 +92,7 @@ struct Runner<'a> {
     router: &'a Router,
     accounts: &'a Accounts,
     log: &'a dyn Log,
-    stop: &'a AtomicBool,
+    halt: &'a Halt,
     hostname: String,
     dialer: Dialer,
     resolver: Resolver,
@@ -103,10 +113,10 @@ impl<'a> Runner<'a> {
         options: &PassOptions,
         (spool, router, accounts): (&'a Spool, &'a Router, &'a Accounts),
         log: &'a dyn Log,
-        stop: &'a AtomicBool,
+        halt: &'a Halt,
     ) -> Result<Runner<'a>, Failure> {
         let hostname = router.hostname.to_string();
-        let dialer = options.network.dialer();
+        let dialer = Dialer { over: halt.flag(), ..options.network.dialer() };
         let client = |verify| Client::new(ClientConfig { verify, ..ClientConfig::default() });
         let helper = match is_root() {
             true => Some(std::env::current_exe().context("cannot find this program").or_status(Status::Os)?),
@@ -117,8 +127,8 @@ impl<'a> Runner<'a> {
             router,
             accounts,
             log,
-            stop,
-            resolver: Resolver::new(Options { family: dialer.family, ..Options::default() }),
+            halt,
+            resolver: Resolver::new(Options { family: dialer.family, ..Options::default() }).until(halt.flag()),
             dialer,
             tls: Connectors { verified: client(Verify::Pkix), opportunistic: client(Verify::Nothing) },
             timeouts: options.network.timeout().map_or_else(Timeouts::default, Timeouts::capped),
@@ -128,6 +138,7 @@ impl<'a> Runner<'a> {
                 hostname: hostname.clone(),
                 helper,
                 within: LOCAL_WITHIN,
+                over: halt.flag(),
                 known: Known::default(),
             },
             hostname,
@@ -144,7 +155,7 @@ impl<'a> Runner<'a> {
             carrier: &carriers,
             local: &self.local,
             limits: Limits::default(),
-            stop: self.stop,
+            halt: self.halt,
         };
         let done = pass.run().or_status(Status::Io)?;
         match desk.first_trouble() {
@@ -171,7 +182,7 @@ impl<'a> Runner<'a> {
     fn watch(&self) -> Result<Status, Failure> {
         let horizon = Schedule::default().horizon().as_secs();
         let mut pause = LOOK;
-        while !self.stop.load(Ordering::Relaxed) {
+        while !self.halt.is_over() {
             let due = self.spool.scan(Which::Due { horizon }, System.now()).next();
             pause = match due {
                 None => LOOK,
@@ -187,7 +198,7 @@ impl<'a> Runner<'a> {
 
     fn rest(&self, pause: Duration) {
         let mut left = pause;
-        while !left.is_zero() && !self.stop.load(Ordering::Relaxed) {
+        while !left.is_zero() && !self.halt.is_over() {
             let step = left.min(Duration::from_millis(200));
             sleep(step);
             left -= step;

@@ -2,7 +2,7 @@
 
 use super::certificate::describe;
 use super::files::{self, IdentityFiles, setup};
-use super::layer::{Certificate, Handshake, MinVersion, Secured, TlsError, Verdict};
+use super::layer::{Certificate, Handshake, MinVersion, Secured, TlsError, Until, Verdict};
 use super::native;
 use super::openssl::{Session, failed, finish, oldest, options, stack};
 use crate::net::wire::Wire;
@@ -15,7 +15,6 @@ use openssl::x509::verify::X509CheckFlags;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Instant;
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -116,7 +115,7 @@ pub struct Target {
 }
 
 impl Handshake for Target {
-    fn shake(&self, wire: Wire, until: Instant) -> Result<Box<dyn Secured>, TlsError> {
+    fn shake(&self, wire: Wire, until: Until<'_>) -> Result<Box<dyn Secured>, TlsError> {
         match self.client.connector()? {
             Connector::Native(connector) => Ok(Box::new(native::shake(connector, &self.name, wire, until)?)),
             Connector::OpenSsl(context) => Ok(Box::new(self.openssl(context, wire, until)?)),
@@ -125,7 +124,7 @@ impl Handshake for Target {
 }
 
 impl Target {
-    fn openssl(&self, context: &SslContext, wire: Wire, until: Instant) -> Result<Session, TlsError> {
+    fn openssl(&self, context: &SslContext, wire: Wire, until: Until<'_>) -> Result<Session, TlsError> {
         let sni = self.client.config.sni.as_deref();
         let mut ssl = session(context, &self.name, sni).map_err(|error| failed(&self.name, stack(&error)))?;
         let refusal = Refusal::default();

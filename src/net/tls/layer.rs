@@ -7,8 +7,16 @@ use std::time::Instant;
 
 /// Starts TLS, as client or server, with everything that was configured.
 pub trait Handshake: Send + Sync {
-    /// Shakes hands over `wire` until it is done, it failed, or it is `until`.
-    fn shake(&self, wire: Wire, until: Instant) -> Result<Box<dyn Secured>, TlsError>;
+    /// Shakes hands over `wire` until it is done, it failed, or nobody waits for it any more.
+    fn shake(&self, wire: Wire, until: Until<'_>) -> Result<Box<dyn Secured>, TlsError>;
+}
+
+/// How long a handshake is waited for.
+#[derive(Clone, Copy)]
+pub struct Until<'a> {
+    pub time: Instant,
+    /// Asked again and again: nobody waits for it any more.
+    pub over: &'a dyn Fn() -> bool,
 }
 
 /// A wire inside TLS. `Read` and `Write` give `WouldBlock` when the wire's remembered direction is not ready.

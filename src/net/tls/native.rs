@@ -3,7 +3,7 @@
 use super::certificate::describe;
 use super::files::{self, setup};
 use super::hello::Watch;
-use super::layer::{Certificate, Facts, MinVersion, Secured, TlsError, Verdict};
+use super::layer::{Certificate, Facts, MinVersion, Secured, TlsError, Until, Verdict};
 use super::openssl::{broken_record, failed, stack, wait};
 use crate::net::wire::Wire;
 use native_tls::{HandshakeError, Protocol, TlsConnector, TlsStream};
@@ -13,7 +13,6 @@ use openssl::x509::X509;
 use std::error::Error;
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::time::Instant;
 
 /// Builds what is kept for all connections. Reading the system's certificates takes about 45 ms where they are in one file.
 pub(super) fn connector(
@@ -40,7 +39,7 @@ pub(super) fn connector(
 }
 
 /// Shakes hands with `name`, which the certificate has to bear.
-pub(super) fn shake(connector: &TlsConnector, name: &str, wire: Wire, until: Instant) -> Result<Session, TlsError> {
+pub(super) fn shake(connector: &TlsConnector, name: &str, wire: Wire, until: Until<'_>) -> Result<Session, TlsError> {
     let mut result = connector.connect(name, Watched { wire, watch: Watch::default() });
     loop {
         result = match result {

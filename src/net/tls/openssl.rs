@@ -1,13 +1,15 @@
 //! TLS by the openssl crate: sessions of servers, and of clients that do not verify by PKIX.
 
 use super::certificate::describe;
-use super::layer::{Certificate, Facts, MinVersion, Secured, TlsError, Verdict};
+use super::layer::{Certificate, Facts, MinVersion, Secured, TlsError, Until, Verdict};
 use crate::net::wire::{Wire, reason};
 use openssl::error::ErrorStack;
 use openssl::ssl::{self, ErrorCode, HandshakeError, MidHandshakeSslStream, SslOptions, SslRef, SslStream, SslVersion};
 use std::io::{self, Read, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+/// How often it is asked whether anybody waits for a handshake still.
+const LOOK: Duration = Duration::from_millis(100);
 /// Most certificates of a chain that a report tells of.
 const LONGEST_CHAIN: usize = 10;
 
@@ -35,7 +37,7 @@ pub(super) struct Session {
 pub(super) fn finish(
     mut result: Result<SslStream<Wire>, HandshakeError<Wire>>,
     peer: &str,
-    until: Instant,
+    until: Until<'_>,
     verdict: impl FnOnce(&SslStream<Wire>) -> Result<Verdict, TlsError>,
 ) -> Result<Session, TlsError> {
     loop {
@@ -55,12 +57,18 @@ pub(super) fn finish(
 }
 
 /// Waits for what the handshake waits for.
-pub(super) fn wait(wire: &mut Wire, peer: &str, until: Instant) -> Result<(), TlsError> {
+pub(super) fn wait(wire: &mut Wire, peer: &str, until: Until<'_>) -> Result<(), TlsError> {
     let needs = wire.take_blocked();
-    match wire.wait(needs, None, Some(until)) {
-        Ok(ready) if ready.wire.any() => Ok(()),
-        Ok(_) => Err(failed(peer, "no answer in time")),
-        Err(error) => Err(failed(peer, reason(&error))),
+    loop {
+        if (until.over)() {
+            return Err(failed(peer, "broken off by a signal"));
+        }
+        match wire.wait(needs, None, Some(until.time.min(Instant::now() + LOOK))) {
+            Ok(ready) if ready.wire.any() => return Ok(()),
+            Ok(_) if Instant::now() < until.time => {}
+            Ok(_) => return Err(failed(peer, "no answer in time")),
+            Err(error) => return Err(failed(peer, reason(&error))),
+        }
     }
 }
 

@@ -1,13 +1,12 @@
 //! The server's side: one certificate with its chain, TLS 1.2 and 1.3.
 
 use super::files::{IdentityFiles, identity, setup};
-use super::layer::{Handshake, MinVersion, Secured, TlsError, Verdict};
+use super::layer::{Handshake, MinVersion, Secured, TlsError, Until, Verdict};
 use super::openssl::{finish, oldest, options, stack};
 use crate::net::peer::Peer;
 use crate::net::wire::Wire;
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslAcceptor, SslMethod};
-use std::time::Instant;
 
 /// A server's TLS, shared by all its connections.
 pub struct Server {
@@ -37,7 +36,7 @@ impl Server {
 }
 
 impl Handshake for Server {
-    fn shake(&self, wire: Wire, until: Instant) -> Result<Box<dyn Secured>, TlsError> {
+    fn shake(&self, wire: Wire, until: Until<'_>) -> Result<Box<dyn Secured>, TlsError> {
         let peer = Peer::of(wire.input()).map_or_else(|_| "a client that left".to_owned(), |peer| peer.to_string());
         let session = finish(self.acceptor.accept(wire), &peer, until, |_| Ok(Verdict::Anonymous))?;
         Ok(Box::new(session))

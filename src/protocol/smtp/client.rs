@@ -22,6 +22,9 @@ use std::time::Duration;
 use transaction::{Progress, Running};
 use words::{ClientAsk, ClientConfig, ClientTell, Failure, Fault, Transaction};
 
+/// How long the answer to the final dot is waited for once the session is to stop: without it, the message may go out twice.
+const PARTING: Duration = Duration::from_secs(5);
+
 /// The state of the session. Every reply gives the next one.
 #[derive(Debug)]
 enum State {
@@ -413,6 +416,14 @@ impl Engine for Client {
         };
     }
 
+    fn parting(&self) -> Duration {
+        match &self.state {
+            // What of the end was not written yet is taken back by the end of the connection.
+            State::Transaction(running) if running.is_ended() && self.out.is_empty() => PARTING,
+            _ => Duration::ZERO,
+        }
+    }
+
     fn ended(&mut self, why: End) {
         let (fault, enhanced, text) = match why {
             End::Eof => (Fault::Lost, (4, 4, 2), "the server closed the connection"),
@@ -422,10 +433,15 @@ impl Engine for Client {
             End::Injected => (Fault::Protocol, (4, 7, 5), "plaintext after the reply to STARTTLS"),
             End::Cancelled => (Fault::Cancelled, (4, 3, 0), "given up"),
         };
+        let why_is_stop = why == End::Cancelled;
         let state = std::mem::replace(&mut self.state, State::Over);
         let why = Diagnostic::local(EnhancedStatus::new(enhanced.0, enhanced.1, enhanced.2), text);
+        // The farewell of a session that is stopped goes out all the same; its answer is not waited for.
+        let leaving = why_is_stop && matches!(state, State::Quit);
         self.state = self.broken(state, fault, why);
-        self.out.clear();
+        if !leaving {
+            self.out.clear();
+        }
     }
 
     fn step(&mut self) -> Step<ClientAsk> {

@@ -259,6 +259,11 @@ impl Running {
         self.due.extend(std::iter::repeat_n(Command::End, times));
     }
 
+    /// The end of the message was given out: only the server knows what becomes of it.
+    pub fn is_ended(&self) -> bool {
+        self.data == DataState::Ended
+    }
+
     /// Gives every recipient without an outcome this one.
     pub fn settle(&mut self, outcome: &Outcome) {
         for slot in self.outcomes.iter_mut().filter(|slot| slot.is_none()) {
