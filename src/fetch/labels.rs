@@ -8,6 +8,11 @@ const LETTERS: [(char, &str); 6] =
     [('D', "\\Draft"), ('F', "\\Flagged"), ('P', "$Forwarded"), ('R', "\\Answered"), ('S', "\\Seen"), ('T', "\\Deleted")];
 /// Letters of X-Status.
 const MARKS: [(char, &str); 4] = [('A', "\\Answered"), ('F', "\\Flagged"), ('T', "\\Draft"), ('D', "\\Deleted")];
+const KEYWORDS: &str = "X-Keywords:";
+const SEEN: &str = "Status: RO\n";
+const UNSEEN: &str = "Status: O\n";
+/// What the line begins with that parts messages in an mbox of ours (RFC 4155): who sent one is not known.
+pub const FROM: &str = "From MAILER-DAEMON ";
 /// Longest line of a field that keeps keywords, in octets.
 const LINE: usize = 76;
 
@@ -31,27 +36,19 @@ impl Labels {
         if letters.is_empty() { letters } else { format!("2,{letters}") }
     }
 
-    /// Fields that readers of an mbox keep flags in, each with LF; none for a message without flags.
+    /// Fields that readers of an mbox keep flags in, each with LF. Status is always there, and the last: what follows is the message's own.
     pub fn fields(&self) -> String {
-        let pick = |all: &[(char, &str)]| -> String {
-            all.iter().filter(|(_, flag)| self.has(flag)).map(|(letter, _)| letter).collect()
-        };
-        let marks = pick(&MARKS);
+        let marks: String = MARKS.iter().filter(|(_, flag)| self.has(flag)).map(|(letter, _)| letter).collect();
         let is_keyword = |flag: &&String| !flag.starts_with('\\') && flag.bytes().all(|byte| byte.is_ascii_graphic());
         let keywords: Vec<&str> = self.flags.iter().filter(is_keyword).map(String::as_str).collect();
         let mut fields = String::new();
-        if self.has("\\Seen") {
-            fields.push_str("Status: RO\n");
-        } else if !marks.is_empty() || !keywords.is_empty() {
-            fields.push_str("Status: O\n");
+        if !keywords.is_empty() {
+            fields.push_str(&folded(KEYWORDS, &keywords));
         }
         if !marks.is_empty() {
             fields.push_str(&format!("X-Status: {marks}\n"));
         }
-        if !keywords.is_empty() {
-            fields.push_str(&folded("X-Keywords:", &keywords));
-        }
-        fields
+        fields + if self.has("\\Seen") { SEEN } else { UNSEEN }
     }
 }
 
@@ -86,18 +83,20 @@ pub fn of_fields(header: &[u8]) -> Vec<String> {
     flags
 }
 
-/// The length of the fields that keep labels at the start of a header, where [`Labels::fields`] put them.
-pub fn leading(header: &[u8]) -> usize {
-    let mut length = 0;
-    for line in header.split_inclusive(|byte| *byte == b'\n') {
-        let is_more = length > 0 && line.starts_with(b" ");
-        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-        if !is_more && !["Status", "X-Status", "X-Keywords"].iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())) {
-            break;
-        }
-        length += line.len();
+/// The length of the fields that [`Labels::fields`] put in front of a message; 0 where what stands there is none of its making.
+pub fn leading(from_line: &[u8], header: &[u8]) -> usize {
+    if !from_line.starts_with(FROM.as_bytes()) {
+        return 0;
     }
-    length
+    let mut end = 0;
+    for line in header.split_inclusive(|byte| *byte == b'\n') {
+        end += line.len();
+        if [SEEN, UNSEEN].iter().any(|last| line == last.as_bytes()) {
+            let ours = Labels { flags: of_fields(&header[..end]), received: None };
+            return if ours.fields().as_bytes() == &header[..end] { end } else { 0 };
+        }
+    }
+    0
 }
 
 #[cfg(test)]
@@ -118,20 +117,40 @@ mod tests {
 
     #[test]
     fn fields_of_labels_are_told_from_those_of_the_message() {
-        let own = labels(&["\\Seen", "\\Draft", "Work"]);
+        let own = labels(&["\\Seen", "\\Draft", "\\Recent", "Status:", "O", "Work"]);
         let long = labels(&["a"; 60]);
-        for fields in [own.fields(), long.fields(), String::new()] {
-            assert_eq!(leading(format!("{fields}Subject: x\nStatus: y\n\nz").as_bytes()), fields.len());
+        let messages =
+            ["Subject: x\nStatus: y\n\nz", "Status: y\n\n", "Status: RO\n", "X-Status: F\n", "X-Keywords: a\n b\n", ""];
+        for fields in [own.fields(), long.fields(), labels(&[]).fields()] {
+            for message in messages {
+                assert_eq!(
+                    leading(b"From MAILER-DAEMON x", format!("{fields}{message}").as_bytes()),
+                    fields.len(),
+                    "{message:?}"
+                );
+                assert_eq!(leading(b"From bob x", format!("{fields}{message}").as_bytes()), 0);
+            }
         }
-        assert_eq!((leading(b" Status: x\n"), leading(b"Statusx: y\n"), leading(b"")), (0, 0, 0));
+        // Not of our making: two programs' fields, or a message's own.
+        for header in [
+            "Status: y\n",
+            "X-Status: F\nA: b\nStatus: RO\n",
+            " Status: O\n",
+            "Status:  O\n",
+            "A: b\nStatus: O\n",
+            "\nStatus: O\n",
+        ] {
+            assert_eq!(leading(b"From MAILER-DAEMON x", header.as_bytes()), 0, "{header:?}");
+        }
     }
 
     #[test]
     fn flags_stand_in_fields_of_an_mbox() {
-        assert_eq!(labels(&["\\Seen", "\\Answered", "\\Draft"]).fields(), "Status: RO\nX-Status: AT\n");
-        assert_eq!(labels(&["Work", "$Forwarded"]).fields(), "Status: O\nX-Keywords: Work $Forwarded\n");
-        assert_eq!(labels(&["\\Recent"]).fields(), "");
+        assert_eq!(labels(&["\\Seen", "\\Answered", "\\Draft"]).fields(), "X-Status: AT\nStatus: RO\n");
+        assert_eq!(labels(&["Work", "$Forwarded"]).fields(), "X-Keywords: Work $Forwarded\nStatus: O\n");
+        assert_eq!(labels(&["\\Recent"]).fields(), "Status: O\n");
         let long = labels(&["a"; 60]).fields();
-        assert!(long.lines().all(|line| line.len() <= LINE) && long.lines().skip(2).all(|line| line.starts_with(' ')), "{long}");
+        let own = long.strip_suffix("Status: O\n").unwrap();
+        assert!(long.lines().all(|line| line.len() <= LINE) && own.lines().skip(1).all(|line| line.starts_with(' ')), "{long}");
     }
 }

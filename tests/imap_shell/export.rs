@@ -87,9 +87,9 @@ fn an_mbox_keeps_flags_and_dates_and_what_it_has() {
     let (ran, place) = scripted(&[], &[&command], &format!("C: a3 {fetch}\n{rows}S: a3 OK x\nC: a4 LOGOUT"));
     assert_eq!((ran.status, ran.out.as_str()), (1, "5\t11\n6\t16\n7\t1\n"), "{place}");
     let wanted = "From x Sat Jan  1 00:00:00 2000\nB: c\n\nold\n\n\
-         From MAILER-DAEMON Wed Jul 17 09:44:25 1996\nStatus: RO\nX-Keywords: $Forwarded Work\nA: b\n\nc\n\n\
-         From MAILER-DAEMON Thu Jul 18 00:00:00 1996\nStatus: O\nX-Status: A\nA: d\n\n>>From \n\n\
-         From MAILER-DAEMON Fri Jul 19 00:00:00 1996\ne\n\n";
+         From MAILER-DAEMON Wed Jul 17 09:44:25 1996\nX-Keywords: $Forwarded Work\nStatus: RO\nA: b\n\nc\n\n\
+         From MAILER-DAEMON Thu Jul 18 00:00:00 1996\nX-Status: A\nStatus: O\nA: d\n\n>>From \n\n\
+         From MAILER-DAEMON Fri Jul 19 00:00:00 1996\nStatus: O\ne\n\n";
     assert_eq!(std::fs::read_to_string(&mbox).unwrap(), wanted);
 }
 
@@ -135,18 +135,20 @@ fn every_byte_is_kept() {
     assert_eq!(ran.status, 73, "a file that is there is not written over: {place}");
 }
 
-/// RFC 9051 section 9: words of the protocol and flags count in any case.
+/// RFC 9051 sections 2.3.2 and 9: words of the protocol, flags and keywords count in any case.
 #[test]
 fn flags_in_another_case_are_kept() {
     let dir = tempfile::tempdir().unwrap();
     let mail = dir.path().join("mail");
     let command = format!("export 5 maildir {}", mail.display());
-    let row =
-        "* 1 fetch (uid 5 flags (\\seen \\ANSWERED \\flagged) internaldate \"17-jul-1996 02:44:25 -0700\" body[] {3}\nS: a\nS: )";
-    let rows = format!("C: a3 UID FETCH 5 (UID FLAGS INTERNALDATE BODY.PEEK[])\nS: {row}\nS: a3 ok x\nC: a4 LOGOUT");
-    let (ran, place) = scripted(&[], &[&command], &rows);
-    assert_eq!(ran.status, 0, "{place}");
+    let row = "* 1 fetch (uid 5 flags (\\seen \\ANSWERED $FORWARDED) internaldate \"17-jul-1996 02:44:25 -0700\" body[] {3}\nS: a\nS: )";
+    let rows = format!(
+        "C: a3 UID FETCH 5 (UID FLAGS INTERNALDATE BODY.PEEK[])\nS: {row}\nS: a3 ok x\n\
+         C: a4 UID FETCH 5 (UID FLAGS)\nS: * 1 fetch (uid 5 flags (\\SEEN $FORWARDED))\nS: a4 ok x\nC: a5 LOGOUT"
+    );
+    let (ran, place) = scripted(&[], &[&command, "fetch 5 flags"], &rows);
+    assert_eq!((ran.status, ran.out.as_str()), (0, "5\t3\n5\t\\Seen $FORWARDED\t-\t-\t-\t-\n"), "{place}");
     let file = only(&mail.join("cur"));
-    assert!(file.to_string_lossy().ends_with(":2,FRS"), "{file:?}");
+    assert!(file.to_string_lossy().ends_with(":2,PRS"), "{file:?}");
     assert_eq!(std::fs::metadata(&file).unwrap().mtime(), 837_596_665);
 }

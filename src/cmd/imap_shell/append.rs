@@ -208,13 +208,12 @@ fn mbox_into(shell: &mut Shell<'_>, lead: &mut Lead, path: &Path, mailbox: &str,
                 return Some(Err(cannot(path, &error, status)));
             }
         }
-        let came = date::of_from_line(mbox.from_line());
-        Some(one_of(path, number, one, came.map(internal)))
+        Some(one_of(path, number, one, mbox.from_line()))
     })
 }
 
-/// Message `number` of an mbox.
-fn one_of(path: &Path, number: u64, mut one: Scratch, date: Option<String>) -> Result<Letter, Status> {
+/// Message `number` of an mbox, parted from those before it by `from_line`.
+fn one_of(path: &Path, number: u64, mut one: Scratch, from_line: &[u8]) -> Result<Letter, Status> {
     let called = PathBuf::from(format!("{}:{number}", path.display()));
     let mut header = Vec::new();
     let mut read = || -> io::Result<()> {
@@ -223,13 +222,14 @@ fn one_of(path: &Path, number: u64, mut one: Scratch, date: Option<String>) -> R
     };
     read().map_err(|error| cannot(&called, &error, Status::Io))?;
     let mut from = one.reader().map_err(|error| cannot(&called, &error, Status::Io))?;
-    let mut flags = labels::of_fields(&header);
+    let ours = labels::leading(from_line, &header);
+    let mut flags = labels::of_fields(if ours > 0 { &header[..ours] } else { &header });
     let told = flags.len();
     flags.retain(|flag| Flag::named(flag).is_ok());
     // The flags stand for these fields, unless one is none that could be set.
-    let skip = if flags.len() == told { labels::leading(&header) } else { 0 };
+    let skip = if flags.len() == told { ours } else { 0 };
     io::copy(&mut from.by_ref().take(skip as u64), &mut io::sink()).map_err(|error| cannot(&called, &error, Status::Io))?;
-    letter(Some(&called), &mut from, flags.join(" "), date)
+    letter(Some(&called), &mut from, flags.join(" "), date::of_from_line(from_line).map(internal))
 }
 
 fn cannot(path: &Path, error: &dyn std::fmt::Display, status: Status) -> Status {

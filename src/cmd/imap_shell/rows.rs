@@ -6,7 +6,9 @@ use crate::bytes::charset::guess;
 use crate::bytes::encoded_word;
 use crate::bytes::escape::visible;
 use crate::bytes::mutf7;
+use crate::mail::address_list::quoted_string;
 use crate::mail::date::rfc3339;
+use crate::mail::header::readable::word;
 use crate::protocol::imap::access::{Acl, Entries, ListRights, Metadata, MyRights, Quota};
 use crate::protocol::imap::envelope::{Address, Envelope};
 use crate::protocol::imap::fetch::{Attribute, DateTime, Fetch, Item};
@@ -198,12 +200,27 @@ fn address(address: &Address) -> Value {
     Value::Object(map)
 }
 
+/// As a header field has it (RFC 5322 section 3.4): a name, or a local part, that holds an address cannot be taken for one.
 fn person(address: &Address) -> String {
-    match (&address.name, spec(address)) {
-        (Some(name), Some(spec)) if !name.is_empty() => format!("{} <{spec}>", encoded_word::decode(name)),
-        (_, Some(spec)) => spec,
-        (name, None) => name.as_deref().map(encoded_word::decode).unwrap_or_default(),
+    let name = address.name.as_deref().filter(|name| !name.is_empty()).map(|name| word(&encoded_word::decode(name)));
+    match (name, &address.mailbox, &address.host) {
+        (name, Some(mailbox), Some(host)) => {
+            let spec = addr_spec(&lossy(mailbox), &lossy(host));
+            name.map_or_else(|| spec.clone(), |name| format!("{name} <{spec}>"))
+        }
+        (_, Some(group), None) => word(&lossy(group)),
+        (name, None, _) => name.unwrap_or_default(),
     }
+}
+
+/// `addr-spec = local-part "@" domain`; where the domain is none, all of it is quoted.
+fn addr_spec(local: &str, host: &str) -> String {
+    let bare = host.strip_prefix('[').and_then(|literal| literal.strip_suffix(']')).unwrap_or(host);
+    if bare.contains(|c: char| c.is_whitespace() || "<>()[]\\\",;@".contains(c)) {
+        return quoted_string(&format!("{local}@{host}"));
+    }
+    let is_dot_atom = local.split('.').all(|atom| word(atom) == atom) && !local.contains(char::is_whitespace);
+    if is_dot_atom { format!("{local}@{host}") } else { format!("{}@{host}", quoted_string(local)) }
 }
 
 /// The tree of the parts; numbers of parts follow from it.
@@ -327,4 +344,34 @@ pub fn thread<'a>(number: usize, thread: &'a Thread, mailbox: &'a str) -> impl I
         let row = Facts::default().only_json("mailbox", mailbox).fact("thread", number);
         row.fact("depth", depth).fact("uid", uid)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 5322 section 3.4.
+    #[test]
+    fn no_name_looks_like_an_address() {
+        let part = |text: &str| (!text.is_empty()).then(|| text.as_bytes().to_vec());
+        for (name, mailbox, host, shown) in [
+            ("", "al", "a.test", "al@a.test"),
+            ("Al", "al", "a.test", "Al <al@a.test>"),
+            ("J\u{f6}rg M", "j.m", "a.test", "J\u{f6}rg M <j.m@a.test>"),
+            ("M, J", "al", "a.test", "\"M, J\" <al@a.test>"),
+            ("=?utf-8?q?ceo=40bank=2Etest=3E=2C?=", "al", "evil.test", "\"ceo@bank.test>,\" <al@evil.test>"),
+            ("<ceo@bank.test>", "al", "evil.test", "\"<ceo@bank.test>\" <al@evil.test>"),
+            ("a \"b\"", "al", "a.test", "\"a \\\"b\\\"\" <al@a.test>"),
+            ("", "ceo@bank.test> x", "evil.test", "\"ceo@bank.test> x\"@evil.test"),
+            ("Al", "a b", "a.test", "Al <\"a b\"@a.test>"),
+            ("Al", "ceo", "bank.test>, <al@evil.test", "Al <\"ceo@bank.test>, <al@evil.test\">"),
+            ("", "al", "[192.0.2.1]", "al@[192.0.2.1]"),
+            ("", "al", "[IPv6:2001:db8::1]", "al@[IPv6:2001:db8::1]"),
+            ("", "friends, <ceo@bank.test>", "", "\"friends, <ceo@bank.test>\""),
+            ("ceo@bank.test", "", "", "\"ceo@bank.test\""),
+        ] {
+            let address = Address { name: part(name), mailbox: part(mailbox), host: part(host), ..Address::default() };
+            assert_eq!(person(&address), shown);
+        }
+    }
 }

@@ -5,7 +5,7 @@ use crate::bytes::newline::ToLf;
 use crate::disk::fs::Fs;
 use crate::disk::mbox_append::{Locked, Mbox, MboxError, Patience, Region};
 use crate::disk::scratch::Scratch;
-use crate::fetch::labels::Labels;
+use crate::fetch::labels::{FROM, Labels};
 use crate::fetch::name;
 use crate::fetch::target::stream::held;
 use crate::fetch::target::{Announcement, Facts, Fault, Taken, Target};
@@ -102,7 +102,7 @@ impl Target for IntoMbox<'_> {
         (self.newline, self.quote, self.crc) = (ToLf::default(), FromQuote::default(), 0);
         let received = facts.labels.and_then(|labels| labels.received).unwrap_or(facts.at);
         let fields = facts.labels.map(Labels::fields).unwrap_or_default();
-        let head = format!("From MAILER-DAEMON {}\n{fields}", date::asctime(received));
+        let head = format!("{FROM}{}\n{fields}", date::asctime(received));
         self.put(head.as_bytes()).map_err(|error| held(&error))
     }
 

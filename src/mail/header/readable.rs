@@ -155,7 +155,7 @@ fn words(text: &str) -> usize {
 }
 
 /// As a `word` of a phrase: as it is where it is atoms, else quoted.
-fn word(text: &str) -> String {
+pub fn word(text: &str) -> String {
     let is_atom = |c: char| !c.is_ascii_control() && !"()<>[]:;@\\,.\"".contains(c);
     if !text.is_empty() && text.trim_ascii() == text && text.chars().all(is_atom) { text.to_owned() } else { quoted_string(text) }
 }
