@@ -286,11 +286,11 @@
 //!   cli/message/edit.rs    a message changed before it is sent
 //!   cli/linked.rs          files that options name, through symbolic links
 //!   cli/program.rs         programs that options name
+//!   cli/family.rs          a program and what it started, ended together
 //!   cli/pager.rs           long output on a terminal, page by page
 //!   cli/interactive.rs     a protocol typed by hand
 //!   cli/secret/file.rs     secrets in files and streams
 //!   cli/secret/netrc.rs    the .netrc, read
-//!   cli/secret/family.rs   a program and what it started, ended together
 //!   cli/secret/program.rs  secrets that a program prints
 //!   cli/secret/terminal.rs a question on the terminal whose answer is not shown
 //!   cli/secret.rs          where a secret comes from, fetched when it is needed

@@ -311,6 +311,48 @@ fn who_leaves_the_pager_early_comes_back_to_the_prompt() {
     quit(terminal, server, 4);
 }
 
+/// Nobody reads on, the terminal is as it was, and the server hears a farewell.
+#[test]
+fn a_signal_ends_a_pager_and_the_session_in_order() {
+    for (signal, count) in [(Signal::SIGTERM, 40), (Signal::SIGHUP, 40), (Signal::SIGTERM, 20_000)] {
+        // The second kind reads no more than a page.
+        let reads = if count == 40 { "cat" } else { "head -n 20" };
+        let script = format!("stty -echo <&1; {reads}; echo \"READ $$ \"; sleep 600");
+        let (_dir, mut terminal, mut server) = with_pager(&script, &[]);
+        server.lets_in();
+        terminal.until("bob@127.0.0.1> ");
+        terminal.press("ls\r");
+        server.hears("a3 LIST \"\" \"*\"");
+        server.says(&format!("{}a3 OK x", rows(count)));
+        terminal.until("READ ");
+        let pager = nix::unistd::Pid::from_raw(terminal.until(" ").trim().parse().unwrap());
+        terminal.signal(signal);
+        server.hears("a4 LOGOUT");
+        server.says("* BYE\na4 OK x");
+        assert_eq!(terminal.status(), 75);
+        assert_eq!(nix::sys::signal::kill(pager, None), Err(nix::errno::Errno::ESRCH));
+    }
+}
+
+/// What it does there, the pager knows: to search, it breaks off a search.
+#[test]
+fn ctrl_c_in_a_pager_that_has_all_is_the_pager_s() {
+    let (_dir, mut terminal, mut server) = with_pager("cat; echo READ; sleep 1", &[]);
+    server.lets_in();
+    terminal.until("bob@127.0.0.1> ");
+    terminal.press("ls\r");
+    server.hears("a3 LIST \"\" \"*\"");
+    server.says(&format!("{}a3 OK x", rows(40)));
+    terminal.until("READ");
+    for _ in 0..3 {
+        terminal.interrupt();
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    terminal.until("END");
+    terminal.until("bob@127.0.0.1> ");
+    quit(terminal, server, 4);
+}
+
 #[test]
 fn json_never_meets_a_pager() {
     let (_dir, mut terminal, mut server) = with_pager("sed 's/^/PAGED /'", &["--json", "-c", "ls"]);

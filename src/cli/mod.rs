@@ -7,6 +7,7 @@ pub mod config;
 pub mod conversation;
 pub mod exit;
 pub mod explain;
+pub mod family;
 pub mod follow;
 pub mod input;
 pub mod interactive;

@@ -1,6 +1,5 @@
 //! Where a password or token comes from. It is fetched once, when it is needed, and never stands on a command line or in a URL.
 
-mod family;
 pub mod file;
 pub mod netrc;
 mod program;

@@ -4,6 +4,7 @@ use super::process::{PATIENCE, heeding};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::openpty;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{Termios, tcgetattr};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
@@ -15,6 +16,8 @@ use std::time::Instant;
 /// A tool on a terminal of its own.
 pub struct Terminal {
     screen: File,
+    /// How it was set before the tool began.
+    before: Termios,
     shown: String,
     child: Child,
 }
@@ -38,10 +41,11 @@ impl Terminal {
             .stdin(end())
             .stdout(end())
             .stderr(end());
+        let before = tcgetattr(&pty.master).unwrap();
         let child = command.spawn().unwrap();
         drop(command);
         drop(pty.slave);
-        Terminal { screen: pty.master.into(), shown: String::new(), child }
+        Terminal { screen: pty.master.into(), before, shown: String::new(), child }
     }
 
     /// Waits until this is on the screen, after what was waited for before; all that came until then.
@@ -76,10 +80,14 @@ impl Terminal {
         kill(nix::unistd::Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }
 
+    /// Of the tool, once it has ended and left the terminal as it was.
     pub fn status(mut self) -> i32 {
         // What is still written must not block the tool.
         let mut screen = self.screen.try_clone().unwrap();
         thread::spawn(move || drop(screen.read_to_end(&mut Vec::new())));
-        self.child.wait().unwrap().code().expect("a status")
+        let status = self.child.wait().unwrap().code().expect("a status");
+        let flags = |set: &Termios| (set.input_flags, set.output_flags, set.control_flags, set.local_flags);
+        assert_eq!(flags(&tcgetattr(&self.screen).unwrap()), flags(&self.before), "the terminal is left otherwise");
+        status
     }
 }

@@ -1,9 +1,9 @@
 //! Secrets from programs such as password managers: started without a shell, with the environment and the terminal that they need, and
 //! with nothing of the message on their stdin. One that takes too long is ended.
 
-use super::family::Family;
 use super::file::{MAX, secret};
 use crate::bytes::secret::Secret;
+use crate::cli::family::Family;
 use crate::cli::signal::{Held, obey};
 use anyhow::{Context, Result, anyhow, bail};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};

@@ -88,11 +88,12 @@ impl Prompt {
         }
         shell.interrupted = Some(shell.signals.interrupted());
         let signals = shell.signals.clone();
-        loop {
+        while !signals.is_over() {
             let prompt = prompt(who, shell.mailbox.as_deref(), lead);
             let Some(typed) = self.next(&prompt, lead)? else { return Ok(()) };
             signals.while_running(|| shell.run(lead, &typed))?;
         }
+        Ok(())
     }
 
     fn learn_mailboxes(&self, shell: &mut Shell<'_>, lead: &mut Lead) -> Result<(), Stop> {

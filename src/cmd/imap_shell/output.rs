@@ -2,7 +2,7 @@
 
 use crate::bytes::escape::visible;
 use crate::bytes::newline::ToLf;
-use crate::cli::pager::Pager;
+use crate::cli::pager::{Pager, Program};
 use crate::cli::report::{json_line, text_line};
 use crate::cli::stdio::StdoutError;
 use base64::Engine;
@@ -255,6 +255,11 @@ impl Out {
         };
         writeln!(self.out, "{held}\",\"truncated\":true}}")?;
         self.flush()
+    }
+
+    /// What shows long output on a terminal.
+    pub fn pager(&self) -> Program {
+        self.out.program()
     }
 
     /// A command's output begins: it may be long.

@@ -93,11 +93,13 @@ pub struct Shell<'a> {
 
 impl<'a> Shell<'a> {
     pub fn new(args: &'a Args, hostname: &'a str, today: Date, door: &'a Door<'a>) -> Shell<'a> {
+        let out = Out::new(args.client.json, args.crlf);
         Shell {
             args,
             hostname,
             today,
-            out: Out::new(args.client.json, args.crlf),
+            signals: Signals::new(out.pager()),
+            out,
             mailbox: None,
             found: None,
             found_nothing: false,
@@ -107,7 +109,6 @@ impl<'a> Shell<'a> {
             last: false,
             next: None,
             interrupted: None,
-            signals: Signals::default(),
             door,
             again: None,
         }

@@ -2,6 +2,7 @@
 
 use crate::browse::session::Stopper;
 use crate::cli::exit::{Failure, OrStatus, Status};
+use crate::cli::pager::Program;
 use crate::cli::signal::{heeded, take_over};
 use crate::cli::stdio::say;
 use crate::protocol::imap::words::ClientTell;
@@ -23,6 +24,7 @@ struct Shared {
     state: Mutex<State>,
     bell: Condvar,
     interrupted: Arc<AtomicBool>,
+    pager: Program,
 }
 
 #[derive(Default)]
@@ -87,6 +89,11 @@ impl Enough {
 pub struct Signals(Arc<Shared>);
 
 impl Signals {
+    /// `pager`: what shows long output.
+    pub fn new(pager: Program) -> Signals {
+        Signals(Arc::new(Shared { pager, ..Shared::default() }))
+    }
+
     /// `at_prompt`: Ctrl-C ends what a command shows; a second one the session, for a server may never answer.
     pub fn start(&self, at_prompt: bool) -> Result<(), Failure> {
         let mut state = self.state();
@@ -168,6 +175,8 @@ impl Signals {
             watch.end();
             drop(state);
             self.0.bell.notify_all();
+        } else if signal == SIGINT && self.0.pager.is_whole() {
+            // Ctrl-C in a pager is for the pager.
         } else if state.at_prompt && signal == SIGINT {
             if let Some(session) = state.session.as_ref().filter(|_| state.running) {
                 session.tell(ClientTell::EndIdle);
@@ -181,7 +190,7 @@ impl Signals {
                 self.0.interrupted.store(true, Ordering::Relaxed);
             }
             drop(state);
-            if again { session.stop() } else { self.farewell(session) }
+            if again { session.stop() } else { self.farewell(session, signal != SIGINT) }
         } else {
             drop(state);
             let _ = signal_hook::low_level::emulate_default_handler(signal);
@@ -197,12 +206,15 @@ impl Signals {
         done
     }
 
-    /// LOGOUT behind the command that is under way, if that ends in time.
-    fn farewell(&self, session: Stopper) {
+    /// LOGOUT behind the command that is under way, if that ends in time. `at_once`: nobody reads on in a pager.
+    fn farewell(&self, session: Stopper, at_once: bool) {
         session.tell(ClientTell::EndIdle);
         session.tell(ClientTell::Quit);
         let ours = self.clone();
         thread::spawn(move || {
+            if at_once {
+                ours.0.pager.end();
+            }
             thread::sleep(GRACE);
             session.stop();
             while !ours.state().reading {
