@@ -103,7 +103,7 @@ fn a_maildir_goes_in_one_command() {
 /// RFC 3502: all of them are stored, or none.
 #[test]
 fn what_is_refused_together_goes_one_by_one() {
-    let script = vec![
+    let script = [
         vec![
             hears(&format!("a2 APPEND x {DATE} {{9}}")),
             says("+ go"),
