@@ -146,7 +146,7 @@ fn flags_in_another_case_are_kept() {
         "C: a3 UID FETCH 5 (UID FLAGS INTERNALDATE BODY.PEEK[])\nS: {row}\nS: a3 ok x\n\
          C: a4 UID FETCH 5 (UID FLAGS)\nS: * 1 fetch (uid 5 flags (\\SEEN $FORWARDED))\nS: a4 ok x\nC: a5 LOGOUT"
     );
-    let (ran, place) = scripted(&[], &[&command, "fetch 5 flags"], &rows);
+    let (ran, place) = scripted(&[], &[&command, "fetch 5 FLAGS"], &rows);
     assert_eq!((ran.status, ran.out.as_str()), (0, "5\t3\n5\t\\Seen $FORWARDED\t-\t-\t-\t-\n"), "{place}");
     let file = only(&mail.join("cur"));
     assert!(file.to_string_lossy().ends_with(":2,PRS"), "{file:?}");
