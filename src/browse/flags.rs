@@ -8,7 +8,7 @@ pub struct Flag(String);
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FlagError {
-    #[error("{0:?}: no flag: those have no spaces, and none of (){{}}%*\"\\]")]
+    #[error("{0:?}: no flag: those are of ASCII, without spaces, and have none of (){{}}%*\"\\]")]
     Form(String),
     #[error("\\Recent is the server's own and cannot be changed")]
     Recent,

@@ -6,6 +6,10 @@ use crate::browse::day;
 use crate::browse::flags::is_atom;
 use crate::browse::words::Word;
 
+/// Dovecot 2.3 lists nothing below the roots of the server's own notes, and all below these names: those of RFC 5464 section 6 for the server, and
+/// where people and programs put theirs.
+const OF_SERVER: &str = "(/private /private/comment /private/vendor /shared /shared/admin /shared/comment /shared/vendor)";
+
 impl Planner<'_> {
     pub(super) fn about(&self, name: &str, words: &[Word]) -> Result<Plan, PlanError> {
         let mailbox = words.first().map_or(self.context.selected.unwrap_or("INBOX"), |word| word.text.as_str());
@@ -43,11 +47,8 @@ impl Planner<'_> {
                 }
                 match words {
                     [] | [_] => {
-                        let all = |trees: &str| self.line("GETMETADATA (DEPTH infinity)").mailbox(mailbox).map(|l| l.word(trees));
-                        // Dovecot 2.3 answers nothing where both are asked for of the server.
-                        let trees: &[&str] =
-                            if mailbox.is_empty() { &["(/private)", "(/shared)"] } else { &["(/private /shared)"] };
-                        Self::send(trees.iter().map(|trees| all(trees)).collect::<Result<Vec<_>, _>>()?, View::Notes)
+                        let trees = if mailbox.is_empty() { OF_SERVER } else { "(/private /shared)" };
+                        Self::send([self.line("GETMETADATA (DEPTH infinity)").mailbox(mailbox)?.word(trees)], View::Notes)
                     }
                     [_, entry] => Self::send([of("GETMETADATA")?.word(entry_name(&entry.text)?)], View::Notes),
                     [_, entry, value] => {

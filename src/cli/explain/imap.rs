@@ -107,6 +107,7 @@ const CODES: &[(&str, &str)] = &[
 /// Capabilities and what they are; those with `=` by what stands before. Sorted.
 const CAPABILITIES: &[(&str, &str)] = &[
     ("ACL", "RFC 4314: who may do what with a mailbox"),
+    ("ACL2", "of Courier: how rights that somebody has in several ways add up"),
     ("ANNOTATE-EXPERIMENT-1", "RFC 5257: notes with messages"),
     ("APPENDLIMIT", "RFC 7889: the largest message that may be appended"),
     ("AUTH", "RFC 9051 6.2.2: AUTHENTICATE with this mechanism"),
@@ -118,6 +119,7 @@ const CAPABILITIES: &[(&str, &str)] = &[
     ("CONTEXT", "RFC 5267: searches that the server keeps up to date"),
     ("CONVERT", "RFC 5259: parts in another format"),
     ("CREATE-SPECIAL-USE", "RFC 6154: a mailbox made for drafts, sent mail, trash"),
+    ("DIGEST", "of Cyrus: checksums of messages, by FETCH DIGEST.SHA1"),
     ("ENABLE", "RFC 5161: extensions that change responses are switched on"),
     ("ESEARCH", "RFC 4731: search results as sets, their count, lowest and highest"),
     ("ESORT", "RFC 5267: sorted results in parts"),
@@ -148,6 +150,7 @@ const CAPABILITIES: &[(&str, &str)] = &[
     ("MULTISEARCH", "RFC 7377: searches over several mailboxes"),
     ("NAMESPACE", "RFC 2342: where own, others' and shared mailboxes stand"),
     ("NOTIFY", "RFC 5465: changes in many mailboxes are told at once"),
+    ("NO_ATOMIC_RENAME", "of Cyrus: a mailbox renamed with those below it may be seen in between"),
     ("OBJECTID", "RFC 8474: ids of mailboxes, messages and threads that stay"),
     ("PARTIAL", "RFC 9394: search results in pages"),
     ("PREVIEW", "RFC 8970: the first words of a message"),
@@ -158,14 +161,21 @@ const CAPABILITIES: &[(&str, &str)] = &[
     ("RIGHTS", "RFC 4314: these rights can be given, too"),
     ("SASL-IR", "RFC 4959: AUTHENTICATE saves a round trip"),
     ("SAVEDATE", "RFC 8514: when a message came into its mailbox"),
+    ("SCAN", "of UW and Cyrus: mailboxes that hold a text, by SCAN"),
     ("SEARCH", "RFC 6203 and others: further ways to search"),
     ("SEARCHRES", "RFC 5182: $ stands for what the last search found"),
+    ("SNIPPET", "of Dovecot, before RFC 8970: the first words of a message"),
     ("SORT", "RFC 5256: the server sorts"),
     ("SORT=DISPLAY", "RFC 5957: the server sorts by names as they are shown"),
+    ("SORT=MODSEQ", "of Cyrus: sorted by the number of the last change"),
+    ("SORT=UID", "of Cyrus: sorted by UID"),
     ("SPECIAL-USE", "RFC 6154: LIST says which mailbox is for drafts, sent mail, trash"),
     ("STARTTLS", "RFC 9051 6.2.1: TLS on this connection"),
     ("STATUS", "RFC 8438: STATUS says how large a mailbox is"),
     ("THREAD", "RFC 5256: the server finds conversations, by this algorithm"),
+    ("THREAD=ORDEREDSUBJECT", "RFC 5256: the server finds conversations, by equal subjects"),
+    ("THREAD=REFERENCES", "RFC 5256: the server finds conversations, by what answers what, and equal subjects"),
+    ("THREAD=REFS", "of Dovecot and Cyrus: the server finds conversations, by what answers what alone"),
     ("UIDONLY", "RFC 9586: no sequence numbers at all"),
     ("UIDPLUS", "RFC 4315: UIDs of what was appended or copied, and EXPUNGE of single messages"),
     ("UNAUTHENTICATE", "RFC 8437: a connection that changes its user"),
@@ -174,6 +184,13 @@ const CAPABILITIES: &[(&str, &str)] = &[
     ("URLAUTH", "RFC 4467: URLs that let others fetch a part"),
     ("UTF8", "RFC 6855: UTF-8 in headers and mailbox names"),
     ("WITHIN", "RFC 5032: searches for messages older or younger than so many seconds"),
+    ("X-CREATEDMODSEQ", "of Cyrus: the number of the change that made a message"),
+    ("X-QUOTA", "of Cyrus, before RFC 9208: what a quota may count"),
+    ("X-REPLICATION", "of Cyrus: the server copies itself to others"),
+    ("X-SIEVE-MAILBOX", "of Cyrus: mailboxes for Sieve scripts"),
+    ("XLIST", "before RFC 6154: which mailbox is for drafts, sent mail, trash"),
+    ("XMAGICTRASH", "of Courier: what is expunged goes to the trash"),
+    ("XMOVE", "before RFC 6851: messages moved in one step"),
 ];
 
 /// Untagged data (RFC 9051 section 7) by its name, which may follow a number. Sorted.
@@ -289,8 +306,11 @@ mod tests {
         assert!(capability("auth=PLAIN").contains("AUTHENTICATE"));
         assert!(capability("LITERAL+").contains("RFC 7888"));
         assert!(capability("STATUS=SIZE").contains("RFC 8438"));
-        assert!(capability("XLIST").starts_with("not registered"));
+        assert!(capability("XFROB").starts_with("not registered"));
         assert_eq!(capability("FROB"), "not known here");
+        for known in ["SNIPPET=FUZZY", "SORT=UID", "NO_ATOMIC_RENAME", "X-QUOTA=STORAGE", "XLIST", "THREAD=REFS"] {
+            assert!(!capability(known).starts_with("not ") && capability(known) != capability("SORT"), "{known}");
+        }
         assert!(COMMANDS.is_sorted_by_key(|(verb, ..)| *verb));
         for table in [CODES, CAPABILITIES, UNTAGGED] {
             assert!(table.is_sorted_by_key(|(name, _)| *name));

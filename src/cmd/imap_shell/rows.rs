@@ -85,9 +85,14 @@ pub fn message(fetch: &Fetch, mailbox: &str) -> Facts {
     let row = row.only_json("flags", flags).column(shown).fact("internaldate", date).fact("size", size);
     let mut row = row.only_json("envelope", envelope).column(from).column(subject);
     for (name, value) in &attributes {
-        let shown = if let Value::String(text) = value { text.clone() } else { value.to_string() };
+        let shown = match value {
+            Value::Null => "-".to_owned(),
+            Value::String(text) => text.clone(),
+            value => value.to_string(),
+        };
         row = row.column(Some(format!("{name} {shown}")));
     }
+    attributes.retain(|_, value| !value.is_null());
     if !attributes.is_empty() {
         row = row.only_json("attributes", Value::Object(attributes));
     }

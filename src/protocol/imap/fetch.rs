@@ -224,7 +224,11 @@ fn known(s: &mut Scanner<'_>, item: Item) -> Parsed<Option<Attribute>> {
         ("BINARY.SIZE", true) => Attribute::BinarySize(item, s.number64()?),
         ("MODSEQ", false) => Attribute::ModSeq(mod_sequence(s)?),
         ("EMAILID", false) => Attribute::EmailId(object_id(s)?),
-        ("THREADID", false) => Attribute::ThreadId(if s.nil() { None } else { Some(object_id(s)?) }),
+        // Cyrus 3.6 puts the NIL into parentheses; no id is called so (RFC 8474 section 7).
+        ("THREADID", false) => {
+            let id = if s.nil() { None } else { Some(object_id(s)?) };
+            Attribute::ThreadId(id.filter(|id| !id.eq_ignore_ascii_case(b"NIL")))
+        }
         ("PREVIEW", false) => Attribute::Preview(s.nstring()?),
         ("SAVEDATE", false) => Attribute::SaveDate(if s.nil() { None } else { Some(date_time(s)?) }),
         _ => return Ok(None),
@@ -281,6 +285,7 @@ mod tests {
             ("(MODSEQ (624140003))", Attribute::ModSeq(624_140_003)),
             ("(EMAILID (M6d99))", Attribute::EmailId(b"M6d99".to_vec())),
             ("(THREADID NIL)", Attribute::ThreadId(None)),
+            ("(THREADID (NIL))", Attribute::ThreadId(None)),
             ("(PREVIEW \"\")", Attribute::Preview(Some(Vec::new()))),
             ("(SAVEDATE NIL)", Attribute::SaveDate(None)),
             ("(BODY[] NIL)", Attribute::Section(item("BODY", Some(""), None), Data::Nil)),
