@@ -1,16 +1,18 @@
-//! smtp-send in a network of its own: a host without a full name, a DNS that names MX hosts, port 25, a system log. This program runs again
-//! in namespaces of its own.
+//! smtp-send in a network of its own: a host without a full name, a DNS that names MX hosts, port 25, a system log; pop3-fetch where the DNS is
+//! silent. This program runs again in namespaces of its own.
 
 mod support;
 
 use nix::unistd::geteuid;
 use serde_json::Value;
+use std::io::Read;
+use std::net::UdpSocket;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use support::dns::Dns;
-use support::process::{Listener, Ran, run, tool};
+use support::process::{Listener, PATIENCE, Process, Ran, run, tool};
 
 /// Names a directory for the network's files.
 const PLACE: &str = "POSTROAD_TEST_NET";
@@ -56,6 +58,26 @@ fn in_the_network() {
     destinations_share_sessions_a_window_at_a_time(&log);
     a_domain_s_hosts_are_looked_at();
     the_system_log_gets_a_line_in_msmtp_s_keys();
+    a_lookup_that_nobody_answers_is_broken_off(&place);
+}
+
+/// The last here: the system's resolver asks a DNS from now on that is silent.
+fn a_lookup_that_nobody_answers_is_broken_off(place: &Path) {
+    let silent = UdpSocket::bind("127.0.0.3:53").unwrap();
+    silent.set_read_timeout(Some(PATIENCE)).unwrap();
+    std::fs::write(place.join("resolv.conf"), "nameserver 127.0.0.3\noptions timeout:30 attempts:5\n").unwrap();
+    let secret = place.join("password");
+    std::fs::write(&secret, "s3cret\n").unwrap();
+    let mut process = Process::start(tool("pop3-fetch").args(["pop3s://bob@mail.test", "--list", "--password-file"]).arg(&secret));
+    let mut stderr = process.stderr();
+    silent.recv(&mut [0; 512]).expect("a question");
+    let began = Instant::now();
+    process.terminate();
+    assert_eq!(process.wait().status.code(), Some(75));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    let mut said = String::new();
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(said, "pop3-fetch: mail.test: cannot find the address of mail.test: broken off by a signal\n");
 }
 
 fn send(words: &[&str], stdin: &[u8]) -> Ran {

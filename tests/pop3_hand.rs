@@ -309,3 +309,40 @@ fn ctrl_c_ends_the_tool_also_in_mid_message() {
     terminal.interrupt();
     assert_eq!(terminal.status(), 0);
 }
+
+/// RFC 1939 section 6: without QUIT, or before its answer, nobody may take it that messages are deleted.
+#[test]
+fn ctrl_c_behind_dele_says_that_nothing_is_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let marked = || {
+        let mut terminal = Terminal::open("pop3-fetch", &["--interactive", &address], dir.path());
+        let (mut server, _) = listener.accept().unwrap();
+        server.write_all(b"+OK\r\n").unwrap();
+        terminal.until(" -> ");
+        terminal.press("DELE 1\r");
+        server.write_all(b"+OK marked\r\n").unwrap();
+        terminal.until(" <- +OK marked");
+        terminal.until(" -> ");
+        (terminal, server)
+    };
+    let (mut terminal, _server) = marked();
+    terminal.press("\x03");
+    terminal.until("=== closed without QUIT: what DELE marked is not deleted");
+    assert_eq!(terminal.status(), 1);
+    // The signal, in the midst of a line.
+    let (mut terminal, _server) = marked();
+    terminal.press("NO");
+    terminal.until("NO");
+    terminal.interrupt();
+    terminal.until("=== closed without QUIT: what DELE marked is not deleted");
+    assert_eq!(terminal.status(), 1);
+    let (mut terminal, server) = marked();
+    terminal.press("QUIT\r");
+    let mut heard = std::io::BufReader::new(server).lines().map(Result::unwrap);
+    assert_eq!(heard.find(|line| line == "QUIT").as_deref(), Some("QUIT"));
+    terminal.interrupt();
+    terminal.until("=== closed before QUIT was answered: what DELE marked may be deleted or not");
+    assert_eq!(terminal.status(), 1);
+}

@@ -262,6 +262,26 @@ fn ctrl_c_ends_the_tool_also_while_a_reply_is_awaited() {
     assert_eq!(terminal.status(), 0);
 }
 
+#[test]
+fn ctrl_c_within_a_message_says_that_it_is_not_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let mut terminal = Terminal::open("smtp-send", &["--interactive", "-s", &address], dir.path());
+    let (mut server, _) = listener.accept().unwrap();
+    server.write_all(b"220 mx\r\n").unwrap();
+    terminal.until(" -> ");
+    terminal.press("DATA\r");
+    server.write_all(b"354 go on\r\n").unwrap();
+    terminal.until(" <- 354 go on");
+    terminal.until(" -> ");
+    terminal.press("Subject: hi\r");
+    terminal.until(" -> ");
+    terminal.press("\x03");
+    terminal.until("*** the input ended within the message: it is not sent");
+    assert_eq!(terminal.status(), 65);
+}
+
 fn scripted(server: Serving, text: &str, words: &[&str]) -> (Ran, Result<(), String>) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s.txt");

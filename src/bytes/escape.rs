@@ -24,6 +24,20 @@ pub fn push(out: &mut String, bytes: &[u8]) {
     }
 }
 
+/// `text` with a backslash written as `\x5c` where it would look like the start of an escape: what is shown of it by [`visible`] looks like
+/// nothing else's.
+pub fn distinct(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        if c == '\\' && text[at + 1..].starts_with(['r', 'n', 't', 'x', 'u']) {
+            out.push_str("\\x5c");
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 fn push_visible(out: &mut String, c: char) {
     match c {
         '\r' => out.push_str("\\r"),
@@ -43,7 +57,21 @@ fn reorders(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::visible;
+    use super::{distinct, visible};
+
+    #[test]
+    fn what_holds_an_escape_and_what_spells_it_differ() {
+        let shown = |text: &str| visible(distinct(text).as_bytes());
+        for (text, want) in [
+            ("a\x1bb", "a\\x1bb"),
+            ("a\\x1bb", "a\\x5cx1bb"),
+            ("\\\\u{9b}\\", "\\\\x5cu{9b}\\"),
+            ("\u{9b}", "\\u{9b}"),
+            ("\\Seen c:\\", "\\Seen c:\\"),
+        ] {
+            assert_eq!(shown(text), want);
+        }
+    }
 
     #[test]
     fn a_hostile_banner_cannot_drive_a_terminal() {

@@ -40,6 +40,8 @@ pub struct Setting<'a> {
 
 enum Heard<H> {
     Typed(Typed),
+    /// SIGINT: Ctrl-C while no line is read.
+    Interrupted,
     Happened(Happened<H>),
 }
 
@@ -142,6 +144,7 @@ impl<T: Tongue> Session<T> {
                     self.prompted = false;
                     self.typed(typed)?;
                 }
+                Ok(Heard::Interrupted) => self.interrupted(),
                 Ok(Heard::Happened(Happened::Over(result))) => return Ok(self.over(result)),
                 Ok(Heard::Happened(happened)) => self.happened(happened),
                 // A long reply is no reason to be impatient while it comes.
@@ -175,17 +178,29 @@ impl<T: Tongue> Session<T> {
             }
             Typed::End => {
                 self.leaving = true;
-                self.tongue.end()
+                match self.tongue.unfinished() {
+                    Some((why, status)) => vec![Act::Say(why.to_owned()), Act::Close(status)],
+                    None => vec![self.tongue.leave()],
+                }
             }
             Typed::Interrupted => {
-                (self.leaving, self.broken) = (true, Some(Status::Done));
-                self.talk.stop();
+                self.interrupted();
                 Vec::new()
             }
             Typed::Failed(why) => return Err(Failure::text(Status::Io, format_args!("cannot read the input: {why}"))),
         };
         acts.into_iter().for_each(|act| self.act(act));
         Ok(())
+    }
+
+    /// Ctrl-C: the session ends at once, without a word to the server.
+    fn interrupted(&mut self) {
+        let (why, status) = self.tongue.unfinished().unzip();
+        (self.leaving, self.broken) = (true, Some(status.unwrap_or(Status::Done)));
+        if let Some(why) = why {
+            self.end(why);
+        }
+        self.talk.stop();
     }
 
     fn act(&mut self, act: Act<CommandOf<T>>) {
@@ -319,13 +334,13 @@ fn read_lines<H: Send + 'static>(mut input: Input, tell: Sender<Heard<H>>) -> Se
     prompts
 }
 
-/// Ctrl-C while no line is read.
+/// SIGINT, which Ctrl-C is while no line is read.
 fn on_interrupt<H: Send + 'static>(tell: Sender<Heard<H>>) -> std::io::Result<()> {
     let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT])?;
     take_over(&[signal_hook::consts::SIGINT]);
     thread::spawn(move || {
         for _ in signals.forever() {
-            if tell.send(Heard::Typed(Typed::Interrupted)).is_err() {
+            if tell.send(Heard::Interrupted).is_err() {
                 break;
             }
         }

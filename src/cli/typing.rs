@@ -34,9 +34,10 @@ pub trait Tongue {
     /// Somebody wants to go.
     fn leave(&mut self) -> Act<CommandOf<Self>>;
 
-    /// The input is over.
-    fn end(&mut self) -> Vec<Act<CommandOf<Self>>> {
-        vec![self.leave()]
+    /// What does not happen where the session ends here, without a word to the server, and the status then. With it the end of the input
+    /// closes the connection, where else it is [`Tongue::leave`].
+    fn unfinished(&self) -> Option<(&'static str, Status)> {
+        None
     }
 
     fn heard(&mut self, heard: HeardOf<Self>) -> Meaning<CommandOf<Self>>;

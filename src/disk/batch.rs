@@ -1,12 +1,12 @@
 //! Many messages into a Maildir at the price of few syncs: written and synced under `tmp`, then, once the caller has noted down
 //! their names, moved to `new` with one sync of it. After a crash `settle` says what became of those names.
 
-use super::fs::{At, File, Fs, FsError};
+use super::fs::{Access, At, File, Fs, FsError};
 use super::lock::present;
 use super::maildir::has_no_links;
 use crate::bytes::newline::ToLf;
 use jiff::Timestamp;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -311,13 +311,14 @@ impl<'a> Mover<'a> {
 ///
 /// A name that is gone from `tmp` was delivered, and perhaps read and removed since. But if `old` (so old that whoever tidies up `tmp` may
 /// have removed it), it is lost unless it is found. So it is where another directory stands at `dir` by now (a copy, or the same one by the
-/// number that its file system gave it after a restart), since a draft there need not be whole. An error leaves all as it was.
+/// number that its file system gave it after a restart), since a draft there need not be whole. What is found may be a copy that nobody
+/// synced: that is made up for. An error leaves all as it was.
 pub fn settle(fs: &dyn Fs, dir: &Path, place: Place, names: &[&str], old: bool) -> Result<Vec<Fate>, FsError> {
     let tmp = dir.join("tmp");
     let Some(found) = present(fs.stat(&tmp)).at("look at", &tmp)? else { return Ok(vec![Fate::Lost; names.len()]) };
     let is_same = (found.device, found.inode) == (place.device, place.inode);
-    let mut seen: Option<HashSet<String>> = if is_same { None } else { Some(delivered(fs, dir)?) };
-    if seen.as_ref().is_some_and(HashSet::is_empty) {
+    let mut seen = if is_same { None } else { Some(delivered(fs, dir, names)?) };
+    if seen.as_ref().is_some_and(HashMap::is_empty) {
         return Ok(vec![Fate::Lost; names.len()]);
     }
     let mover = Mover::new(fs, dir)?;
@@ -332,18 +333,34 @@ pub fn settle(fs: &dyn Fs, dir: &Path, place: Place, names: &[&str], old: bool) 
             None => {
                 let seen = match &mut seen {
                     Some(seen) => seen,
-                    none => none.insert(delivered(fs, dir)?),
+                    none => none.insert(delivered(fs, dir, names)?),
                 };
-                if !seen.contains(*name) {
+                let Some(path) = seen.get(name) else {
                     fates.push(Fate::Lost);
                     continue;
-                }
+                };
+                sync_found(fs, dir, name, path)?;
             }
         }
         fates.push(Fate::Delivered);
     }
+    if seen.is_some_and(|seen| !seen.is_empty()) {
+        fs.sync_dir(&mover.cur).at("sync", &mover.cur)?;
+    }
     mover.finish([mover.new.as_path()].into_iter(), names.iter().copied())?;
     Ok(fates)
+}
+
+/// Makes durable what was found. A reader may give it other flags meanwhile; who removes it has had it.
+fn sync_found(fs: &dyn Fs, dir: &Path, name: &str, path: &Path) -> Result<(), FsError> {
+    let mut at = Some(path.to_owned());
+    while let Some(path) = at {
+        if let Some(file) = present(fs.open(&path, Access::Read)).at("open", &path)? {
+            return file.sync_all().at("sync", &path);
+        }
+        at = delivered(fs, dir, &[name])?.remove(name);
+    }
+    Ok(())
 }
 
 /// Removes from `tmp` what an earlier run with this tag left there. Nobody else writes under it: the mailbox's journal is locked.
@@ -363,15 +380,17 @@ fn mark(tag: &str) -> String {
     format!("F{tag}")
 }
 
-/// The names in `new` and `cur`, without the flags behind them.
-fn delivered(fs: &dyn Fs, dir: &Path) -> Result<HashSet<String>, FsError> {
-    let mut found = HashSet::new();
+/// Where those of the `names` stand that are in `new` or `cur`, with whatever flags behind them.
+fn delivered<'n>(fs: &dyn Fs, dir: &Path, names: &[&'n str]) -> Result<HashMap<&'n str, PathBuf>, FsError> {
+    let wanted: HashSet<&'n str> = names.iter().copied().collect();
+    let mut found = HashMap::new();
     for part in ["new", "cur"] {
         let path = dir.join(part);
         for name in present(fs.names(&path)).at("read", &path)?.into_iter().flatten() {
             let name = name.at("read", &path)?;
-            if let Some(name) = name.to_str() {
-                found.insert(name.split(':').next().unwrap_or(name).to_owned());
+            let bare = name.to_str().and_then(|name| name.split(':').next());
+            if let Some(bare) = bare.and_then(|bare| wanted.get(bare)) {
+                found.insert(*bare, path.join(&name));
             }
         }
     }

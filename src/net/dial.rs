@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 
 /// How long a full backlog of a UNIX socket is left alone before the next try.
 const BACKLOG_PAUSE: Duration = Duration::from_millis(20);
+/// What the standard library puts before the resolver's words.
+const FROM_RESOLVER: &str = "failed to lookup address information: ";
 
 /// How often it is asked whether anybody waits still.
 const LOOK: Duration = Duration::from_millis(100);
@@ -233,7 +235,9 @@ impl DialError {
     /// The resolver says that there is no such host, and not that it could not find out. The standard library passes on only the C
     /// library's text (EAI_AGAIN's is the temporary one).
     pub fn is_no_such_host(&self) -> bool {
-        matches!(self, DialError::Unknown { error, .. } if !error.to_string().contains("Temporary failure"))
+        let DialError::Unknown { error, .. } = self else { return false };
+        let text = error.to_string();
+        text.starts_with(FROM_RESOLVER) && !text.contains("Temporary failure")
     }
 }
 
@@ -253,7 +257,7 @@ impl fmt::Display for DialError {
         match self {
             DialError::Unknown { host, error } => {
                 let text = reason(error);
-                let text = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);
+                let text = text.strip_prefix(FROM_RESOLVER).unwrap_or(&text);
                 write!(f, "cannot find the address of {host}: {text}")
             }
             DialError::NoAddress { host } => write!(f, "cannot connect to {host}: it has no address that may be used"),

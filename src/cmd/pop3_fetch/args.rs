@@ -136,7 +136,8 @@ pub struct LookingOptions {
     /// Type the protocol by hand, with editing, history and STLS
     ///
     /// Where stdin is no terminal, its lines are sent one by one, each after the response to the one before. `:help` lists what begins
-    /// with a colon. Ctrl-D, or the end of stdin, is QUIT, unless messages were marked by DELE: these are only deleted by QUIT itself.
+    /// with a colon. Ctrl-D, or the end of stdin, is QUIT, unless messages were marked by DELE: these are only deleted by QUIT itself. Ctrl-C
+    /// closes the connection.
     #[arg(long)]
     pub interactive: bool,
 }

@@ -1,5 +1,6 @@
 //! What is told of a mailbox and its messages: rows with tabs between, or JSON.
 
+use crate::bytes::escape::distinct;
 use crate::cli::report;
 use crate::fetch::words::{Listed, Row};
 use serde::Serialize;
@@ -24,7 +25,7 @@ impl<'a> ListedRow<'a> {
 
 impl report::Row for ListedRow<'_> {
     fn columns(&self) -> Vec<Option<String>> {
-        let facts = vec![Some(self.number.to_string()), self.size.map(|size| size.to_string()), self.uid.map(str::to_owned)];
+        let facts = vec![Some(self.number.to_string()), self.size.map(|size| size.to_string()), self.uid.map(distinct)];
         self.account.map(|name| Some(name.to_owned())).into_iter().chain(facts).collect()
     }
 }
@@ -82,7 +83,7 @@ impl report::Row for OutcomeRow<'_> {
             Some(self.outcome.to_owned()),
             Some(self.number.to_string()),
             self.size.map(|size| size.to_string()),
-            self.uid.map(str::to_owned),
+            self.uid.map(distinct),
             Some(self.text.to_owned()),
         ];
         self.account.map(|name| Some(name.to_owned())).into_iter().chain(facts).collect()

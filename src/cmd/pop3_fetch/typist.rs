@@ -27,6 +27,10 @@ pub struct Typist<'a> {
     challenged: bool,
     /// Messages that DELE marked.
     marked: u32,
+    /// DELEs that were not answered yet.
+    marking: u32,
+    /// QUIT was sent.
+    quitting: bool,
 }
 
 enum Running {
@@ -50,7 +54,8 @@ impl<'a> Typist<'a> {
             Typed::Leave => self.leave(),
             Typed::Raw(bytes) => {
                 let lines = bytes.split_inclusive(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\r\n"));
-                let commands = lines.map(Asked::of).collect();
+                let commands: Vec<Asked> = lines.map(Asked::of).collect();
+                commands.iter().for_each(|asked| self.note(asked));
                 // Whoever writes escapes may well write a secret.
                 Act::Send { bytes, commands, remember: false }
             }
@@ -61,8 +66,14 @@ impl<'a> Typist<'a> {
         }
     }
 
-    fn verb(&self, line: &[u8]) -> Act {
+    fn note(&mut self, asked: &Asked) {
+        self.marking += u32::from(asked.verb == "DELE");
+        self.quitting |= asked.verb == "QUIT";
+    }
+
+    fn verb(&mut self, line: &[u8]) -> Act {
         let asked = Asked::of(line);
+        self.note(&asked);
         let words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count();
         let secret = match asked.verb.as_str() {
             "PASS" | "APOP" => words > 1,
@@ -135,6 +146,7 @@ impl<'a> Typist<'a> {
             },
             _ => response,
         };
+        self.marking = self.marking.saturating_sub(u32::from(answers == Some("DELE")));
         match (answers, response) {
             (Some(""), Response::Ok(text)) => self.timestamp = timestamp(&text).map(str::to_owned),
             (Some("CAPA"), Response::Err(_)) => self.capabilities = Capabilities::default(),
@@ -165,7 +177,7 @@ What you type goes to the server as it stands, a password without TLS, too. What
   :quit            QUIT: what DELE marked is deleted
   :close           close the connection without a word: nothing is deleted
 Messages are shown as they cross the wire: a line that begins with a dot has one more, and a dot alone is the end.
-Ctrl-D is QUIT, unless DELE marked something: then it is :close.";
+Ctrl-D is QUIT, unless DELE marked something: then it closes the connection. Ctrl-C always does.";
     const HISTORY: &'static str = "pop3-history";
     const AFTER_TLS: &'static str = "=== what was offered in clear counts no more: say CAPA again";
 
@@ -181,6 +193,7 @@ Ctrl-D is QUIT, unless DELE marked something: then it is :close.";
     }
 
     fn leave(&mut self) -> Act {
+        self.quitting = true;
         if std::mem::take(&mut self.challenged) {
             // RFC 5034 section 4: an exchange is cancelled by a lone asterisk.
             return send(b"*\r\nQUIT", vec![Asked::new("AUTH"), Asked::new("QUIT")], false);
@@ -188,13 +201,14 @@ Ctrl-D is QUIT, unless DELE marked something: then it is :close.";
         send(b"QUIT", vec![Asked::new("QUIT")], false)
     }
 
-    /// RFC 1939 section 6: QUIT deletes. Nobody said it.
-    fn end(&mut self) -> Vec<Act> {
-        if self.marked > 0 {
-            let why = "=== closed without QUIT: what DELE marked is not deleted";
-            return vec![Act::Say(why.to_owned()), Act::Close(Status::Partly)];
-        }
-        vec![self.leave()]
+    /// RFC 1939 section 6: QUIT deletes. Nobody said it, or nobody knows what came of it.
+    fn unfinished(&self) -> Option<(&'static str, Status)> {
+        let why = match (self.marked, self.marking, self.quitting) {
+            (0, 0, _) => return None,
+            (_, _, false) => "=== closed without QUIT: what DELE marked is not deleted",
+            (_, _, true) => "=== closed before QUIT was answered: what DELE marked may be deleted or not",
+        };
+        Some((why, Status::Partly))
     }
 
     fn heard(&mut self, heard: Heard) -> Meaning<Asked> {
@@ -260,11 +274,14 @@ mod tests {
     #[test]
     fn the_end_of_input_deletes_nothing_that_was_not_quitted() {
         let mut typist = Typist::default();
+        typist.typed(b"dele 1");
+        assert_eq!(typist.unfinished().map(|(_, status)| status), Some(Status::Partly), "the answer may be on its way");
         typist.heard(ok("DELE"));
-        assert!(matches!(typist.end()[..], [Act::Say(_), Act::Close(Status::Partly)]));
+        assert!(typist.unfinished().unwrap().0.contains("is not deleted"));
         assert_eq!(sent(&typist.leave()).0, "QUIT\r\n", "who says :quit means it");
+        assert!(typist.unfinished().unwrap().0.contains("may be deleted or not"), "{:?}", typist.unfinished());
         typist.heard(ok("RSET"));
-        assert_eq!(sent(&typist.end()[0]).0, "QUIT\r\n");
+        assert_eq!(typist.unfinished(), None);
         let refusal = Response::Err(Refusal { code: None, text: String::new() });
         let refused = typist.heard(Heard::Response { answers: Some("QUIT".to_owned()), response: refusal, more: false });
         assert_eq!(refused.acts, [Act::Close(Status::Partly)]);

@@ -35,7 +35,8 @@ pub struct DebuggingOptions {
     /// Type the protocol by hand, with editing, history and STARTTLS
     ///
     /// Where stdin is no terminal, its lines are sent one by one, each after the reply to the one before. `:help` lists what begins with a
-    /// colon. Ctrl-D, or the end of stdin, is QUIT. The status is 0 where the session was ended by this side or with QUIT.
+    /// colon. Ctrl-D, or the end of stdin, is QUIT; Ctrl-C closes the connection. The status is 0 where the session was ended by this side or
+    /// with QUIT, 65 where that was within a message.
     #[arg(long, conflicts_with_all = ["quit_after", "serverinfo", "dry_run", "enqueue", "spool", "take_recipients"], help_heading = "Debugging options")]
     pub interactive: bool,
     /// Write the session that is typed to this file, too

@@ -48,12 +48,9 @@ impl Tongue for SmtpTongue<'_> {
         self.typist.leave()
     }
 
-    fn end(&mut self) -> Vec<Act> {
-        if self.typist.is_in_message() {
-            let why = "*** the input ended within the message: it is not sent";
-            return vec![Act::Say(why.to_owned()), Act::Close(Status::Data)];
-        }
-        vec![self.leave()]
+    fn unfinished(&self) -> Option<(&'static str, Status)> {
+        let why = "*** the input ended within the message: it is not sent";
+        self.typist.is_in_message().then_some((why, Status::Data))
     }
 
     fn heard(&mut self, heard: Heard) -> Meaning<String> {
