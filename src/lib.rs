@@ -229,6 +229,7 @@
 //!   fetch/spare.rs         messages beyond the most that a session fetches
 //!   fetch/keeper.rs        policy, journal and target behind one face
 //!   fetch/session.rs       one POP3 session, logged in, watched, and spent on a job
+//!   fetch/sizes.rs         sizes by message number, in little memory
 //!   fetch/listing.rs       what a mailbox holds
 //!   fetch/reading.rs       single messages, or their tops, written out whole
 //!   fetch/fetching.rs      a mailbox brought home, as the keeper has it

@@ -7,7 +7,7 @@ use super::session::{Job, next};
 use super::words::{Listed, Plan, Row};
 use crate::protocol::pop3::response::Refusal;
 use crate::protocol::pop3::words::{Answer, ClientTell, Command};
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 /// Who is told how it goes.
 pub trait Witness {
@@ -22,8 +22,10 @@ pub struct Fetching<'a, 'k> {
     keeper: &'a mut Keeper<'k>,
     witness: &'a mut dyn Witness,
     listing: Listing,
-    planned: bool,
-    sizes: HashMap<u32, Option<u64>>,
+    /// What was listed so far.
+    listed: Vec<Listed>,
+    /// How many were, once it is known what is to be done with each.
+    planned: Option<usize>,
     headers: VecDeque<u32>,
     messages: VecDeque<u32>,
     deletions: VecDeque<u32>,
@@ -45,8 +47,8 @@ impl<'a, 'k> Fetching<'a, 'k> {
             keeper,
             witness,
             listing: Listing::new(),
-            planned: false,
-            sizes: HashMap::new(),
+            listed: Vec::new(),
+            planned: None,
             headers: VecDeque::new(),
             messages: VecDeque::new(),
             deletions: VecDeque::new(),
@@ -71,16 +73,16 @@ impl<'a, 'k> Fetching<'a, 'k> {
         let problems = self.listing.problems().to_vec();
         let not_updated = self.updated.and_then(Result::err);
         let not_deleted = self.not_deleted;
-        Finished { listed: self.planned.then_some(self.sizes.len()), cut, problems, not_deleted, not_updated }
+        Finished { listed: self.planned, cut, problems, not_deleted, not_updated }
     }
 
     fn plan(&mut self) {
-        self.planned = true;
-        let listed: Vec<Listed> = self.listing.messages();
-        let plans = self.keeper.plan(&listed);
+        let listed = self.listing.all(std::mem::take(&mut self.listed));
+        self.planned = Some(listed.len());
+        let witness = &mut *self.witness;
+        let plans = self.keeper.plan(&listed, &mut |rows| witness.rows(rows));
         let mut octets = 0_u64;
         for (listed, plan) in listed.iter().zip(plans) {
-            self.sizes.insert(listed.number, listed.size);
             match plan {
                 Plan::Fetch => self.messages.push_back(listed.number),
                 Plan::Header => self.headers.push_back(listed.number),
@@ -97,10 +99,6 @@ impl<'a, 'k> Fetching<'a, 'k> {
         while let Some((number, plan)) = self.keeper.instead() {
             if plan == Plan::Header { self.headers.push_back(number) } else { self.messages.push_back(number) }
         }
-    }
-
-    fn size(&self, number: u32) -> Option<u64> {
-        self.sizes.get(&number).copied().flatten()
     }
 
     fn commit(&mut self) {
@@ -124,10 +122,10 @@ impl<'a, 'k> Fetching<'a, 'k> {
             return None;
         }
         if let Some(number) = self.headers.pop_front() {
-            return Some(Command::Top { number, lines: 0, octets: self.size(number) });
+            return Some(Command::Top { number, lines: 0, octets: self.keeper.size(number) });
         }
         let number = self.messages.pop_front()?;
-        Some(Command::Retr { number, octets: self.size(number) })
+        Some(Command::Retr { number, octets: self.keeper.size(number) })
     }
 
     fn retr(&mut self, number: u32, answer: Answer) {
@@ -187,7 +185,7 @@ impl<'a, 'k> Fetching<'a, 'k> {
 
 impl Job for Fetching<'_, '_> {
     fn next(&mut self) -> ClientTell {
-        if !self.planned {
+        if self.planned.is_none() {
             match self.listing.next() {
                 ClientTell::Quit => self.plan(),
                 tell => return tell,
@@ -208,8 +206,9 @@ impl Job for Fetching<'_, '_> {
     }
 
     fn answer(&mut self, command: Command, answer: Answer) {
-        if !self.planned {
-            return self.listing.answer(command, answer);
+        if self.planned.is_none() {
+            self.listing.answer(command, answer);
+            return self.listed.extend(std::iter::from_fn(|| self.listing.ready()));
         }
         let ends = match answer {
             Answer::Err(_) | Answer::End => true,

@@ -2,9 +2,10 @@
 
 use crate::disk::journal::record::{Digest, Id};
 use crate::fetch::target::{Facts, Fault};
-use crate::fetch::words::{Outcome, Uid};
+use crate::fetch::words::{Listed, Outcome, Row, Uid};
 use crate::relay::clock::Clock;
 use sha2::Sha256;
+use std::collections::HashSet;
 
 /// A message of this session.
 #[derive(Debug)]
@@ -20,6 +21,19 @@ pub struct Item {
     pub state: Progress,
     /// What the journal calls it.
     pub id: Option<Id>,
+}
+
+impl Item {
+    pub fn row(&self, number: u32, outcome: Outcome, text: String) -> Row {
+        let uid = self.uid.as_ref().map(|uid| uid.as_str().into()).or_else(|| self.said.clone());
+        Row { number, size: self.size, uid, outcome, lasting: false, in_part: false, deleted: false, intended: false, text }
+    }
+}
+
+/// Names that stand for several messages, and so for none.
+pub fn twice(listed: &[Listed]) -> HashSet<&Uid> {
+    let mut once = HashSet::with_capacity(listed.len());
+    listed.iter().filter_map(|listed| listed.uid.as_ref()).filter(|uid| !once.insert(*uid)).collect()
 }
 
 /// How far a message is.

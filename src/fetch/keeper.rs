@@ -3,7 +3,7 @@
 use crate::disk::journal::Journal;
 use crate::disk::journal::record::{Digest, State};
 use crate::fetch::filter::{Filter, Judgement};
-use crate::fetch::item::{Current, Item, Pending, Progress, facts};
+use crate::fetch::item::{Current, Item, Pending, Progress, facts, twice};
 use crate::fetch::missing;
 use crate::fetch::policy::{Decision, Known, Policy};
 use crate::fetch::recall::{Recall, first};
@@ -15,7 +15,10 @@ use crate::fetch::told::Told;
 use crate::fetch::words::{Listed, Outcome, Plan, Row, Stop, Uid, Verdict};
 use crate::relay::clock::Clock;
 use sha2::{Digest as _, Sha256};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+/// So many rows are not held where they are final.
+const MANY: usize = 1000;
 
 /// What a keeper works by.
 pub struct Options<'a> {
@@ -67,15 +70,15 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// What is to be done with each message, in the order of `listed`. Asked once a session, after LIST and UIDL.
-    pub fn plan(&mut self, listed: &[Listed]) -> Vec<Plan> {
-        let mut times: HashMap<&Uid, usize> = HashMap::new();
-        listed.iter().filter_map(|listed| listed.uid.as_ref()).for_each(|uid| *times.entry(uid).or_default() += 1);
-        let now = self.now();
+    /// What is to be done with each message, in the order of `listed`. Asked once a session, after LIST and UIDL. `tell` is given final rows.
+    pub fn plan(&mut self, listed: &[Listed], tell: &mut dyn FnMut(Vec<Row>)) -> Vec<Plan> {
+        let twice = twice(listed);
+        let (now, mut nameless) = (self.now(), false);
         let mut plans = Vec::with_capacity(listed.len());
         self.told.expect(listed.iter().map(|listed| listed.number));
         for listed in listed {
-            let uid = listed.uid.clone().filter(|uid| times.get(uid) == Some(&1));
+            let uid = listed.uid.clone().filter(|uid| !twice.contains(uid));
+            nameless |= uid.is_none();
             let (id, known) = self.recall.by_name(self.journal.as_ref(), uid.as_ref(), listed.size);
             let said = if uid.is_none() { listed.name().map(Into::into) } else { None };
             let seen = matches!(known, Known::Delivered(_));
@@ -83,9 +86,11 @@ impl<'a> Keeper<'a> {
             self.items.insert(listed.number, item);
             let decision = self.options.policy.decide(known, listed.size, self.wanted, now);
             plans.push(self.planned(listed.number, decision));
+            if self.told.has(MANY) {
+                tell(self.told.take());
+            }
         }
         if let Some(journal) = self.journal.as_mut().filter(|_| !self.options.policy.dry_run) {
-            let nameless = self.items.values().any(|item| item.uid.is_none());
             self.recall.note(journal, nameless, now);
         }
         plans
@@ -144,9 +149,8 @@ impl<'a> Keeper<'a> {
         {
             let entry = item.id.and_then(|id| self.journal.as_ref()?.entry(id)).filter(|entry| entry.state == State::Partly);
             let known = facts(number, item, self.options.clock);
-            if let Err(fault) =
-                self.target.begin(&Facts { alone: self.wanted == 1, done: entry.map(|entry| &*entry.place), ..known })
-            {
+            let known = Facts { alone: self.wanted == 1, done: entry.map(|entry| &*entry.place), ..known };
+            if let Err(fault) = self.target.begin(&known) {
                 self.fault(fault);
             }
         }
@@ -306,18 +310,19 @@ impl<'a> Keeper<'a> {
         let left: Vec<u32> = self.items.iter().filter(|(_, item)| left(&item.state)).map(|(number, _)| *number).collect();
         for number in left {
             match self.items.get(&number).map(|item| item.state.clone()) {
-                Some(Progress::Deleting(Outcome::Deleted, _)) => {
-                    self.settle(number, Outcome::Failed, false, "not deleted".to_owned());
-                }
+                Some(Progress::Deleting(Outcome::Deleted, _)) => self.settle(number, Outcome::Failed, false, "not deleted".into()),
                 Some(Progress::Deleting(outcome, text)) => self.settle(number, outcome, false, text),
                 _ => self.leave(number, "not fetched"),
             }
         }
-        if let Some(journal) = &mut self.journal
-            && let Err(error) = journal.tidy()
-        {
+        if let Some(Err(error)) = self.journal.as_mut().map(Journal::tidy) {
             self.stop.get_or_insert(settle::stop(error));
         }
+    }
+
+    /// Octets of a message that is not settled, as LIST has them.
+    pub fn size(&self, number: u32) -> Option<u64> {
+        self.items.get(&number)?.size
     }
 
     /// Rows that are final, in the order of their messages.
@@ -349,12 +354,9 @@ impl<'a> Keeper<'a> {
                 self.delete(number, Outcome::Deleted, why.to_owned());
                 Plan::Delete
             }
-            Decision::Leave(Outcome::Failed, text) => {
-                self.fail(number, Fault::Never(text));
-                Plan::Leave
-            }
             Decision::Leave(outcome, text) => {
-                self.settle(number, outcome, false, text);
+                self.row(number, outcome, text, |row| row.lasting = outcome == Outcome::Failed);
+                self.items.remove(&number);
                 Plan::Leave
             }
         }
@@ -477,9 +479,7 @@ impl<'a> Keeper<'a> {
     fn row(&mut self, number: u32, outcome: Outcome, text: String, mark: impl FnOnce(&mut Row)) {
         let Some(item) = self.items.get_mut(&number) else { return };
         item.state = Progress::Settled;
-        let uid = item.uid.as_ref().map(|uid| uid.as_str().into()).or_else(|| item.said.clone());
-        let mut row =
-            Row { number, size: item.size, uid, outcome, lasting: false, in_part: false, deleted: false, intended: false, text };
+        let mut row = item.row(number, outcome, text);
         mark(&mut row);
         self.told.put(row);
     }

@@ -1,10 +1,12 @@
 //! What a mailbox holds, by STAT, LIST and UIDL. A server that lies about one message is believed about the others.
 
 use super::session::{Job, next};
+use super::sizes::Sizes;
 use super::words::{Listed, Uid};
 use crate::protocol::pop3::listing::counts;
 use crate::protocol::pop3::words::{Answer, ClientTell, Command};
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Most messages that are told by STAT alone, where LIST is refused or leaves some out.
 const MOST_UNLISTED: u32 = 10_000;
@@ -13,7 +15,7 @@ const MOST_SAID: usize = 100;
 /// Most things that are complained of.
 const MOST_PROBLEMS: usize = 10;
 
-/// Collects it.
+/// Collects it, and gives each message out once there is no more to come of it: what UIDL names in order is not held.
 #[derive(Debug)]
 pub struct Listing {
     /// Still to be asked, in this order.
@@ -21,19 +23,24 @@ pub struct Listing {
     /// Commands whose answers did not end yet.
     due: usize,
     counts: Option<(u32, u64)>,
-    messages: BTreeMap<u32, Message>,
+    sizes: Sizes,
+    /// Those that UIDL named and that were not given out.
+    named: BTreeMap<u32, Named>,
+    /// Those that UIDL named and LIST did not.
+    without_size: u32,
+    /// The lowest number that was not given out; beyond all numbers in the end.
+    next: u64,
+    /// Messages that UIDL named again after they were given out.
+    renamed: BTreeSet<u32>,
     /// What the server says that cannot be, one line each.
     problems: Vec<String>,
 }
 
-#[derive(Debug, Default)]
-struct Message {
-    size: Option<u64>,
-    uid: Option<Uid>,
-    /// What UIDL named it first, where that is none.
-    said: Option<Box<str>>,
-    /// UIDL named it.
-    named: bool,
+#[derive(Debug)]
+struct Named {
+    /// What UIDL called it first; of one that is too long for an id, its start.
+    first: Box<[u8]>,
+    again: bool,
 }
 
 impl Listing {
@@ -48,7 +55,17 @@ impl Listing {
     }
 
     fn of(asking: Vec<Command>) -> Listing {
-        Listing { asking, due: 0, counts: None, messages: BTreeMap::new(), problems: Vec::new() }
+        Listing {
+            asking,
+            due: 0,
+            counts: None,
+            sizes: Sizes::default(),
+            named: BTreeMap::new(),
+            without_size: 0,
+            next: 1,
+            renamed: BTreeSet::new(),
+            problems: Vec::new(),
+        }
     }
 
     pub fn is_done(&self) -> bool {
@@ -60,25 +77,46 @@ impl Listing {
         self.counts
     }
 
-    /// By their numbers. Call it once all is answered.
-    pub fn messages(&mut self) -> Vec<Listed> {
-        let listed = u32::try_from(self.messages.len()).unwrap_or(u32::MAX);
-        if let Some((count, _)) = self.counts.filter(|(count, _)| *count > listed) {
-            if count - listed <= MOST_UNLISTED {
-                for number in 1..=count {
-                    self.messages.entry(number).or_default();
-                }
-            } else {
-                self.complain(format!("the server counts {count} messages and lists {listed}"));
+    /// The next message by its number that LIST and UIDL have named; none before more was answered.
+    pub fn ready(&mut self) -> Option<Listed> {
+        let first = self.named.first_entry().filter(|first| u64::from(*first.key()) == self.next)?;
+        let (number, named) = first.remove_entry();
+        Some(self.give(number, Some(named)))
+    }
+
+    /// All of them, once all is answered: those that were given out, and the rest. Of two ids of a message neither is known to be its own.
+    pub fn all(&mut self, mut given: Vec<Listed>) -> Vec<Listed> {
+        given.extend(std::iter::from_fn(|| self.rest()));
+        for number in &self.renamed {
+            if let Ok(at) = given.binary_search_by_key(number, |listed| listed.number) {
+                let first = given[at].uid.take().map(|uid| uid.as_str().into());
+                given[at].said = given[at].said.take().or(first);
             }
         }
-        let listed = |(number, message): (&u32, &Message)| Listed {
-            number: *number,
-            size: message.size,
-            uid: message.uid.clone(),
-            said: message.said.clone(),
-        };
-        self.messages.iter().map(listed).collect()
+        given
+    }
+
+    /// The next message, once all is answered.
+    pub fn rest(&mut self) -> Option<Listed> {
+        let next = u32::try_from(self.next).ok()?;
+        let number = match self.counts {
+            Some((count, _)) if count.saturating_sub(self.listed()) <= MOST_UNLISTED => (next <= count).then_some(next),
+            _ => self.named.keys().next().copied().into_iter().chain(self.sizes.next(next)).min(),
+        }?;
+        let named = self.named.remove(&number);
+        Some(self.give(number, named))
+    }
+
+    fn give(&mut self, number: u32, named: Option<Named>) -> Listed {
+        self.next = u64::from(number) + 1;
+        let uid = named.as_ref().filter(|named| !named.again).and_then(|named| Uid::new(&named.first));
+        let said = named.filter(|_| uid.is_none()).map(|named| String::from_utf8_lossy(&named.first).into());
+        Listed { number, size: self.sizes.get(number), uid, said }
+    }
+
+    /// How many messages LIST or UIDL named.
+    fn listed(&self) -> u32 {
+        u32::try_from(self.sizes.len()).unwrap_or(u32::MAX).saturating_add(self.without_size)
     }
 
     /// What the server said that cannot be.
@@ -103,25 +141,33 @@ impl Listing {
     }
 
     fn size(&mut self, number: u32, octets: u64, command: Command) {
-        if !self.exists(number, command) {
-            return;
-        }
-        let message = self.messages.entry(number).or_default();
-        if message.size.replace(octets).is_some_and(|before| before != octets) {
+        if self.exists(number, command) && self.sizes.put(number, octets).is_some_and(|before| before != octets) {
             self.complain(format!("LIST has message {number} twice"));
         }
     }
 
     fn uid(&mut self, number: u32, uid: &[u8], command: Command) {
-        if self.exists(number, command) {
-            let message = self.messages.entry(number).or_default();
-            // Of two ids neither is known to be its own.
-            message.uid = Uid::new(uid).filter(|_| !message.named);
-            if message.uid.is_none() {
-                let uid = &uid[..uid.len().min(MOST_SAID)];
-                message.said.get_or_insert_with(|| String::from_utf8_lossy(uid).into());
+        if !self.exists(number, command) {
+            return;
+        }
+        if u64::from(number) < self.next {
+            self.renamed.insert(number);
+            return;
+        }
+        match self.named.entry(number) {
+            Entry::Occupied(mut named) => named.get_mut().again = true,
+            Entry::Vacant(free) => {
+                free.insert(Named { first: uid[..uid.len().min(MOST_SAID)].into(), again: false });
+                self.without_size += u32::from(self.sizes.get(number).is_none());
             }
-            message.named = true;
+        }
+    }
+
+    /// All was answered: what STAT counts and nobody names is complained of where it is too much to be told.
+    fn finish(&mut self) {
+        let listed = self.listed();
+        if let Some((count, _)) = self.counts.filter(|(count, _)| *count > listed && count - listed > MOST_UNLISTED) {
+            self.complain(format!("the server counts {count} messages and lists {listed}"));
         }
     }
 
@@ -166,6 +212,31 @@ impl Job for Listing {
         };
         self.due -= usize::from(ends && self.due > 0);
         self.take(command, answer);
+        if ends && self.is_done() && command == Command::Uidl {
+            self.finish();
+        }
+    }
+}
+
+/// A listing that is told as it comes.
+pub struct Telling<'a> {
+    pub listing: Listing,
+    pub tell: &'a mut dyn FnMut(Listed),
+}
+
+impl Job for Telling<'_> {
+    fn next(&mut self) -> ClientTell {
+        self.listing.next()
+    }
+
+    fn answer(&mut self, command: Command, answer: Answer) {
+        self.listing.answer(command, answer);
+        while let Some(listed) = self.listing.ready() {
+            (self.tell)(listed);
+        }
+        while self.listing.is_done() && let Some(listed) = self.listing.rest() {
+            (self.tell)(listed);
+        }
     }
 }
 
@@ -173,7 +244,9 @@ impl Job for Listing {
 mod tests {
     use super::*;
 
-    fn listing(stat: &str, sizes: &[(u32, u64)], uids: &[(u32, &str)]) -> Listing {
+    /// What it says, and what was given out before its end.
+    fn listing(stat: &str, sizes: &[(u32, u64)], uids: &[(u32, &str)]) -> (Listing, Vec<Listed>) {
+        let mut given = Vec::new();
         let mut listing = Listing::new();
         while matches!(listing.next(), ClientTell::Do(_)) {}
         listing.answer(Command::Stat, Answer::Ok(stat.to_owned()));
@@ -183,28 +256,31 @@ mod tests {
         listing.answer(Command::List, Answer::End);
         for (number, uid) in uids {
             listing.answer(Command::Uidl, Answer::Uid { number: *number, uid: uid.as_bytes().to_vec() });
+            given.extend(std::iter::from_fn(|| listing.ready()));
         }
         listing.answer(Command::Uidl, Answer::End);
         assert!(listing.is_done());
-        listing
+        (listing, given)
     }
 
-    fn shown(listing: &mut Listing) -> Vec<String> {
+    fn shown(listed: &[Listed]) -> Vec<String> {
         let uid = |listed: &Listed| listed.uid.as_ref().map_or("-".to_owned(), ToString::to_string);
         let size = |listed: &Listed| listed.size.map_or("-".to_owned(), |size| size.to_string());
-        listing.messages().iter().map(|listed| format!("{} {} {}", listed.number, size(listed), uid(listed))).collect()
+        listed.iter().map(|listed| format!("{} {} {}", listed.number, size(listed), uid(listed))).collect()
     }
 
     #[test]
     fn a_lie_about_one_message_is_no_lie_about_the_others() {
         let long = "x".repeat(300);
-        let mut mailbox = listing(
+        let (mut mailbox, given) = listing(
             "4 400",
             &[(1, 100), (2, 100), (2, 200), (9, 1)],
             &[(1, "a"), (2, &long), (3, "b"), (3, "c"), (4, "d\x1b"), (7, "z")],
         );
-        assert_eq!(shown(&mut mailbox), ["1 100 a", "2 200 -", "3 - -", "4 - -"]);
-        let said: Vec<usize> = mailbox.messages().iter().map(|listed| listed.name().map_or(0, str::len)).collect();
+        assert_eq!(given.len(), 4, "what comes in order is not held");
+        let all = mailbox.all(given);
+        assert_eq!(shown(&all), ["1 100 a", "2 200 -", "3 - -", "4 - -"]);
+        let said: Vec<usize> = all.iter().map(|listed| listed.name().map_or(0, str::len)).collect();
         assert_eq!(said, [1, MOST_SAID, 1, 2], "what is no id is shown, though not without end");
         let told = mailbox.problems().join("\n");
         assert!(told.contains("message 2 twice") && told.contains("message 9") && told.contains("message 7"), "{told}");
@@ -212,15 +288,29 @@ mod tests {
 
     #[test]
     fn what_list_leaves_out_is_there_all_the_same() {
-        let mut mailbox = listing("3 30", &[(2, 10)], &[]);
-        assert_eq!(shown(&mut mailbox), ["1 - -", "2 10 -", "3 - -"]);
-        let mut mailbox = listing("4294967295 1", &[(1, 10)], &[]);
-        assert_eq!((shown(&mut mailbox).len(), mailbox.problems().len()), (1, 1), "no memory for what was only claimed");
+        let (mut mailbox, given) = listing("3 30", &[(2, 10)], &[]);
+        assert_eq!(shown(&mailbox.all(given)), ["1 - -", "2 10 -", "3 - -"]);
+        let (mut mailbox, given) = listing("4294967295 1", &[(1, 10), (u32::MAX, 20)], &[(4_000_000_000, "x")]);
+        let all = shown(&mailbox.all(given));
+        assert_eq!(all, ["1 10 -", "4000000000 - x", "4294967295 20 -"], "no memory for what was only claimed");
+        assert_eq!(mailbox.problems().len(), 1);
+    }
+
+    #[test]
+    fn what_uidl_names_in_any_order_is_told_in_order_with_its_name() {
+        let sizes = [(1, 10), (2, 20), (3, 30), (4, 40)];
+        let (mut mailbox, given) = listing("4 100", &sizes, &[(3, "c"), (1, "a"), (4, "d"), (2, "b"), (3, "e"), (9, "z")]);
+        assert_eq!(shown(&given), ["1 10 a", "2 20 b", "3 30 c", "4 40 d"]);
+        let all = mailbox.all(given);
+        assert_eq!(shown(&all), ["1 10 a", "2 20 b", "3 30 -", "4 40 d"], "of two ids neither is its own");
+        assert_eq!(all[2].name(), Some("c"));
+        let (mut mailbox, given) = listing("4 100", &sizes, &[(4, "d"), (4, "e"), (2, "b")]);
+        assert_eq!((given.len(), shown(&mailbox.all(given))), (0, ["1 10 -", "2 20 b", "3 30 -", "4 40 -"].map(str::to_owned).to_vec()));
     }
 
     #[test]
     fn a_server_that_lies_all_day_is_complained_of_a_few_times() {
-        let mut mailbox = listing("1 1", &[], &[]);
+        let (mut mailbox, _) = listing("1 1", &[], &[]);
         for _ in 0..1000 {
             mailbox.answer(Command::List, Answer::BadRow(b"nonsense".to_vec()));
         }

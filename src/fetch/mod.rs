@@ -13,6 +13,7 @@ pub mod reading;
 pub mod recall;
 pub mod session;
 pub mod settle;
+pub mod sizes;
 pub mod spare;
 pub mod target;
 pub mod told;

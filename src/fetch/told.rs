@@ -22,6 +22,11 @@ impl Told {
         self.rows.insert(row.number, row);
     }
 
+    /// So many rows are there, and the first of them may be taken.
+    pub fn has(&self, many: usize) -> bool {
+        self.rows.len() >= many && self.rows.first_key_value().map(|(number, _)| number) == self.expected.front()
+    }
+
     /// The session is over; `updated`: QUIT was answered well, and so every DELE counts (RFC 1939 section 6).
     pub fn end(&mut self, updated: bool) {
         self.over = true;

@@ -77,7 +77,7 @@ impl Mailbox {
 
     /// One session, in pieces of seven octets.
     pub fn session(&mut self, mut keeper: Keeper<'_>, end: End) -> Vec<Row> {
-        let plans = keeper.plan(&self.listed());
+        let plans = keeper.plan(&self.listed(), &mut |_| unreachable!("few"));
         let mut deleted = Vec::new();
         let mut commit = |keeper: &mut Keeper<'_>| {
             for number in keeper.commit() {

@@ -132,7 +132,7 @@ impl Trace {
             uid: Uid::new(format!("u{message}").as_bytes()).filter(|_| !self.nameless),
             said: None,
         };
-        let plans = keeper.plan(&there.iter().enumerate().map(listed).collect::<Vec<_>>());
+        let plans = keeper.plan(&there.iter().enumerate().map(listed).collect::<Vec<_>>(), &mut |_| unreachable!("few"));
         let mut deleted = Vec::new();
         let mut commit = |keeper: &mut Keeper<'_>| {
             for number in keeper.commit() {

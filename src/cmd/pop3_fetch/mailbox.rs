@@ -18,10 +18,10 @@ use crate::cli::screen::Screen;
 use crate::cli::stdio::{StdoutError, say};
 use crate::fetch::fetching::{Fetching, Finished, Witness};
 use crate::fetch::keeper::Keeper;
-use crate::fetch::listing::Listing;
+use crate::fetch::listing::{Listing, Telling};
 use crate::fetch::reading::{Extent, Reading};
 use crate::fetch::session::{self, Around, Job};
-use crate::fetch::words::{Outcome, Row, Stop};
+use crate::fetch::words::{Listed, Outcome, Row, Stop};
 use crate::net::dial::Dialer;
 use crate::protocol::session::{Failure as SessionFailure, Fault, StartTls};
 use crate::relay::clock::Clock;
@@ -142,20 +142,24 @@ impl Mailbox<'_> {
     }
 
     fn list(&self) -> Result<Status, Failure> {
-        let mut listing = Listing::new();
-        let ended = self.session(&mut listing)?;
+        let mut rows = Rows::new(self.args.client.json);
+        let (mut is_empty, mut told) = (true, Ok(()));
+        let mut tell = |listed: Listed| {
+            is_empty = false;
+            if told.is_ok() {
+                told = rows.add(&ListedRow::new(&listed, self.account()));
+            }
+        };
+        let mut telling = Telling { listing: Listing::new(), tell: &mut tell };
+        let ended = self.session(&mut telling)?;
+        let listing = telling.listing;
+        told?;
+        rows.flush()?;
         if let Some(failure) = &ended.failure
             && !listing.is_done()
         {
             return Err(self.failure(failure));
         }
-        let mut rows = Rows::new(self.args.client.json);
-        let messages = listing.messages();
-        let is_empty = messages.is_empty();
-        for listed in messages {
-            rows.add(&ListedRow::new(&listed, self.account()))?;
-        }
-        rows.flush()?;
         self.warn(listing.problems());
         Ok(match listing.problems() {
             [] if self.args.exit_empty && is_empty => Status::NoInput,
