@@ -68,7 +68,8 @@ fn a_lookup_that_nobody_answers_is_broken_off(place: &Path) {
     std::fs::write(place.join("resolv.conf"), "nameserver 127.0.0.3\noptions timeout:30 attempts:5\n").unwrap();
     let secret = place.join("password");
     std::fs::write(&secret, "s3cret\n").unwrap();
-    let mut process = Process::start(tool("pop3-fetch").args(["pop3s://bob@mail.test", "--list", "--password-file"]).arg(&secret));
+    let mut process =
+        Process::start(tool("pop3-fetch").args(["pop3s://bob@mail.test", "--list", "--password-file"]).arg(&secret));
     let mut stderr = process.stderr();
     silent.recv(&mut [0; 512]).expect("a question");
     let began = Instant::now();

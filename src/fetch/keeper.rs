@@ -310,7 +310,9 @@ impl<'a> Keeper<'a> {
         let left: Vec<u32> = self.items.iter().filter(|(_, item)| left(&item.state)).map(|(number, _)| *number).collect();
         for number in left {
             match self.items.get(&number).map(|item| item.state.clone()) {
-                Some(Progress::Deleting(Outcome::Deleted, _)) => self.settle(number, Outcome::Failed, false, "not deleted".into()),
+                Some(Progress::Deleting(Outcome::Deleted, _)) => {
+                    self.settle(number, Outcome::Failed, false, "not deleted".into())
+                }
                 Some(Progress::Deleting(outcome, text)) => self.settle(number, outcome, false, text),
                 _ => self.leave(number, "not fetched"),
             }

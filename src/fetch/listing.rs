@@ -116,7 +116,7 @@ impl Listing {
 
     /// How many messages LIST or UIDL named.
     fn listed(&self) -> u32 {
-        u32::try_from(self.sizes.len()).unwrap_or(u32::MAX).saturating_add(self.without_size)
+        u32::try_from(self.sizes.known()).unwrap_or(u32::MAX).saturating_add(self.without_size)
     }
 
     /// What the server said that cannot be.
@@ -234,7 +234,9 @@ impl Job for Telling<'_> {
         while let Some(listed) = self.listing.ready() {
             (self.tell)(listed);
         }
-        while self.listing.is_done() && let Some(listed) = self.listing.rest() {
+        while self.listing.is_done()
+            && let Some(listed) = self.listing.rest()
+        {
             (self.tell)(listed);
         }
     }
@@ -305,7 +307,10 @@ mod tests {
         assert_eq!(shown(&all), ["1 10 a", "2 20 b", "3 30 -", "4 40 d"], "of two ids neither is its own");
         assert_eq!(all[2].name(), Some("c"));
         let (mut mailbox, given) = listing("4 100", &sizes, &[(4, "d"), (4, "e"), (2, "b")]);
-        assert_eq!((given.len(), shown(&mailbox.all(given))), (0, ["1 10 -", "2 20 b", "3 30 -", "4 40 -"].map(str::to_owned).to_vec()));
+        assert_eq!(
+            (given.len(), shown(&mailbox.all(given))),
+            (0, ["1 10 -", "2 20 b", "3 30 -", "4 40 -"].map(str::to_owned).to_vec())
+        );
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Sizes {
     }
 
     /// How many are known.
-    pub fn len(&self) -> usize {
+    pub fn known(&self) -> usize {
         self.known
     }
 
@@ -71,6 +71,6 @@ mod tests {
         assert_eq!((sizes.put(u32::MAX, 41), sizes.put(1, u64::MAX)), (Some(40), Some(10)));
         assert_eq!((sizes.get(2000), sizes.get(2), sizes.get(0), sizes.get(1)), (Some(7), None, Some(60), Some(NONE - 1)));
         assert_eq!((sizes.next(1), sizes.next(2), sizes.next(2101)), (Some(1), Some(3), Some(u32::MAX)));
-        assert_eq!((sizes.next(2000), sizes.len()), (Some(2000), 2101));
+        assert_eq!((sizes.next(2000), sizes.known()), (Some(2000), 2101));
     }
 }

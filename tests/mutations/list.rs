@@ -253,7 +253,11 @@ pub const EXEMPT: &[(&str, &str, &str)] = &[
     (PICKUP, "dir.sync_all()", "what a power cut brings back to a Maildir that is sent is sent again"),
     (JOURNAL, "file.sync_all().at(\"sync\", &path)?;", "a copy for a person"),
     (JOURNAL, "self.fs.sync_dir(parent(&path))", "a copy for a person"),
-    (BATCH, "file.sync_all().at(\"sync\", &path)", "of a Maildir that was copied, which the model's is not: tests/keeper/batch.rs fails without it"),
+    (
+        BATCH,
+        "file.sync_all().at(\"sync\", &path)",
+        "of a Maildir that was copied, which the model's is not: tests/keeper/batch.rs fails without it",
+    ),
     (BATCH, "fs.sync_dir(&mover.cur)", "the same"),
     (JOURNAL, "file.try_lock()", "tests/keeper/journal.rs fails without it"),
     (APPEND, "named.is_same_file(&stat)", "of an mbox that is replaced while its lock is waited for: tests/keeper/mbox.rs"),
