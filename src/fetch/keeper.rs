@@ -17,9 +17,6 @@ use crate::relay::clock::Clock;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
-/// So many rows are not held where they are final.
-const MANY: usize = 1000;
-
 /// What a keeper works by.
 pub struct Options<'a> {
     pub policy: Policy,
@@ -86,7 +83,7 @@ impl<'a> Keeper<'a> {
             self.items.insert(listed.number, item);
             let decision = self.options.policy.decide(known, listed.size, self.wanted, now);
             plans.push(self.planned(listed.number, decision));
-            if self.told.has(MANY) {
+            if self.told.has_many() {
                 tell(self.told.take());
             }
         }

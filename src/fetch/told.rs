@@ -3,6 +3,9 @@
 use crate::fetch::words::Row;
 use std::collections::{BTreeMap, VecDeque};
 
+/// So many rows are not held where they are final.
+const MANY: usize = 1000;
+
 /// Rows that wait for those before them.
 #[derive(Debug, Default)]
 pub struct Told {
@@ -22,9 +25,9 @@ impl Told {
         self.rows.insert(row.number, row);
     }
 
-    /// So many rows are there, and the first of them may be taken.
-    pub fn has(&self, many: usize) -> bool {
-        self.rows.len() >= many && self.rows.first_key_value().map(|(number, _)| number) == self.expected.front()
+    /// There are many, and the first of them may be taken.
+    pub fn has_many(&self) -> bool {
+        self.rows.len() >= MANY && self.rows.first_key_value().map(|(number, _)| number) == self.expected.front()
     }
 
     /// The session is over; `updated`: QUIT was answered well, and so every DELE counts (RFC 1939 section 6).

@@ -9,6 +9,7 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -229,5 +230,24 @@ fn the_wait_for_an_lmtp_server_is_broken_off() {
         assert_eq!(process.wait().status.code(), Some(75), "{stalls}");
         let _ = served.join().unwrap();
         server.join().unwrap();
+    }
+}
+
+/// What was started as the server has five seconds to end once its connection is closed.
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let site = Site::new();
+    for (pause, signal) in [(0, None), (1200, Some(15))] {
+        let mut command = fetch(site.dir.path(), "--pipe=sh -c 'echo $$ > pid; exec sleep 600'");
+        command.args(["--user", "bob", "--list"]).current_dir(&site.dir);
+        let _ = std::fs::remove_file(site.dir.path().join("pid"));
+        let mut process = Process::start(command.stderr(Stdio::null()));
+        let server = started(&site.dir.path().join("pid"));
+        process.terminate();
+        std::thread::sleep(Duration::from_millis(pause));
+        process.terminate();
+        let ended = process.wait();
+        let _ = kill(server, nix::sys::signal::Signal::SIGKILL);
+        assert_eq!(ended.status.signal(), signal, "after {pause} ms: {:?}", ended.status);
     }
 }

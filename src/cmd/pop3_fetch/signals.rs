@@ -3,10 +3,11 @@
 use crate::cli::exit::{Failure, Status};
 use crate::cli::signal::{heeded, take_over};
 use crate::fetch::session::Stopper;
+use signal_hook::low_level;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[derive(Default)]
 struct Shared {
@@ -15,12 +16,19 @@ struct Shared {
     came: Arc<AtomicBool>,
 }
 
+/// Who sends a signal this long after the first one does not wait any more. What comes sooner belongs to the first: a terminal that is closed
+/// sends several.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 #[derive(Default)]
 struct Current {
     stopper: Option<Stopper>,
+    /// When the first signal came.
+    since: Option<Instant>,
 }
 
-/// SIGINT, SIGTERM and SIGHUP end the session that runs: what came whole is made safe.
+/// SIGINT, SIGTERM and SIGHUP end the session that runs: what came whole is made safe. One that comes behind them ends the tool as it stands, as
+/// a kill would.
 pub struct Signals(Arc<Shared>);
 
 impl Signals {
@@ -33,8 +41,12 @@ impl Signals {
         let shared: Arc<Shared> = Arc::default();
         let ours = Arc::clone(&shared);
         thread::spawn(move || {
-            for _ in signals.forever() {
-                let current = lock(&ours.current);
+            for signal in signals.forever() {
+                let mut current = lock(&ours.current);
+                if current.since.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
+                    // Where that is not to be had, the first signal's end is.
+                    let _ = low_level::emulate_default_handler(signal);
+                }
                 ours.came.store(true, Ordering::SeqCst);
                 if let Some(stopper) = &current.stopper {
                     stopper.stop();
