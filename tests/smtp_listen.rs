@@ -1,5 +1,7 @@
 //! The transcripts of `tests/smtp_listen` against the binary over a socket.
 
+#[path = "smtp_listen/leaving.rs"]
+mod leaving;
 mod support;
 
 use std::io::Write;

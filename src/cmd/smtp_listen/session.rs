@@ -11,8 +11,9 @@ use crate::net::drive::{self};
 use crate::net::listen;
 use crate::net::mailbox::Mailbox;
 use crate::net::peer::Peer;
-use crate::net::tls::layer::{Facts, Handshake};
+use crate::net::tls::layer::{Facts, Handshake, Secured, TlsError, Until};
 use crate::net::tls::server;
+use crate::net::wire::Wire;
 use crate::protocol::engine::Engine;
 use crate::protocol::smtp::server::{Server, ServerAsk, ServerTell};
 use crate::protocol::typed::Typed;
@@ -22,6 +23,7 @@ use crate::relay::receive::{Receiver, Sink, Surroundings};
 use crate::relay::sink::{Discard, Held, IntoMaildir, SpoolSink};
 use std::io::Write;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How long the peer's rest is read after our last reply, so that it is not lost to a reset.
@@ -34,6 +36,8 @@ pub struct Host<'a> {
     pub log: &'a dyn Log,
     pub clock: &'a (dyn Clock + Sync),
     pub chance: &'a (dyn Chance + Sync),
+    /// Set: we are to end, and so are waits that no word from outside reaches.
+    pub leaving: &'a AtomicBool,
 }
 
 impl Host<'_> {
@@ -51,7 +55,8 @@ impl Host<'_> {
             Peer::Ip(_) | Peer::Pipe | Peer::Terminal => self.receiver(client),
         };
         let mut session = Session { receiver, transcript };
-        let tls = self.tls.map(|tls| tls as &dyn Handshake);
+        let tls = self.tls.map(|tls| Brief { tls, leaving: self.leaving });
+        let tls = tls.as_ref().map(|tls| tls as &dyn Handshake);
         // A handshake is no way to be silent for longer.
         let secure_within = Options::<ServerTell>::default().secure_within.min(settings.server.timeout);
         let options = Options { tls, secure_within, linger: Some(LINGER), mailbox: Some(mailbox), ..Options::default() };
@@ -81,11 +86,24 @@ impl Host<'_> {
         match &self.settings.store {
             Store::Spool(spool) => Box::new(SpoolSink::new(spool, &complain)),
             Store::Maildir(maildir) => Box::new(Held::new(IntoMaildir { maildir, hostname, complain: &complain })),
-            Store::Command(argv) => Box::new(Held::new(IntoCommand { argv })),
+            Store::Command(argv) => Box::new(Held::new(IntoCommand { argv, over: self.leaving })),
             Store::Stdout => Box::new(Held::new(IntoStdout { crlf: self.settings.crlf })),
             Store::Discard => Box::new(Discard::default()),
             Store::HandedOn(hand_on) => Box::new(Held::new(ByHand(hand_on))),
         }
+    }
+}
+
+/// A handshake that ends when we do: in it, no 421 can be said.
+struct Brief<'a> {
+    tls: &'a server::Server,
+    leaving: &'a AtomicBool,
+}
+
+impl Handshake for Brief<'_> {
+    fn shake(&self, wire: Wire, until: Until<'_>) -> Result<Box<dyn Secured>, TlsError> {
+        let over = || (until.over)() || self.leaving.load(Ordering::SeqCst);
+        self.tls.shake(wire, Until { over: &over, ..until })
     }
 }
 

@@ -14,6 +14,7 @@ use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// How long a command may take for one message.
@@ -32,6 +33,8 @@ impl Give for ByHand<'_> {
 /// it, any other refuses it.
 pub struct IntoCommand<'a> {
     pub argv: &'a [String],
+    /// Set: one that does not end by itself within a second is ended.
+    pub over: &'a AtomicBool,
 }
 
 impl Give for IntoCommand<'_> {
@@ -50,7 +53,7 @@ impl Give for IntoCommand<'_> {
             directory: Path::new("/"),
             identity: None,
             within: COMMAND_LIMIT,
-            over: None,
+            over: Some(self.over),
             line_ends: LineEnds::Lf,
         };
         let read = message.reader().and_then(|mut reader| child.run(&final_trace(arriving), &mut reader));
@@ -62,7 +65,7 @@ impl Give for IntoCommand<'_> {
             }
             Ok(Ending::NotStarted(error)) => failed(&format!("cannot start {program}: {error}")),
             Ok(Ending::Killed(signal)) => failed(&format!("{program} died of signal {signal}")),
-            Ok(Ending::CalledOff) => failed(&format!("{program} was told to end")),
+            Ok(Ending::CalledOff) => failed(&format!("a signal came, and ended {program}, too")),
             Ok(Ending::TimedOut) => failed(&format!("{program} took longer than {COMMAND_LIMIT:?}")),
             Err(error) => failed(&format!("cannot read the message back: {error}")),
         }

@@ -7,6 +7,7 @@ use crate::cli::clock::System;
 use crate::cli::config::settings::Config;
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::log::Target;
+use crate::cli::signal::heeded;
 use crate::cli::stdio::{Stdout, StdoutError, say, stderr_is_the_client};
 use crate::net::connection::Connection;
 use crate::net::inherited;
@@ -15,8 +16,10 @@ use crate::net::mailbox::mailbox;
 use crate::net::tls::server::Server;
 use crate::protocol::smtp::server::ServerTell;
 use anyhow::Context;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How long sessions may finish their transaction when we are told to stop.
@@ -39,21 +42,22 @@ pub fn run(args: &Args, config: &Config) -> Result<Status, Failure> {
         return Err(Failure::text(Status::Usage, "--stdout and --inetd both want fd 1"));
     }
     let log = args.log.open("smtp-listen", log_target(args, &start))?;
-    let host = Host { settings: &settings, tls: tls.as_ref(), log: &log, clock: &System, chance: &System };
+    let leaving = Arc::new(AtomicBool::new(false));
+    let host = Host { settings: &settings, tls: tls.as_ref(), log: &log, clock: &System, chance: &System, leaving: &leaving };
     match start {
         Start::Client(connection) => {
             let (sender, mailbox) = mailbox().or_status(Status::Os)?;
-            on_signal(move || sender.tell(ServerTell::Goodbye))?;
+            on_signal(&leaving, move || sender.tell(ServerTell::Goodbye))?;
             host.serve(connection, mailbox);
         }
-        Start::Listeners(listeners) => serve(&listeners, &host)?,
+        Start::Listeners(listeners) => serve(&listeners, &host, &leaving)?,
     }
     Ok(Status::Done)
 }
 
-fn serve(listeners: &[Listener], host: &Host<'_>) -> Result<(), Failure> {
+fn serve(listeners: &[Listener], host: &Host<'_>, leaving: &Arc<AtomicBool>) -> Result<(), Failure> {
     let (stopper, mut stop) = mailbox::<()>().or_status(Status::Os)?;
-    on_signal(move || stopper.stop())?;
+    on_signal(leaving, move || stopper.stop())?;
     let to_stdout = matches!(host.settings.store, Store::Stdout);
     for listener in listeners {
         if let Some(address) = listener.address() {
@@ -124,16 +128,15 @@ fn log_target(args: &Args, start: &Start) -> Target {
     }
 }
 
-/// SIGTERM and SIGINT end us in order; a second one at once.
-fn on_signal(act: impl Fn() + Send + 'static) -> Result<(), Failure> {
-    let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT]).or_status(Status::Os)?;
+/// SIGTERM, SIGINT and SIGHUP end us in order; a second one at once.
+fn on_signal(leaving: &Arc<AtomicBool>, act: impl Fn() + Send + 'static) -> Result<(), Failure> {
+    let mut signals = signal_hook::iterator::Signals::new(heeded(&[SIGTERM, SIGINT, SIGHUP])).or_status(Status::Os)?;
+    let leaving = Arc::clone(leaving);
     std::thread::spawn(move || {
-        let mut told = false;
         for signal in signals.forever() {
-            if told {
+            if leaving.swap(true, Ordering::SeqCst) {
                 let _ = signal_hook::low_level::emulate_default_handler(signal);
             }
-            told = true;
             act();
         }
     });

@@ -18,6 +18,7 @@ use crate::relay::receive::Arriving;
 use anyhow::Context;
 use nix::unistd::geteuid;
 use std::io::{self, Read};
+use std::sync::atomic::AtomicBool;
 
 /// Longest text of a failure in a reply: the line may have 512 octets (RFC 5321 section 4.5.3.1.5).
 const MAX_TEXT: usize = 400;
@@ -56,7 +57,9 @@ pub fn serve(
     };
     let log = LogSink::open(&Target::None, Format::Text, "sendmail")?;
     let (_sender, mailbox) = mailbox().or_status(Status::Os)?;
-    Host { settings: &settings, tls: None, log: &log, clock: &System, chance: &System }.serve(connection, mailbox);
+    let leaving = AtomicBool::new(false);
+    let host = Host { settings: &settings, tls: None, log: &log, clock: &System, chance: &System, leaving: &leaving };
+    host.serve(connection, mailbox);
     Ok(())
 }
 
