@@ -288,12 +288,28 @@ fn try_dry(bag: &Mailbag<'_>, config: &Config, tls: &ToolTls) -> Result<Status, 
 }
 
 fn enqueue(bag: &Mailbag<'_>, config: &Config) -> Result<(), Failure> {
+    let mut failed = None;
     while let Some(mut letter) = bag.next()? {
-        let results = queue::enqueue(bag.args, config, &letter.message, &letter.envelope)?;
+        let results = match queue::enqueue(bag.args, config, &letter.message, &letter.envelope) {
+            Ok(results) => results,
+            Err(failure) if failure.status == Status::Io => {
+                let results = queue::not_kept(&letter.envelope, &failure);
+                failed.get_or_insert(failure);
+                results
+            }
+            Err(failure) => return Err(failure),
+        };
         letter.settle_all(results);
         bag.ledger.done(&mut letter)?;
     }
-    Ok(())
+    match failed {
+        Some(failure) if bag.ledger.status() == Status::Partly => {
+            say(&format!("smtp-send: {:#}", failure.error));
+            Ok(())
+        }
+        Some(failure) => Err(failure),
+        None => Ok(()),
+    }
 }
 
 fn send(bag: &Mailbag<'_>, config: &Config, tls: ToolTls) -> Result<(), Failure> {

@@ -51,6 +51,7 @@ fn on_the_small_disk() {
 
     let filler = fill(&disk);
     refused_at_mail(&upstream, "");
+    not_enqueued(&site.spool);
     assert_eq!(snapshot(&site.spool), before, "the queue is intact");
     assert_eq!(run(&mut site.mailq(&["check"]), b"").status, 0);
     outcomes_are_noted(&site, &remote, &log);
@@ -116,6 +117,25 @@ fn refused_to_smtp_send(upstream: &Listener) {
     let ran = run(&mut command, format!("Subject: large\n\n{}", "large\n".repeat(3_000_000)).as_bytes());
     assert_eq!(ran.status, 75, "{ran:?}");
     assert!(ran.out.starts_with("deferred\tbob@hamburger.test\t452\t4.3.1\t"), "{ran:?}");
+}
+
+/// Each recipient hears of it, also of the other messages.
+fn not_enqueued(spool: &Path) {
+    let spool = spool.display().to_string();
+    let mbox = b"From x\nSubject: 1\n\nhi\n\nFrom x\nSubject: 2\n\nhi\n";
+    for (words, stdin, letters) in [(&[][..], &b"Subject: x\n\nhi\n"[..], 1), (&["--batch"], mbox, 2)] {
+        let mut command = tool("smtp-send");
+        command
+            .args(["--config", "/dev/null", "--enqueue", "--spool", &spool, "-f", "a@a.test", "b@b.test", "c@c.test"])
+            .args(words);
+        let ran = run(&mut command, stdin);
+        let rows: Vec<Vec<&str>> = ran.out.lines().map(|row| row.split('\t').collect()).collect();
+        assert_eq!((ran.status, rows.len(), ran.err.lines().count()), (74, 2 * letters, 1), "{ran:?}");
+        for (row, address) in rows.iter().zip(["b@b.test", "c@c.test"].iter().cycle()) {
+            assert_eq!(row[..4], ["deferred", address, "-", "4.3.1"], "{ran:?}");
+            assert!(row[4].contains("No space left on device"), "{ran:?}");
+        }
+    }
 }
 
 /// With no byte left: who has the message, who has not, and who never will.

@@ -8,7 +8,7 @@ use crate::cli::config::system_hostname;
 use crate::cli::exit::{Failure, OrStatus, Status};
 use crate::cli::message::Message;
 use crate::disk::spool::format::Arrival;
-use crate::disk::spool::layout::Spool;
+use crate::disk::spool::layout::{Spool, SpoolError};
 use crate::mail::envelope::Envelope;
 use crate::mail::outcome::{Diagnostic, Outcome};
 use crate::mail::queue_id::QueueId;
@@ -35,6 +35,14 @@ pub fn enqueue(args: &Args, config: &Config, message: &Message, envelope: &Envel
         queue_id: Some(id.to_string()),
     };
     Ok(envelope.recipients().iter().map(result).collect())
+}
+
+/// The spool took nothing: a full disk, one that is not to be written. Every recipient hears of it.
+pub fn not_kept(envelope: &Envelope, failure: &Failure) -> Vec<RecipientResult> {
+    let full = failure.error.downcast_ref::<SpoolError>().is_some_and(SpoolError::is_full);
+    let why = Diagnostic::local(EnhancedStatus::new(4, 3, u16::from(full)), failure.error.to_string());
+    let result = |recipient| RecipientResult::without_session(recipient, Outcome::Deferred(why.clone()));
+    envelope.recipients().iter().map(result).collect()
 }
 
 /// `--spool`: what was deferred goes into the spool as one message, and each of its results has the queue id. There is one result for each
