@@ -133,3 +133,14 @@ fn a_user_s_config_is_nothing_to_the_server() {
         assert_eq!(read, *tool == "smtp-send", "{tool}: {}", text(&said.stderr));
     }
 }
+
+/// What is written in lines for people's eyes is not broken again by the width that help is shown with at most.
+#[test]
+fn lines_of_help_are_broken_once() {
+    const WIDTH: usize = 100;
+    for (tool, command) in tools::TOOLS.iter().filter(|(tool, _)| *tool != "mime-pack") {
+        let help = command().get_after_long_help().map(ToString::to_string).unwrap_or_default();
+        let long: Vec<&str> = help.lines().filter(|line| line.chars().count() > WIDTH).collect();
+        assert!(long.is_empty(), "{tool}: {long:#?}");
+    }
+}

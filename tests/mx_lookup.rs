@@ -333,6 +333,16 @@ fn bad_lines_cost_only_themselves() {
 }
 
 #[test]
+fn what_has_no_domain_is_named_all_the_same() {
+    let dns = Dns::serve("");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mx-lookup"));
+    let output = command.args(["--server", &dns.address.to_string(), "bob@", "", "<bob@>"]).output().unwrap();
+    let lines =
+        "mx-lookup: bob@: no domain behind the @\nmx-lookup: '': not a domain name\nmx-lookup: bob@: no domain behind the @\n";
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(65), lines));
+}
+
+#[test]
 fn no_input_is_no_failure_and_a_closed_stdout_is_quiet() {
     let dns = Dns::serve(ZONE);
     assert_eq!(run(&dns, ""), (0, String::new(), String::new()));

@@ -118,6 +118,16 @@ fn the_session_is_also_written_to_a_file() {
     assert!(text.contains("\n -> RCPT TO:<b@y.test>\n") && text.contains("\n<** 550 5.1.1 \\x1b[2Jno"), "{text}");
 }
 
+/// The session was not to blame; in a pipeline, the name tells whose line it is. (One recipient is refused.)
+#[test]
+fn a_file_that_cannot_be_written_is_told_by_name() {
+    for option in ["--trace", "--trace-json"] {
+        let ran = send(serve(&Site::new(), session()), &[option, "/dev/full"]);
+        let line = "\nsmtp-send: /dev/full is not whole: No space left on device\n";
+        assert!(ran.status == 1 && ran.err.ends_with(line), "{option}: {ran:?}");
+    }
+}
+
 #[test]
 fn a_trace_tells_of_tls() {
     let site = Site::new();

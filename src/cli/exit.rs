@@ -1,6 +1,6 @@
 //! The one table of exit statuses (sysexits and three of our own), and how a failure carries its status through `main`.
 
-use super::stdio::{StdoutError, say};
+use super::stdio::{StdoutError, run_as, say};
 use crate::fetch::words::Why;
 use crate::protocol::session::Fault;
 use anyhow::Error;
@@ -134,6 +134,7 @@ impl From<StdoutError> for Failure {
 /// The whole of a tool's `main`: runs it with the process's arguments, turns what came of it into an exit status. A panic is a bug
 /// of ours, told on one line with its place, status 70.
 pub fn main(tool: &'static str, run: impl FnOnce(ArgsOs) -> Result<Status, Failure>) -> ExitCode {
+    run_as(tool);
     // A file that has come to its limit (ulimit -f) is an error of writing, and not the end of the tool. Caught rather than ignored: programs that
     // we start would inherit that.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());

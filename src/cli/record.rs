@@ -1,6 +1,7 @@
 //! Lines of sessions in a file. One that cannot be written breaks no session; at the end it is told that the file is not whole.
 
-use super::stdio::say;
+use super::stdio::complain;
+use crate::net::wire::reason;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -39,7 +40,7 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         if let Some(error) = &self.inside.get_mut().unwrap_or_else(PoisonError::into_inner).failed {
-            say(&format!("{} is not whole: {error}", self.path.display()));
+            complain(&format!("{} is not whole: {}", self.path.display(), reason(error)));
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::bytes::escape::visible;
 use crate::net::inherited;
 use nix::sys::stat::fstat;
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 
 /// Writing to stdout failed. A type of its own, so that a closed pipe behind stdout is never mistaken for a lost connection.
 #[derive(Debug, thiserror::Error)]
@@ -150,6 +151,22 @@ pub fn say(line: &str) {
     }
     let line = visible(line.as_bytes()) + "\n";
     let _ = io::stderr().write_all(line.as_bytes());
+}
+
+/// The name of the tool that runs: of no library's caller there is any.
+static TOOL: OnceLock<&str> = OnceLock::new();
+
+/// What [`complain`] says first. The first one stays.
+pub fn run_as(tool: &'static str) {
+    let _ = TOOL.set(tool);
+}
+
+/// Writes one line to stderr behind the tool's name, as every line that stands for itself has it.
+pub fn complain(what: &str) {
+    match TOOL.get() {
+        Some(tool) => say(&format!("{tool}: {what}")),
+        None => say(what),
+    }
 }
 
 /// inetd puts the client's socket on fd 2 as well: then nothing of ours may be written there.

@@ -32,8 +32,9 @@ OUTPUT
 
   --json: one object a domain, absent facts left out.
     domain      as the DNS knows it; unicode where it reads otherwise
-    status      ok, implicit (no MX record: the domain is its own mail host), null (takes no mail), nxdomain,
-                nodata (neither MX record nor address), tempfail, invalid (no domain; or none of its hosts can be used)
+    status      ok, implicit (no MX record: the domain is its own mail host), null (takes no
+                mail), nxdomain, nodata (neither MX record nor address), tempfail, invalid (no
+                domain; or none of its hosts can be used)
     mx          preference, host, addresses, error, ad and, where the host is an alias, canonical
     ad          the resolver says that it validated the MX answer; in mx: the addresses
     canonical   what the domain is an alias of

@@ -10,26 +10,29 @@ use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
 OUTPUT
-  A pass prints nothing: what became of each recipient goes to the log. If the spool, the configuration or the system failed,
-  one line on stderr says how, so that cron mails only that. The commands print lines with fields separated by tabs, `-` for what
-  is absent:
-    list     a recipient: ID STATE ARRIVAL NEXT SIZE REVERSE-PATH ADDRESS OUTCOME ATTEMPTS LAST-REPLY, where STATE is
-             due, deferred, held or failed, and OUTCOME is pending before the first attempt
-    show     a fact, then a recipient: recipient ADDRESS OUTCOME ATTEMPTS HOST LAST-REPLY; then what its sender asked for it
-             (RFC 3461): dsn ADDRESS NOTIFY ORCPT
+  A pass prints nothing: what became of each recipient goes to the log. If the spool, the
+  configuration or the system failed, one line on stderr says how, so that cron mails only that.
+  The commands print lines with fields separated by tabs, `-` for what is absent:
+    list     a recipient: ID STATE ARRIVAL NEXT SIZE REVERSE-PATH ADDRESS OUTCOME ATTEMPTS
+             LAST-REPLY, where STATE is due, deferred, held or failed, and OUTCOME is pending
+             before the first attempt
+    show     a fact, then a recipient: recipient ADDRESS OUTCOME ATTEMPTS HOST LAST-REPLY; then
+             what its sender asked for it (RFC 3461): dsn ADDRESS NOTIFY ORCPT
     route    ADDRESS HOW WHERE, and below an alias the same for each address that it comes to
     stats    STATE MESSAGES BYTES OLDEST
-    check    FILE PROBLEM REPAIR, where REPAIR is what --repair would do or, with it, did; `-` where nothing needs to be done
+    check    FILE PROBLEM REPAIR, where REPAIR is what --repair would do or, with it, did; `-`
+             where nothing needs to be done
 
   list --json, show --json: one object a message, absent facts left out.
     id, state, arrival, next, size, reverse_path    as above; the null reverse-path is empty
-    recipients                                      address, outcome, attempts, last_reply, notify, orcpt
-    ret, envid, require_tls, smtputf8               what the sender asked for (RFC 3461, RFC 8689, RFC 6531)
+    recipients                           address, outcome, attempts, last_reply, notify, orcpt
+    ret, envid, require_tls, smtputf8    what the sender asked for (RFC 3461, RFC 8689, RFC 6531)
   check --json: one object a finding.
     path, problem; repair or done                   as FILE, PROBLEM, REPAIR
 
 EXIT STATUS
-  0    the pass was made, or there were as many passes under way as there may be; the command did all it was asked to
+  0    the pass was made, or there were as many passes under way as there may be; a signal ended it;
+       the command did all it was asked to
   1    hold, release, retry, delete, bounce, edit: done for some of the messages, not for others
   64   usage
   65   check found something that needs a repair

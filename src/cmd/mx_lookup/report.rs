@@ -72,10 +72,12 @@ impl Question {
         let bare = given.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(given);
         let domain = match bare.rsplit_once('@') {
             Some(("", _)) => Err("no local part before the @".to_owned()),
+            Some((_, "")) => Err("no domain behind the @".to_owned()),
             Some((_, domain)) => read_domain(domain),
             None => read_domain(bare),
         };
-        Question { given: bare.rsplit_once('@').map_or(bare, |(_, domain)| domain).to_owned(), domain }
+        let given = bare.rsplit_once('@').map(|(_, domain)| domain).filter(|domain| !domain.is_empty());
+        Question { given: given.unwrap_or(bare).to_owned(), domain }
     }
 }
 
@@ -201,7 +203,8 @@ impl Report {
             notes.extend(row.error.as_ref().map(|error| format!("{host}: {error}")));
         }
         notes.extend(self.error.clone());
-        notes.iter().map(|note| format!("{}: {note}", self.domain)).collect()
+        let name = if self.domain.is_empty() { "''" } else { &self.domain };
+        notes.iter().map(|note| format!("{name}: {note}")).collect()
     }
 }
 
