@@ -230,10 +230,10 @@ pub fn content(id: QueueId, arrival: &Arrival, size: usize) -> Result<Vec<u8>> {
     let body = body(size);
     let preamble =
         Preamble { head: u32::try_from(head.len())?, recipients: 1, body: u64::try_from(body.len())?, eight_bit: false };
-    let mut content = preamble.line().into_bytes();
+    let mut content = preamble.line().to_vec();
     content.extend([Mark::Pending.byte(), b'\n']);
     content.extend(&head);
     content.extend(&body);
-    content.extend(trailer(head_crc(&preamble, &head), crc32c::crc32c(&body)).bytes());
+    content.extend(trailer(head_crc(&preamble, &head), crc32c::crc32c(&body)));
     Ok(content)
 }

@@ -62,6 +62,10 @@ pub trait File: fmt::Debug + Send + Sync {
     /// Sets the time of the last change, which a further write changes again.
     fn set_modified(&self, at: SystemTime) -> io::Result<()>;
     fn stat(&self) -> io::Result<Stat>;
+    /// The user that it belongs to, as [`Stat::uid`]. Of a file that was just made that is known without another look.
+    fn owner(&self) -> io::Result<u32> {
+        Ok(self.stat()?.uid)
+    }
     /// Takes the lock of the file for this descriptor, or gives none when another has it. Never waits.
     fn try_lock(self: Box<Self>) -> io::Result<Option<Box<dyn File>>>;
     /// Takes the lock that other mail programs take on an mbox (fcntl, the whole file, for writing); false when another has it. Never

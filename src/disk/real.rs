@@ -44,26 +44,18 @@ impl Real {
 }
 
 #[derive(Debug)]
-enum Handle {
-    Free(std::fs::File),
-    Locked(Locked),
+struct Handle {
+    file: std::fs::File,
+    /// Known of a file that we made.
+    owner: Option<u32>,
+    locked: bool,
 }
-
-#[derive(Debug)]
-struct Locked(std::fs::File);
 
 /// Closing would do, but for a child process between its fork and its exec, which has the descriptor for a moment.
-impl Drop for Locked {
+impl Drop for Handle {
     fn drop(&mut self) {
-        let _ = self.0.unlock();
-    }
-}
-
-impl Handle {
-    fn file(&self) -> &std::fs::File {
-        match self {
-            Handle::Free(file) => file,
-            Handle::Locked(Locked(file)) => file,
+        if self.locked {
+            let _ = self.file.unlock();
         }
     }
 }
@@ -101,7 +93,7 @@ impl Fs for Real {
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn File>> {
         let mut options = OpenOptions::new();
         options.read(true).write(access == Access::ReadWrite).custom_flags(OPEN_FLAGS);
-        Ok(Box::new(Handle::Free(options.open(path)?)))
+        Ok(Box::new(Handle { file: options.open(path)?, owner: None, locked: false }))
     }
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {
@@ -182,7 +174,7 @@ impl Fs for Real {
 impl File for Handle {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         loop {
-            match self.file().read_at(buffer, offset) {
+            match self.file.read_at(buffer, offset) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 done => return done,
             }
@@ -190,45 +182,46 @@ impl File for Handle {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.file().write_all_at(bytes, offset)
+        self.file.write_all_at(bytes, offset)
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {
-        self.file().set_len(length)
+        self.file.set_len(length)
     }
 
     #[cfg(target_os = "linux")]
     fn write_out(&self) {
         // Starts the writing of what is dirty; only what is on the disk already leaves memory.
-        let _ = nix::fcntl::posix_fadvise(self.file(), 0, 0, nix::fcntl::PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+        let _ = nix::fcntl::posix_fadvise(&self.file, 0, 0, nix::fcntl::PosixFadviseAdvice::POSIX_FADV_DONTNEED);
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.file().sync_data()
+        self.file.sync_data()
     }
 
     fn sync_all(&self) -> io::Result<()> {
-        self.file().sync_all()
+        self.file.sync_all()
     }
 
     fn set_modified(&self, at: SystemTime) -> io::Result<()> {
-        self.file().set_modified(at)
+        self.file.set_modified(at)
     }
 
     fn stat(&self) -> io::Result<Stat> {
-        Ok(stat(&self.file().metadata()?))
+        Ok(stat(&self.file.metadata()?))
     }
 
-    fn try_lock(self: Box<Self>) -> io::Result<Option<Box<dyn File>>> {
-        let file = match *self {
-            Handle::Locked(file) => return Ok(Some(Box::new(Handle::Locked(file)))),
-            Handle::Free(file) => file,
-        };
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(Handle::Locked(Locked(file))))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
+    fn owner(&self) -> io::Result<u32> {
+        self.owner.map_or_else(|| Ok(self.file.metadata()?.uid()), Ok)
+    }
+
+    fn try_lock(mut self: Box<Self>) -> io::Result<Option<Box<dyn File>>> {
+        match self.file.try_lock() {
+            Ok(()) => self.locked = true,
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
         }
+        Ok(Some(self))
     }
 
     fn lock_records(&self) -> io::Result<bool> {
@@ -244,7 +237,7 @@ impl File for Handle {
             l_len: 0,
             l_pid: 0,
         };
-        match nix::fcntl::fcntl(self.file(), SET(&lock)) {
+        match nix::fcntl::fcntl(&self.file, SET(&lock)) {
             Ok(_) => Ok(true),
             Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EACCES) => Ok(false),
             Err(error) => Err(error.into()),
@@ -254,13 +247,13 @@ impl File for Handle {
     #[cfg(target_os = "linux")]
     fn name(&self, path: &Path) -> io::Result<()> {
         if !NEEDS_PROC.load(Ordering::Relaxed) {
-            match linkat(self.file(), "", AT_FDCWD, path, AtFlags::AT_EMPTY_PATH) {
+            match linkat(&self.file, "", AT_FDCWD, path, AtFlags::AT_EMPTY_PATH) {
                 // Also for a directory that is not there, which the other way tells again.
                 Err(Errno::ENOENT | Errno::EINVAL) => {}
                 named => return Ok(named?),
             }
         }
-        name_by_proc(self.file(), path)?;
+        name_by_proc(&self.file, path)?;
         NEEDS_PROC.store(true, Ordering::Relaxed);
         Ok(())
     }
@@ -283,10 +276,11 @@ fn name_by_proc(file: &std::fs::File, path: &Path) -> io::Result<()> {
 
 /// Undoes what a umask or a default ACL made of the mode.
 fn private(file: std::fs::File) -> io::Result<Box<dyn File>> {
-    if file.metadata()?.mode() & 0o777 != FILE_MODE {
+    let found = file.metadata()?;
+    if found.mode() & 0o777 != FILE_MODE {
         file.set_permissions(Permissions::from_mode(FILE_MODE))?;
     }
-    Ok(Box::new(Handle::Free(file)))
+    Ok(Box::new(Handle { file, owner: Some(found.uid()), locked: false }))
 }
 
 fn stat(found: &std::fs::Metadata) -> Stat {

@@ -18,7 +18,7 @@ const fn replace(name: &'static str, file: &'static str, place: &'static str, in
 pub const ALL: &[Mutation] = &[
     // Accepting.
     replace("accept: the file is not synced", ACCEPT, "«self.file.sync_all().at(\"sync\", &self.target)?;»", ""),
-    replace("accept: new/ is not synced", ACCEPT, "«self.spool.sync_named(parent(&self.target), named)»", "Ok(())"),
+    replace("accept: new/ is not synced", ACCEPT, "«self.spool.sync_named(&named)»", "Ok(())"),
     replace(
         "accept: synced before it is whole",
         ACCEPT,
@@ -68,7 +68,7 @@ pub const ALL: &[Mutation] = &[
     replace(
         "move in two steps: the new name is not synced",
         LAYOUT,
-        "if let Err(e) = «self.sync_shared(parent(to), self.named(parent(to)))» {",
+        "if let Err(e) = «self.sync_shared(&self.named(parent(to)))» {",
         "Ok::<(), io::Error>(())",
     ),
     replace(
@@ -241,8 +241,8 @@ pub const EXEMPT: &[(&str, &str, &str)] = &[
     (MAILDIR, "self.fs.sync_dir(&new)", "its callers are mutated"),
     (CONTROL, "self.fs.sync_dir(&dir)", "its callers are mutated"),
     (LAYOUT, "let synced: Vec<_>", "its callers are mutated"),
-    (LAYOUT, "Ok(self.sync_shared(dir", "its callers are mutated"),
-    (LAYOUT, "self.sync_named(dir, self.named(dir))", "its callers are mutated"),
+    (LAYOUT, "Ok(self.sync_shared(named", "its callers are mutated"),
+    (LAYOUT, "self.sync_named(&self.named(dir))", "its callers are mutated"),
     (LAYOUT, "let sync = ||", "its callers are mutated"),
     (LAYOUT, "if enough { self.sync_removals()", "bounds how many removals a power cut undoes, before the end of the pass does"),
     (PASS, "if let Err(error) = self.desk.spool.sync_removals()", "the same, for a pass that waits"),

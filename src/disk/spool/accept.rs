@@ -24,8 +24,7 @@ pub struct Incoming {
     spool: Spool,
     id: QueueId,
     file: Arc<dyn File>,
-    /// The name the file has now, where it has one.
-    name: Option<PathBuf>,
+    name: Name,
     target: PathBuf,
     preamble: Preamble,
     head: Vec<u8>,
@@ -35,6 +34,15 @@ pub struct Incoming {
     at: u64,
     failed: bool,
     keep: bool,
+}
+
+/// The name that a file has now.
+#[derive(Debug)]
+enum Name {
+    None,
+    /// One that no reader takes.
+    Draft(PathBuf),
+    Target,
 }
 
 /// A message that is durable. Its lock is held, so that nobody delivers it before the reply is decided: drop it then.
@@ -57,7 +65,7 @@ impl Spool {
 
     /// As [`Spool::begin`], for a DSN that no recipient's mark hangs on, as a notice of delay.
     pub fn begin_sort(&self, id: QueueId, envelope: &Envelope, arrival: &Arrival, sort: Sort) -> Result<Incoming, SpoolError> {
-        let target = self.dir(NEW).join(id.as_str());
+        let target = self.flat_path(NEW, &id);
         Incoming::start(self, target, &Head { id: &id, sort, arrival, envelope, parent: None })
     }
 
@@ -102,7 +110,7 @@ impl Incoming {
         Ok(Committed {
             spool: self.spool.clone(),
             id: self.id.clone(),
-            path: self.target.clone(),
+            path: std::mem::take(&mut self.target),
             size: self.preamble.body,
             _lock: self.file.clone(),
         })
@@ -115,7 +123,7 @@ impl Incoming {
         let draft = draft_name(&target).at("name a draft of", &target)?;
         let file = spool.fs.create_new(&draft).at("create", &draft)?;
         let file = lock_new(spool, file, Some(&draft))?;
-        Incoming::start_in(spool, (file, Some(draft)), target, plan)
+        Incoming::start_in(spool, (file, Name::Draft(draft)), target, plan)
     }
 
     fn start(spool: &Spool, target: PathBuf, head: &Head<'_>) -> Result<Incoming, SpoolError> {
@@ -123,12 +131,7 @@ impl Incoming {
         Incoming::start_in(spool, create(spool, &target)?, target, plan)
     }
 
-    fn start_in(
-        spool: &Spool,
-        (file, name): (Arc<dyn File>, Option<PathBuf>),
-        target: PathBuf,
-        plan: Plan,
-    ) -> Result<Incoming, SpoolError> {
+    fn start_in(spool: &Spool, (file, name): (Arc<dyn File>, Name), target: PathBuf, plan: Plan) -> Result<Incoming, SpoolError> {
         let mut incoming = Incoming {
             spool: spool.clone(),
             id: plan.id,
@@ -143,9 +146,9 @@ impl Incoming {
             failed: false,
             keep: false,
         };
-        let found = incoming.file.stat().at("look at", incoming.shown())?;
-        if found.uid != spool.owner() {
-            return Err(SpoolError::Owner { path: spool.root().to_owned(), owner: spool.owner(), us: found.uid });
+        let us = incoming.file.owner().at("look at", incoming.shown())?;
+        if us != spool.owner() {
+            return Err(SpoolError::Owner { path: spool.root().to_owned(), owner: spool.owner(), us });
         }
         incoming.append(UNFINISHED)?;
         incoming.append(&plan.marks)?;
@@ -190,14 +193,14 @@ impl Incoming {
             return Err(SpoolError::Misuse { id: self.id.clone(), why: "writing it failed" });
         }
         let trailer = trailer(head_crc(&self.preamble, &self.head), self.body_crc);
-        self.append(trailer.as_bytes())
+        self.append(&trailer)
     }
 
     /// Takes the place of the file at the target. Its directory is still to be synced.
     pub(super) fn replace(mut self) -> Result<(), SpoolError> {
         self.complete()?;
         self.file.sync_all().at("sync", self.shown())?;
-        if let Some(draft) = &self.name {
+        if let Name::Draft(draft) = &self.name {
             self.spool.fs.rename(draft, &self.target).at("replace", &self.target)?;
         }
         self.keep = true;
@@ -208,13 +211,14 @@ impl Incoming {
         self.seal()?;
         self.complete()?;
         match &self.name {
-            None => self.file.name(&self.target).at("name", &self.target)?,
-            Some(name) => self.spool.rename_free(name, &self.target).at("name", &self.target)?,
+            Name::None => self.file.name(&self.target).at("name", &self.target)?,
+            Name::Draft(draft) => self.spool.rename_free(draft, &self.target).at("name", &self.target)?,
+            Name::Target => {}
         }
-        self.name = Some(self.target.clone());
+        self.name = Name::Target;
         let named = self.spool.named(parent(&self.target));
         self.file.sync_all().at("sync", &self.target)?;
-        self.spool.sync_named(parent(&self.target), named)
+        self.spool.sync_named(&named)
     }
 
     /// Writes what is left, and last the preamble, without which it is no message. Of a small one nothing is written yet, and all is at
@@ -222,22 +226,30 @@ impl Incoming {
     fn complete(&mut self) -> Result<(), SpoolError> {
         let preamble = self.preamble.line();
         if let (0, Some(start)) = (self.at, self.buffer.get_mut(..PREAMBLE)) {
-            start.copy_from_slice(preamble.as_bytes());
+            start.copy_from_slice(&preamble);
             return self.flush();
         }
         self.flush()?;
-        Ok(self.file.write_at(preamble.as_bytes(), 0).at("write", self.shown())?)
+        Ok(self.file.write_at(&preamble, 0).at("write", self.shown())?)
     }
 
     /// The path to tell in an error.
     fn shown(&self) -> &Path {
-        self.name.as_deref().unwrap_or(&self.target)
+        self.name().unwrap_or(&self.target)
+    }
+
+    fn name(&self) -> Option<&Path> {
+        match &self.name {
+            Name::None => None,
+            Name::Draft(draft) => Some(draft),
+            Name::Target => Some(&self.target),
+        }
     }
 }
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        if let Some(name) = self.name.as_deref().filter(|_| !self.keep) {
+        if let Some(name) = self.name().filter(|_| !self.keep) {
             let _ = withdraw(&self.spool, self.file.as_ref(), name);
         }
     }
@@ -284,9 +296,9 @@ impl Plan {
 }
 
 /// A new locked file in the directory of `target`: without a name, or where that cannot be had with one that no reader takes.
-fn create(spool: &Spool, target: &Path) -> Result<(Arc<dyn File>, Option<PathBuf>), SpoolError> {
+fn create(spool: &Spool, target: &Path) -> Result<(Arc<dyn File>, Name), SpoolError> {
     let dir = parent(target);
-    let (file, name) = match spool.fs.create_unnamed(dir) {
+    let (file, draft) = match spool.fs.create_unnamed(dir) {
         Ok(file) => (file, None),
         Err(e) if e.kind() == io::ErrorKind::Unsupported => {
             let path = draft_name(target).at("name a draft of", target)?;
@@ -294,7 +306,7 @@ fn create(spool: &Spool, target: &Path) -> Result<(Arc<dyn File>, Option<PathBuf
         }
         Err(e) => return Err(e).at("create a file in", dir).map_err(SpoolError::from),
     };
-    Ok((lock_new(spool, file, name.as_deref())?, name))
+    Ok((lock_new(spool, file, draft.as_deref())?, draft.map_or(Name::None, Name::Draft)))
 }
 
 /// Locks a file that was just made; where that fails, its name goes.

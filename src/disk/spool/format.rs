@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::io;
+use std::ops::Range;
 
 /// Length of the preamble and of the trailer, in bytes.
 pub const PREAMBLE: usize = 64;
@@ -23,6 +24,15 @@ const LIKELY_HEAD: usize = 512;
 pub const MAX_RECIPIENTS: u32 = 999_999;
 /// Longest body that the preamble can tell, in bytes.
 pub const MAX_BODY: u64 = 999_999_999_999_999;
+
+/// Where numbers stand in the preamble, and checksums in the trailer. Both are written for each message, and `format!` took longer than
+/// everything else in its file but the JSON.
+const HEAD: Range<usize> = 15..23;
+const RECIPIENTS: Range<usize> = 29..35;
+const BODY: Range<usize> = 41..56;
+const BITS: usize = 62;
+const HEAD_SUM: Range<usize> = 13..21;
+const BODY_SUM: Range<usize> = 27..35;
 
 /// Stands where the preamble will be until the message is whole.
 pub const UNFINISHED: &[u8; PREAMBLE] = b"postroad1 unfinished ------------------------------------------\n";
@@ -158,38 +168,56 @@ impl Preamble {
         self.trailer_at() + TRAILER as u64
     }
 
-    pub fn line(&self) -> String {
-        let bits = if self.eight_bit { 8 } else { 7 };
-        format!("postroad1 head={:08} rcpt={:06} body={:015} bits={bits}\n", self.head, self.recipients, self.body)
+    /// Numbers within [`MAX_HEAD`], [`MAX_RECIPIENTS`] and [`MAX_BODY`] have room in it.
+    pub fn line(&self) -> [u8; PREAMBLE] {
+        let mut line = *b"postroad1 head=00000000 rcpt=000000 body=000000000000000 bits=7\n";
+        fill::<10>(&mut line[HEAD], self.head.into());
+        fill::<10>(&mut line[RECIPIENTS], self.recipients.into());
+        fill::<10>(&mut line[BODY], self.body);
+        if self.eight_bit {
+            line[BITS] = b'8';
+        }
+        line
     }
 
     fn parse(line: &[u8; PREAMBLE]) -> Result<Preamble, Defect> {
         if line == UNFINISHED || line.iter().all(|&b| b == 0) {
             return Err(Defect::Unfinished);
         }
-        let number = |from: usize, to: usize| -> Option<u64> { std::str::from_utf8(line.get(from..to)?).ok()?.parse().ok() };
+        let number = |field: Range<usize>| -> Option<u64> { std::str::from_utf8(line.get(field)?).ok()?.parse().ok() };
         let read = || -> Option<Preamble> {
             Some(Preamble {
-                head: number(15, 23)?.try_into().ok()?,
-                recipients: number(29, 35)?.try_into().ok()?,
-                body: number(41, 56)?,
-                eight_bit: line[62] == b'8',
+                head: number(HEAD)?.try_into().ok()?,
+                recipients: number(RECIPIENTS)?.try_into().ok()?,
+                body: number(BODY)?,
+                eight_bit: line[BITS] == b'8',
             })
         };
         let preamble = read().ok_or(Defect::Preamble)?;
-        let sound = preamble.line().as_bytes() == line && preamble.head <= MAX_HEAD && preamble.recipients > 0;
+        let sound = preamble.line() == *line && preamble.head <= MAX_HEAD && preamble.recipients > 0;
         if sound { Ok(preamble) } else { Err(Defect::Preamble) }
     }
 }
 
 /// The trailer of a file: checksums of preamble and header, and of the body.
-pub fn trailer(head_crc: u32, body_crc: u32) -> String {
-    format!("trailer head={head_crc:08x} body={body_crc:08x} {:-<13} postroad1-end\n", "")
+pub fn trailer(head_crc: u32, body_crc: u32) -> [u8; TRAILER] {
+    let mut line = *b"trailer head=00000000 body=00000000 ------------- postroad1-end\n";
+    fill::<16>(&mut line[HEAD_SUM], head_crc.into());
+    fill::<16>(&mut line[BODY_SUM], body_crc.into());
+    line
+}
+
+/// Writes a number over a field of zeroes, at its end.
+fn fill<const BASE: u64>(field: &mut [u8], mut number: u64) {
+    for digit in field.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(number % BASE) as usize];
+        number /= BASE;
+    }
 }
 
 /// CRC32C of what the trailer's first checksum covers. The marks between the two are left out, since they change.
 pub fn head_crc(preamble: &Preamble, head: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(preamble.line().as_bytes()), head)
+    crc32c::crc32c_append(crc32c::crc32c(&preamble.line()), head)
 }
 
 impl Head<'_> {
@@ -299,9 +327,9 @@ fn parse_trailer(line: &[u8; TRAILER]) -> Result<(u32, u32), Defect> {
     if line.iter().all(|&b| b == 0) {
         return Err(Defect::Unfinished);
     }
-    let sum = |from: usize, to: usize| u32::from_str_radix(std::str::from_utf8(line.get(from..to)?).ok()?, 16).ok();
-    let (head, body) = sum(13, 21).zip(sum(27, 35)).ok_or(Defect::Trailer)?;
-    if trailer(head, body).as_bytes() == line { Ok((head, body)) } else { Err(Defect::Trailer) }
+    let sum = |field: Range<usize>| u32::from_str_radix(std::str::from_utf8(line.get(field)?).ok()?, 16).ok();
+    let (head, body) = sum(HEAD_SUM).zip(sum(BODY_SUM)).ok_or(Defect::Trailer)?;
+    if trailer(head, body) == *line { Ok((head, body)) } else { Err(Defect::Trailer) }
 }
 
 /// The header as it stands on disk. Fields that are not known are passed over.

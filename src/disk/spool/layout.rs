@@ -54,6 +54,12 @@ struct Removals {
     since: Option<Instant>,
 }
 
+/// A name was put in a directory, which is to be synced.
+pub(super) struct Named<'a> {
+    dir: &'a Path,
+    turn: Option<(&'a GroupSync, Turn)>,
+}
+
 /// A state that a message is in, which is the directory its file stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
@@ -170,15 +176,23 @@ impl Spool {
     /// Where a message of that name stands in that place.
     pub fn path(&self, entry: &Entry) -> PathBuf {
         match entry.place {
-            Place::New => self.dir(NEW).join(entry.id.as_str()),
-            Place::Hold => self.dir(HOLD).join(entry.id.as_str()),
-            Place::Failed => self.dir(FAILED).join(entry.id.as_str()),
+            Place::New => self.flat_path(NEW, &entry.id),
+            Place::Hold => self.flat_path(HOLD, &entry.id),
+            Place::Failed => self.flat_path(FAILED, &entry.id),
             Place::Due(due) => self.slice_dir(slice_of(due)).join(due_name(due, &entry.id)),
         }
     }
 
     pub(super) fn dir(&self, name: &str) -> PathBuf {
         self.root().join(name)
+    }
+
+    /// Of a message in a directory where each has its id for a name.
+    pub(super) fn flat_path(&self, dir: &str, id: &QueueId) -> PathBuf {
+        let length = self.root().as_os_str().len() + dir.len() + id.as_str().len() + "//".len();
+        let mut path = PathBuf::with_capacity(length);
+        path.extend([self.root(), dir.as_ref(), id.as_str().as_ref()]);
+        path
     }
 
     /// Of the child of `parent` that covers its recipient `number` first.
@@ -203,22 +217,22 @@ impl Spool {
 
     /// Syncs `new/` or `staged/`, together with whoever else is waiting for it.
     pub(super) fn sync_names(&self, dir: &Path) -> Result<(), SpoolError> {
-        self.sync_named(dir, self.named(dir))
+        self.sync_named(&self.named(dir))
     }
 
     /// To be called once a name is put in `dir`: from here on a sync of whoever else counts for it, see [`Spool::sync_named`].
-    pub(super) fn named(&self, dir: &Path) -> Option<Turn> {
-        self.group(dir).map(GroupSync::turn)
+    pub(super) fn named<'a>(&'a self, dir: &'a Path) -> Named<'a> {
+        Named { dir, turn: self.group(dir).map(|group| (group, group.turn())) }
     }
 
     /// As [`Spool::sync_names`], unless that was done by others since [`Spool::named`].
-    pub(super) fn sync_named(&self, dir: &Path, since: Option<Turn>) -> Result<(), SpoolError> {
-        Ok(self.sync_shared(dir, since).at("sync", dir)?)
+    pub(super) fn sync_named(&self, named: &Named<'_>) -> Result<(), SpoolError> {
+        Ok(self.sync_shared(named).at("sync", named.dir)?)
     }
 
-    fn sync_shared(&self, dir: &Path, since: Option<Turn>) -> io::Result<()> {
-        let sync = || self.fs.sync_dir(dir);
-        match self.group(dir).zip(since) {
+    fn sync_shared(&self, named: &Named<'_>) -> io::Result<()> {
+        let sync = || self.fs.sync_dir(named.dir);
+        match named.turn {
             Some((group, turn)) => group.sync(turn, sync),
             None => sync(),
         }
@@ -273,7 +287,7 @@ impl Spool {
             }
             linked => linked?,
         }
-        if let Err(e) = self.sync_shared(parent(to), self.named(parent(to))) {
+        if let Err(e) = self.sync_shared(&self.named(parent(to))) {
             let _ = self.fs.unlink(to);
             // Or the name may be on disk all the same, and come back when the message is long delivered.
             let _ = self.fs.sync_dir(parent(to));
