@@ -35,8 +35,9 @@ fn files() -> Vec<String> {
 }
 
 /// A call that a promise may hang on.
-const CALLS: [&str; 13] = [
+const CALLS: [&str; 14] = [
     ".sync_dir(",
+    ".sync_held(",
     ".sync_all(",
     ".sync_data(",
     ".sync_names(",

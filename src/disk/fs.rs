@@ -39,10 +39,26 @@ pub trait Fs: fmt::Debug + Send + Sync {
     fn names(&self, path: &Path) -> io::Result<Names>;
     /// Makes the names in a directory durable, and the absence of those removed.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// Holds a directory open, where that is of use to [`Fs::sync_held`].
+    fn hold_dir(&self, path: &Path) -> io::Result<HeldDir> {
+        Ok(HeldDir { path: path.to_owned(), file: None })
+    }
+    /// As [`Fs::sync_dir`] of its path, and also tells of what could not be written before since it is held, and another heard of.
+    fn sync_held(&self, dir: &HeldDir) -> io::Result<()> {
+        self.sync_dir(&dir.path)
+    }
     fn room(&self, path: &Path) -> io::Result<Room>;
     /// Whether a crash leaves a file that was renamed from one directory to another with its old name or its new one, never
     /// with neither or both. Asked of a directory in the file system.
     fn renames_atomically(&self, dir: &Path) -> io::Result<bool>;
+}
+
+/// A directory that is synced over and over.
+#[derive(Debug)]
+pub struct HeldDir {
+    pub path: PathBuf,
+    /// Nothing where it is opened anew for each sync.
+    pub file: Option<(std::fs::File, Stat)>,
 }
 
 /// An open file. Dropping it lets its lock go.

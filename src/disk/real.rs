@@ -1,6 +1,6 @@
 //! The operating system's files behind the trait of `fs`. No policy: one method, one or two system calls.
 
-use super::fs::{Access, DIR_MODE, FILE_MODE, File, Fs, Kind, Names, Room, Stat};
+use super::fs::{Access, DIR_MODE, FILE_MODE, File, Fs, HeldDir, Kind, Names, Room, Stat};
 #[cfg(target_os = "linux")]
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
@@ -144,7 +144,23 @@ impl Fs for Real {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(path)?.sync_all()
+        open_dir(path)?.sync_all()
+    }
+
+    // The kernel tells each failure to whoever had the directory open when it happened, and to one more who opens it later: one opened only
+    // for its sync may miss that a name of ours was lost in the sync of another.
+    fn hold_dir(&self, path: &Path) -> io::Result<HeldDir> {
+        let dir = open_dir(path)?;
+        let found = stat(&dir.metadata()?);
+        Ok(HeldDir { path: path.to_owned(), file: Some((dir, found)) })
+    }
+
+    fn sync_held(&self, dir: &HeldDir) -> io::Result<()> {
+        match &dir.file {
+            // Somebody may have put another directory in its place, where the names are by now.
+            Some((file, held)) if self.stat(&dir.path)?.is_same_file(held) => file.sync_all(),
+            _ => self.sync_dir(&dir.path),
+        }
     }
 
     // The fields are narrower on other systems.
@@ -264,6 +280,10 @@ impl File for Handle {
     }
 }
 
+fn open_dir(path: &Path) -> io::Result<std::fs::File> {
+    OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(path)
+}
+
 #[cfg(target_os = "linux")]
 fn proc_path(file: &std::fs::File) -> String {
     format!("/proc/self/fd/{}", file.as_raw_fd())
@@ -304,6 +324,19 @@ fn stat(found: &std::fs::Metadata) -> Stat {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_that_is_held_is_synced_only_while_its_name_stands_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let [new, old] = ["new", "old"].map(|name| dir.path().join(name));
+        Real.make_dir(&new).unwrap();
+        let held = Real.hold_dir(&new).unwrap();
+        Real.sync_held(&held).unwrap();
+        Real.rename(&new, &old).unwrap();
+        assert_eq!(Real.sync_held(&held).unwrap_err().kind(), io::ErrorKind::NotFound);
+        Real.make_dir(&new).unwrap();
+        Real.sync_held(&held).unwrap();
+    }
 
     #[test]
     fn a_file_without_a_name_gets_one_by_its_descriptor_and_by_proc() {

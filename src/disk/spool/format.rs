@@ -10,6 +10,7 @@ use crate::mail::queue_id::QueueId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::fmt::{self, Write};
 use std::io;
 use std::ops::Range;
 
@@ -20,6 +21,8 @@ pub const TRAILER: usize = 64;
 pub const MAX_HEAD: u32 = 16 * 1024 * 1024;
 /// Room for the header line of a usual message, so that it seldom grows while it is written.
 const LIKELY_HEAD: usize = 512;
+/// The same for an address.
+const LIKELY_PATH: usize = 64;
 /// Most recipients of one message.
 pub const MAX_RECIPIENTS: u32 = 999_999;
 /// Longest body that the preamble can tell, in bytes.
@@ -229,8 +232,8 @@ impl Head<'_> {
             sort: self.sort,
             arrival: self.arrival.at.to_string().into(),
             arrival_ms: self.arrival.at.as_millisecond(),
-            reverse_path: self.envelope.reverse_path.to_string().into(),
-            recipients: self.envelope.recipients().iter().map(|path| path.to_string().into()).collect(),
+            reverse_path: text(&self.envelope.reverse_path).into(),
+            recipients: self.envelope.recipients().iter().map(|path| text(path).into()).collect(),
             client: self.arrival.client.as_deref().map(Cow::Borrowed),
             helo: self.arrival.helo.as_deref().map(Cow::Borrowed),
             tls: self.arrival.tls.as_deref().map(Cow::Borrowed),
@@ -249,6 +252,13 @@ impl Head<'_> {
         bytes.push(b'\n');
         bytes
     }
+}
+
+/// As `to_string`, which would grow it piece by piece.
+fn text(path: &impl fmt::Display) -> String {
+    let mut text = String::with_capacity(LIKELY_PATH);
+    let _ = write!(text, "{path}");
+    text
 }
 
 impl Header {

@@ -1,7 +1,7 @@
 //! The directories of a spool and the names in them; making and opening a spool. What is in a file is `format`'s.
 
 use super::format::Defect;
-use crate::disk::fs::{At, Fs, FsError, Kind, parent};
+use crate::disk::fs::{At, Fs, FsError, HeldDir, Kind, parent};
 use crate::disk::group::{GroupSync, Turn};
 use crate::disk::lock::present;
 use crate::disk::real::Real;
@@ -39,11 +39,18 @@ struct Shared {
     owner: u32,
     /// See [`Fs::renames_atomically`].
     renames: bool,
-    new_sync: GroupSync,
-    staged_sync: GroupSync,
+    new: SharedDir,
+    staged: SharedDir,
     /// Slices whose name in `due/` is known to be durable.
     slices: Mutex<HashSet<i64>>,
     removals: Mutex<Removals>,
+}
+
+/// A directory that many sync.
+#[derive(Debug)]
+struct SharedDir {
+    held: HeldDir,
+    sync: GroupSync,
 }
 
 /// Directories with unsynced removals.
@@ -57,7 +64,7 @@ struct Removals {
 /// A name was put in a directory, which is to be synced.
 pub(super) struct Named<'a> {
     dir: &'a Path,
-    turn: Option<(&'a GroupSync, Turn)>,
+    turn: Option<(&'a SharedDir, Turn)>,
 }
 
 /// A state that a message is in, which is the directory its file stands in.
@@ -101,6 +108,14 @@ impl SpoolError {
     }
 }
 
+impl SharedDir {
+    /// One that cannot be opened now is opened for each sync, which tells why not.
+    fn hold(fs: &dyn Fs, path: PathBuf) -> SharedDir {
+        let held = fs.hold_dir(&path).unwrap_or(HeldDir { path, file: None });
+        SharedDir { held, sync: GroupSync::default() }
+    }
+}
+
 impl Spool {
     /// Makes what is missing of a spool at `root` and opens it. The directory that `root` stands in has to be there.
     pub fn create(root: &Path) -> Result<Spool, SpoolError> {
@@ -140,8 +155,8 @@ impl Spool {
             root: root.to_owned(),
             owner: found.uid,
             renames: fs.renames_atomically(&new).at("ask for the kind of file system of", &new)?,
-            new_sync: GroupSync::default(),
-            staged_sync: GroupSync::default(),
+            new: SharedDir::hold(fs.as_ref(), new),
+            staged: SharedDir::hold(fs.as_ref(), root.join(STAGED)),
             slices: Mutex::default(),
             removals: Mutex::default(),
         };
@@ -222,7 +237,7 @@ impl Spool {
 
     /// To be called once a name is put in `dir`: from here on a sync of whoever else counts for it, see [`Spool::sync_named`].
     pub(super) fn named<'a>(&'a self, dir: &'a Path) -> Named<'a> {
-        Named { dir, turn: self.group(dir).map(|group| (group, group.turn())) }
+        Named { dir, turn: self.shared_dir(dir).map(|shared| (shared, shared.sync.turn())) }
     }
 
     /// As [`Spool::sync_names`], unless that was done by others since [`Spool::named`].
@@ -231,19 +246,14 @@ impl Spool {
     }
 
     fn sync_shared(&self, named: &Named<'_>) -> io::Result<()> {
-        let sync = || self.fs.sync_dir(named.dir);
         match named.turn {
-            Some((group, turn)) => group.sync(turn, sync),
-            None => sync(),
+            Some((shared, turn)) => shared.sync.sync(turn, || self.fs.sync_held(&shared.held)),
+            None => self.fs.sync_dir(named.dir),
         }
     }
 
-    fn group(&self, dir: &Path) -> Option<&GroupSync> {
-        match dir.file_name()?.to_str()? {
-            NEW => Some(&self.shared.new_sync),
-            STAGED => Some(&self.shared.staged_sync),
-            _ => None,
-        }
+    fn shared_dir(&self, dir: &Path) -> Option<&SharedDir> {
+        [&self.shared.new, &self.shared.staged].into_iter().find(|shared| shared.held.path == dir)
     }
 
     /// Moves a message's file to where `to` says, making the slice if need be. That it is gone from where it was is not synced.
