@@ -10,8 +10,12 @@ mod save;
 mod signals;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::thread;
 use support::played::{self, play};
-use support::process::Ran;
+use support::process::{PATIENCE, Ran, run_as_is, tool};
 use support::transcript::{self, Transcript};
 
 fn check(transcript: &Transcript) {
@@ -101,4 +105,34 @@ fn the_keys_of_rows_are_those_of_the_document() {
     let elsewhere = ["outcome", "file", "event", "required", "optional", "count", "namespace", "prefix"].map(str::to_owned);
     let missing: Vec<&String> = documented.keys().filter(|key| !seen.contains(*key) && !elsewhere.contains(key)).collect();
     assert!(missing.is_empty(), "no transcript shows {missing:?}");
+}
+
+/// The end of a script in a file is seen ahead: LOGOUT goes right behind its last command, which is answered once both are there.
+#[test]
+fn a_script_in_a_file_says_goodbye_with_its_last_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let (password, script) = (dir.path().join("password"), dir.path().join("script"));
+    std::fs::write(&password, "s3cret\n").unwrap();
+    std::fs::write(&script, "search\nfetch 5 FLAGS\n").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = format!("{}/INBOX", listener.local_addr().unwrap());
+    let serving = thread::spawn(move || {
+        let stream = listener.accept().unwrap().0;
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        let mut turn = |says: &str, hears: &[&str]| {
+            (&stream).write_all(says.as_bytes()).unwrap();
+            hears.iter().for_each(|wanted| assert_eq!(&lines.next().unwrap().unwrap(), wanted));
+        };
+        turn("* OK [CAPABILITY IMAP4rev1] ready\r\n", &["a1 LOGIN bob s3cret"]);
+        turn("a1 OK [CAPABILITY IMAP4rev1] in\r\n", &["a2 SELECT INBOX"]);
+        turn("a2 OK x\r\n", &["a3 UID SEARCH ALL"]);
+        turn("* SEARCH 5\r\na3 OK x\r\n", &["a4 UID FETCH 5 (UID FLAGS)", "a5 LOGOUT"]);
+        turn("* 1 FETCH (UID 5 FLAGS ())\r\na4 OK x\r\n* BYE\r\na5 OK\r\n", &[]);
+    });
+    let mut command = tool("imap-shell");
+    command.args([&server, "--user", "bob", "--tls", "never", "--allow-plaintext-auth", "--tags", "a", "--login", "login"]);
+    let ran = run_as_is(command.arg("--password-file").arg(&password).stdin(File::open(&script).unwrap()));
+    serving.join().unwrap();
+    assert_eq!((ran.status, ran.out.as_str(), ran.err.as_str()), (0, "5\n5\t-\t-\t-\t-\t-\n", ""));
 }

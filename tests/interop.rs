@@ -18,6 +18,8 @@ mod extensions;
 mod imap;
 #[path = "interop/imap_dialects.rs"]
 mod imap_dialects;
+#[path = "interop/imap_extensions.rs"]
+mod imap_extensions;
 #[path = "interop/letters.rs"]
 mod letters;
 #[path = "interop/looks.rs"]

@@ -5,6 +5,7 @@ use super::flags::{Flag, FlagError, is_atom};
 use super::line::{Encoding, Line, LineError};
 use super::set::{Set, SetError};
 use super::words::{self, Parens, Word, WordError};
+use crate::protocol::imap::capabilities::Capabilities;
 use jiff::civil::Date;
 
 /// How deep parentheses and `not` may nest: servers have limits of their own, and recursion has one here.
@@ -30,6 +31,8 @@ pub enum CriteriaError {
     Number(String),
     #[error("{0:?}: no id of the server's")]
     Id(String),
+    #[error("the server does not offer {0}, which {1} needs{2}")]
+    NotOffered(&'static str, String, &'static str),
     #[error(transparent)]
     Day(#[from] DayError),
     #[error(transparent)]
@@ -116,6 +119,8 @@ pub struct Terms<'a> {
     pub today: Date,
     /// What `$` stands for. None: the server knows (SEARCHRES, RFC 5182).
     pub found: Option<&'a Set>,
+    /// What the server offers. None: every key.
+    pub capabilities: Option<&'a Capabilities>,
 }
 
 /// A query as keys of SEARCH; one that says nothing means every message.
@@ -251,6 +256,11 @@ impl<'a> Reader<'a> {
         }
         let found = KEYS.iter().find(|(name, ..)| word.is(name));
         let (_, key, takes, _) = *found.ok_or_else(|| unknown(&word.text))?;
+        if let Some((extension, instead)) = extension(key)
+            && self.terms.capabilities.is_some_and(|offered| !offered.offers(extension))
+        {
+            return Err(CriteriaError::NotOffered(extension, word.text.clone(), instead));
+        }
         if takes == Takes::Nothing {
             return Ok(line.word(key));
         }
@@ -277,6 +287,17 @@ impl<'a> Reader<'a> {
             Takes::Id if is_object_id(text) => line.word(key).word(text),
             Takes::Id => return Err(CriteriaError::Id(text.to_owned())),
         })
+    }
+}
+
+/// What a key belongs to that is none of IMAP4rev1, and what may be said instead.
+fn extension(key: &str) -> Option<(&'static str, &'static str)> {
+    match key {
+        "OLDER" | "YOUNGER" => Some(("WITHIN", ": say before 14d or since 14d, which count days")),
+        "MODSEQ" => Some(("CONDSTORE", "")),
+        "EMAILID" | "THREADID" => Some(("OBJECTID", "")),
+        "SAVEDBEFORE" | "SAVEDON" | "SAVEDSINCE" => Some(("SAVEDATE", "")),
+        _ => None,
     }
 }
 

@@ -56,6 +56,20 @@ pub fn on_the_wire(typed: &str, seen: bool) -> Result<String, ItemError> {
     Ok(format!("({})", all.join(" ")))
 }
 
+/// Extensions that items on the wire belong to.
+pub fn needed(wire: &str) -> Vec<&'static str> {
+    let bare = wire.trim_start_matches('(').strip_suffix(')').unwrap_or(wire);
+    let extension = |item: &str| match item.split(['[', ' ', '.']).next().unwrap_or_default().to_ascii_uppercase().as_str() {
+        "BINARY" => Some("BINARY"),
+        "EMAILID" | "THREADID" => Some("OBJECTID"),
+        "MODSEQ" => Some("CONDSTORE"),
+        "PREVIEW" => Some("PREVIEW"),
+        "SAVEDATE" => Some("SAVEDATE"),
+        _ => None,
+    };
+    split(bare).unwrap_or_default().into_iter().filter_map(extension).collect()
+}
+
 /// The line that brings messages home. FLAGS and INTERNALDATE stand before the body, so that they are known when it comes.
 pub fn for_export(set: &Set) -> String {
     format!("UID FETCH {set} (UID FLAGS INTERNALDATE BODY.PEEK[])")
@@ -126,6 +140,12 @@ mod tests {
             assert_eq!(on_the_wire(typed, false).unwrap(), wire, "{typed}");
         }
         assert_eq!(on_the_wire("BODY[]", true).unwrap(), "(UID BODY[])");
+    }
+
+    #[test]
+    fn items_belong_to_extensions() {
+        assert_eq!(needed("(UID FLAGS BODY.PEEK[HEADER.FIELDS (Preview)])"), [""; 0]);
+        assert_eq!(needed("(UID BINARY.PEEK[1] PREVIEW (LAZY) emailid)"), ["BINARY", "PREVIEW", "OBJECTID"]);
     }
 
     #[test]

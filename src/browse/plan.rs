@@ -8,7 +8,7 @@ use super::asked::Asked;
 use super::criteria::{self, Terms, wants_charset};
 use super::flags::Flag;
 use super::items;
-use super::line::{self, Line, LineError, Part};
+use super::line::{self, Line, Part};
 use super::order;
 use super::set::Set;
 use super::words::{Parens, Word, one_line, verb, words};
@@ -130,7 +130,8 @@ impl Planner<'_> {
     }
 
     fn terms(&self) -> Terms<'_> {
-        Terms { encoding: self.context.encoding, today: self.context.today, found: self.context.found }
+        let Context { encoding, today, found, capabilities, .. } = *self.context;
+        Terms { encoding, today, found, capabilities: Some(capabilities) }
     }
 
     fn search(&self, query: &str) -> Result<Plan, PlanError> {
@@ -145,12 +146,12 @@ impl Planner<'_> {
         };
         let keys = criteria::compile(query, &self.terms())?;
         let mut line = self.line("UID SEARCH");
-        match wanted {
-            Some("SAVE" | "SAVE COUNT") => self.offered("SEARCHRES")?,
-            Some(_) => self.offered("ESEARCH")?,
-            None => {}
+        let saves = matches!(view, View::Saved | View::SavedCount);
+        if saves {
+            self.offered("SEARCHRES")?;
         }
-        if let Some(what) = wanted.or_else(|| self.offered("ESEARCH").is_ok().then_some("ALL")) {
+        // Without ESEARCH what is found is counted here.
+        if let Some(what) = Some(wanted.unwrap_or("ALL")).filter(|_| saves || self.offered("ESEARCH").is_ok()) {
             line = line.word(&format!("RETURN ({what})"));
         }
         if wants_charset(&keys) {
@@ -192,13 +193,15 @@ impl Planner<'_> {
         }
         let asked = self.set(&Word::plain(set))?;
         let items = items::on_the_wire(typed, self.context.seen)?;
+        items::needed(&items).into_iter().try_for_each(|name| self.offered(name))?;
         let line = self.line("UID FETCH").word(&asked.set.to_string()).word(&items);
         Ok(Self::about_messages(asked, Proof::Rows, [line], View::Messages))
     }
 
     /// What would be changed is refused here, since a server may do nothing and say OK.
     fn refuse_changes(&self, name: &str, words: &[Word]) -> Result<(), PlanError> {
-        let here = matches!(name, "flag" | "unflag" | "rm" | "undelete" | "expunge" | "move");
+        let here =
+            matches!(name, "flag" | "unflag" | "rm" | "undelete" | "expunge" | "move") || (name == "close" && !words.is_empty());
         let elsewhere = match name {
             "append" | "copy" | "mkdir" | "rmdir" | "rename" | "setquota" | "subscribe" | "unsubscribe" => true,
             "acl" | "meta" => words.len() > 2,
@@ -216,16 +219,17 @@ impl Planner<'_> {
             "ls" | "tree" => self.list(name, words),
             "select" | "examine" => self.select(name, words),
             "mkdir" | "rmdir" | "rename" | "subscribe" | "unsubscribe" => self.of_mailboxes(name, words),
-            "status" => self.status(words),
             "flag" | "unflag" | "rm" | "undelete" => self.store(name, words),
             "copy" | "move" => self.transfer(name, words),
             "expunge" => self.expunge(words),
-            "close" | "compress" | "noop" | "id" | "capabilities" | "quit" => self.alone(name, words),
+            "compress" | "noop" | "id" | "capabilities" | "quit" => self.alone(name, words),
+            "close" | "check" => self.at_once(name, words),
             "headers" | "show" | "save" => self.read(name, words),
             "export" => self.export(words),
             "append" => self.append(words),
             "watch" | "enable" | "namespace" | "notify" | "changes" => self.of_extensions(name, words),
             "quota" | "setquota" | "acl" | "meta" => self.about(name, words),
+            "status" => self.status(words),
             "help" => match words {
                 [] => Ok(Plan::Help(None)),
                 [word] => Ok(Plan::Help(Some(word.text.clone()))),
@@ -296,49 +300,37 @@ impl Planner<'_> {
         Ok(Self::send([line], View::Nothing))
     }
 
-    fn status(&self, words: &[Word]) -> Result<Plan, PlanError> {
-        let capabilities = self.context.capabilities;
-        let mut items = "MESSAGES UNSEEN UIDNEXT UIDVALIDITY".to_owned();
-        for (offered, item) in [("STATUS=SIZE", " SIZE"), ("CONDSTORE", " HIGHESTMODSEQ"), ("OBJECTID", " MAILBOXID")] {
-            if capabilities.offers(offered) {
-                items.push_str(item);
-            }
-        }
-        let names: Vec<&str> = match words {
-            [] => vec![self.selected()?],
-            words => words.iter().map(|word| word.text.as_str()).collect(),
-        };
-        let is_pattern = |name: &&str| name.contains(['*', '%']);
-        if names.iter().any(is_pattern) {
-            // RFC 5819.
-            self.offered("LIST-STATUS")?;
-        }
-        let lines = names.into_iter().map(|name| match is_pattern(&name) {
-            true => Ok(self.line("LIST \"\"").pattern(name)?.word(&format!("RETURN (STATUS ({items}))"))),
-            false => Ok(self.line("STATUS").mailbox(name)?.word(&format!("({items})"))),
-        });
-        Ok(Self::send(lines.collect::<Result<Vec<_>, LineError>>()?, View::Counts))
-    }
-
     fn store(&self, name: &str, words: &[Word]) -> Result<Plan, PlanError> {
-        let (since, words) = match words {
-            [option, since, words @ ..] if option.is("--unchanged-since") => {
-                self.offered("CONDSTORE").or_else(|_| self.offered("QRESYNC"))?;
-                (Some(mod_seq(since)?), words)
+        let (mut since, mut only, mut words) = (None, false, words);
+        loop {
+            words = match words {
+                [option, number, rest @ ..] if option.is("--unchanged-since") => {
+                    self.offered("CONDSTORE")?;
+                    since = Some(mod_seq(number)?);
+                    rest
+                }
+                [option, rest @ ..] if name == "flag" && option.is("--only") => {
+                    only = true;
+                    rest
+                }
+                _ => break,
             }
-            words => (None, words),
-        };
+        }
         let [set, flags @ ..] = words else { return self.usage() };
         let asked = self.set(set)?;
         let flags = match (name, flags) {
             ("rm" | "undelete", []) => "\\Deleted".to_owned(),
-            ("flag" | "unflag", [_, ..]) => {
+            ("flag" | "unflag", flags) if only || !flags.is_empty() => {
                 let named: Vec<Flag> = flags.iter().map(|word| Flag::named(&word.text)).collect::<Result<_, _>>()?;
                 named.iter().map(Flag::as_str).collect::<Vec<_>>().join(" ")
             }
             _ => return self.usage(),
         };
-        let how = if matches!(name, "flag" | "rm") { "+FLAGS" } else { "-FLAGS" };
+        let how = match name {
+            "flag" if only => "FLAGS",
+            "flag" | "rm" => "+FLAGS",
+            _ => "-FLAGS",
+        };
         let mut line = self.line("UID STORE").word(&asked.set.to_string());
         if let Some(since) = since {
             // RFC 7162 section 3.1.3.
@@ -387,11 +379,6 @@ impl Planner<'_> {
         }
         Ok(match name {
             "noop" => Self::send([self.line("NOOP")], View::News),
-            "close" => {
-                self.selected()?;
-                self.offered("UNSELECT")?;
-                Self::send([self.line("UNSELECT")], View::Nothing)
-            }
             "id" => {
                 self.offered("ID")?;
                 let line = self.line("ID (\"name\" \"postroad\" \"version\"");

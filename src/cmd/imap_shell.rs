@@ -39,7 +39,9 @@ use interactive::Prompt;
 use shell::{Shell, Stop};
 use std::collections::VecDeque;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Read};
+use std::os::fd::AsFd;
 use std::time::Instant;
 
 /// The command line's definition, for man page and completions.
@@ -86,14 +88,16 @@ fn sessions(shell: &mut Shell<'_>, script: &mut Script, door: &Door<'_>) -> Resu
     loop {
         let began = Instant::now();
         let failure = match door.open(|lead| lead_session(shell, script, lead)) {
-            Ok((led, ended)) if shell.again.is_none() => return judge(led, &script.statuses, &ended).map_err(|f| door.titled(f)),
+            Ok((led, ended)) if shell.again.is_none() => {
+                return judge(led, shell.args, &script.statuses, &ended).map_err(|f| door.titled(f));
+            }
             Ok((_, ended)) => door.titled(door::failure(&ended)),
             Err(failure) => failure,
         };
         let Some(again) = shell.again.as_mut().filter(|_| watch::may_pass(&failure)) else { return Err(failure) };
         let wait = again.backoff.after(began.elapsed());
         if shell.signals.wait(watch::told(&failure, wait, shell.args.client.quiet)) {
-            return Ok(together(&script.statuses));
+            return Ok(together(&script.statuses, shell.args.keep_going));
         }
     }
 }
@@ -145,7 +149,8 @@ fn run_script(shell: &mut Shell<'_>, script: &mut Script, lead: &mut Lead) -> Re
         shell.next = script.given.as_ref().and_then(|given| given.front().cloned());
         let status = run_one(shell, lead, &format!("select \"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")))?;
         shell.opening = false;
-        if script.ends_with(status, false) {
+        // Nobody's command: opened, it is none that was done.
+        if status != Status::Done && script.ends_with(status, false) {
             return Ok(());
         }
     }
@@ -181,6 +186,8 @@ fn ended_by_signal<T>(shell: &Shell<'_>, done: Result<T, Stop>) -> Result<T, Sto
 /// Commands in order: those of the command line, else the lines of stdin.
 struct Script {
     given: Option<VecDeque<String>>,
+    /// Stdin is a file.
+    is_file: bool,
     /// Somebody types them.
     prompt: Option<Prompt>,
     /// The mailbox of the command line.
@@ -193,7 +200,9 @@ impl Script {
     fn new(args: &Args, prompt: Option<Prompt>, opening: Option<String>) -> Script {
         let given =
             (!args.commands.is_empty()).then(|| args.commands.iter().flat_map(|text| lines(text)).map(str::to_owned).collect());
-        Script { given, prompt, opening, statuses: Vec::new() }
+        let stdin = io::stdin().as_fd().try_clone_to_owned().map(File::from);
+        let is_file = stdin.and_then(|stdin| stdin.metadata()).is_ok_and(|facts| facts.is_file());
+        Script { given, is_file, prompt, opening, statuses: Vec::new() }
     }
 
     /// A command is done. What goes wrong with one that is typed was told to who typed it.
@@ -207,7 +216,11 @@ impl Script {
 
     /// No other command follows, as far as is known without waiting for it.
     fn is_at_end(&self) -> bool {
-        self.given.as_ref().is_some_and(VecDeque::is_empty)
+        match &self.given {
+            Some(given) => given.is_empty(),
+            // A file's end is seen at once; what comes from a pipe, or somebody types, may always go on.
+            None => self.is_file && io::stdin().lock().fill_buf().is_ok_and(<[u8]>::is_empty),
+        }
     }
 
     fn next(&mut self) -> Result<Option<String>, Failure> {
@@ -230,7 +243,7 @@ impl Script {
 }
 
 /// One status for all commands, unless the session broke.
-fn judge(led: Led, statuses: &[Status], ended: &Ended) -> Result<Status, Failure> {
+fn judge(led: Led, args: &Args, statuses: &[Status], ended: &Ended) -> Result<Status, Failure> {
     match led? {
         Some(Stop::Stdout(error)) => return Err(error.into()),
         Some(Stop::Failed(failure)) => return Err(failure),
@@ -250,16 +263,16 @@ fn judge(led: Led, statuses: &[Status], ended: &Ended) -> Result<Status, Failure
         // All was done; the farewell alone failed.
         say(&format!("imap-shell: {}", failure.text));
     }
-    Ok(together(statuses))
+    Ok(together(statuses, args.keep_going))
 }
 
 /// The status of the only kind of failure; [`Status::Partly`] where some commands were done behind it or failed otherwise.
-fn together(statuses: &[Status]) -> Status {
+fn together(statuses: &[Status], keep_going: bool) -> Status {
     let bad: Vec<Status> = statuses.iter().copied().filter(|status| *status != Status::Done).collect();
     match bad.as_slice() {
         [] => Status::Done,
         // It ended the script.
-        [one] if statuses.last() == Some(one) => *one,
+        [one] if statuses.last() == Some(one) && !keep_going => *one,
         [first, ..] if bad.len() == statuses.len() && bad.iter().all(|status| status == first) => *first,
         _ => Status::Partly,
     }
@@ -281,7 +294,9 @@ mod tests {
             (&[Refused, Protocol], Partly),
             (&[Done, Refused, Refused], Partly),
         ] {
-            assert_eq!(together(statuses), want, "{statuses:?}");
+            assert_eq!(together(statuses, false), want, "{statuses:?}");
         }
+        assert_eq!(together(&[Done, Refused], true), Partly, "it did not end the script");
+        assert_eq!((together(&[Refused], true), together(&[Refused, Refused], true)), (Refused, Refused));
     }
 }

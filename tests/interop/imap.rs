@@ -1,6 +1,7 @@
 //! imap-shell at a real Dovecot: by STARTTLS and inside TLS, by every way to log in; what is appended comes back byte for byte, and what is
 //! changed is changed.
 
+use super::imap_extensions::{appends_and_logs_in_at_once, keeps_names, uses_each};
 use super::letters::{DELIVERY, letters, lf};
 use super::peers::{NOBODY, Running, dir_of, free_port, need_root, open_dir, program, wait_for};
 use crate::support::certs::authority;
@@ -41,8 +42,8 @@ impl Dovecot {
             "base_dir = {root}/run\nstate_dir = {root}/state\nlog_path = {root}/dovecot.log\nprotocols = imap\nlisten = 127.0.0.1\n\
              first_valid_uid = 1\nssl = yes\nssl_cert = <{}\nssl_key = <{}\ndisable_plaintext_auth = no\nauth_failure_delay = 0\n\
              auth_mechanisms = plain login cram-md5 scram-sha-1 scram-sha-256\nmail_location = maildir:{root}/mail/%u/Maildir\n\
-             mail_attribute_dict = file:{root}/mail/%u/attributes\nmail_plugins = quota acl\n\
-             protocol imap {{\n mail_plugins = quota acl imap_quota imap_acl\n imap_metadata = yes\n}}\n\
+             mail_attribute_dict = file:{root}/mail/%u/attributes\nmail_plugins = quota acl zlib\n\
+             protocol imap {{\n mail_plugins = quota acl zlib imap_quota imap_acl imap_zlib\n imap_metadata = yes\n imap_literal_minus = yes\n}}\n\
              plugin {{\n quota = count:User quota\n quota_rule = *:storage=1G\n quota_vsizes = yes\n acl = vfile\n}}\n\
              namespace inbox {{\n inbox = yes\n separator = /\n mailbox Drafts {{\n  special_use = \\Drafts\n  auto = create\n }}\n}}\n\
              passdb {{\n driver = passwd-file\n args = {root}/users\n}}\n\
@@ -152,4 +153,25 @@ fn imap_shell_changes_an_account_at_dovecot() {
     }
     let refused = dovecot.shell(&format!("imaps://alice@{}/Gone", dovecot.imaps), &["-c", "noop"]);
     assert_eq!(refused.status, 69, "{}", refused.err);
+}
+
+#[test]
+fn imap_shell_uses_each_extension_of_dovecot() {
+    let dovecot = Dovecot::start();
+    std::fs::write(dovecot.dir.path().join("m.eml"), "From: alice@a.test\nSubject: x\n\nhi\n").unwrap();
+    dovecot.rows("INBOX", &["append m.eml"; 3]);
+    let run = |options: &[&str], commands: &[&str]| {
+        let commands = commands.iter().flat_map(|command| ["-c", command]);
+        let words: Vec<&str> = ["--auth", "PLAIN", "-v"].into_iter().chain(options.iter().copied()).chain(commands).collect();
+        dovecot.shell(&format!("imaps://alice@{}/INBOX", dovecot.imaps), &words)
+    };
+    uses_each(&run, &["CREATE-SPECIAL-USE", "OBJECTID"]);
+    appends_and_logs_in_at_once(&run, dovecot.dir.path(), "LITERAL-");
+    keeps_names(&run);
+    // Dovecot lists the server's notes below their names alone.
+    let rows = dovecot.rows("", &["meta '' /private/vendor/x/y note", "meta '' /private/comment ours", "meta ''"]);
+    assert!(
+        ["-\t/private/vendor/x/y\tnote", "-\t/private/comment\tours"].iter().all(|row| rows.contains(&(*row).to_owned())),
+        "{rows:?}"
+    );
 }

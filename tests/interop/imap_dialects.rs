@@ -1,6 +1,7 @@
 //! imap-shell at servers that speak in another way than Dovecot: Courier with its `INBOX.` before every name, and Cyrus.
 
 use super::dialect::{Dialect, Kind};
+use super::imap_extensions::{appends_and_logs_in_at_once, keeps_names, uses_each};
 use super::letters::{assert_same, letters, lf};
 use crate::support::process::{Ran, run_as_is, tool};
 use std::path::Path;
@@ -113,4 +114,21 @@ fn imap_shell_uses_all_that_cyrus_has() {
     dialect.appends_and_exports(&sent, "Archive");
     let refused = dialect.shell(&format!("imaps://alice@{}/Gone", dialect.imaps), &["--auth", "PLAIN", "-c", "noop"]);
     assert_eq!(refused.status, 69, "{}", refused.err);
+}
+
+#[test]
+fn imap_shell_uses_each_extension_of_cyrus() {
+    let sent = letters();
+    let dialect = Dialect::start(Kind::Cyrus, &sent[..3]);
+    let run = |options: &[&str], commands: &[&str]| {
+        // What stands in a new mailbox's OBJECTID may be no id; those of messages are.
+        let counts = commands.iter().any(|command| command.starts_with("status"));
+        let disabled = ["--disable-extension", if counts { "OBJECTID" } else { "NONE" }];
+        let commands = commands.iter().flat_map(|command| ["-c", command]);
+        let words = ["--auth", "PLAIN", "-v"].into_iter().chain(disabled).chain(options.iter().copied()).chain(commands);
+        dialect.shell(&format!("imaps://alice@{}/INBOX", dialect.imaps), &words.collect::<Vec<_>>())
+    };
+    uses_each(&run, &["NOTIFY", "SEARCHRES"]);
+    appends_and_logs_in_at_once(&run, dialect.dir.path(), "LITERAL+");
+    keeps_names(&run);
 }

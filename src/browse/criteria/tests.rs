@@ -4,7 +4,8 @@ use super::*;
 use crate::protocol::imap::set::SequenceSet;
 use proptest::prelude::*;
 
-const TERMS: Terms<'static> = Terms { encoding: Encoding { utf8: false }, today: Date::constant(2026, 11, 22), found: None };
+const TERMS: Terms<'static> =
+    Terms { encoding: Encoding { utf8: false }, today: Date::constant(2026, 11, 22), found: None, capabilities: None };
 
 fn keys(query: &str) -> String {
     compile(query, &TERMS).unwrap_or_else(|error| panic!("{query}: {error}")).shown()

@@ -11,6 +11,34 @@ use crate::browse::words::Word;
 const OF_SERVER: &str = "(/private /private/comment /private/vendor /shared /shared/admin /shared/comment /shared/vendor)";
 
 impl Planner<'_> {
+    pub(super) fn status(&self, words: &[Word]) -> Result<Plan, PlanError> {
+        let capabilities = self.context.capabilities;
+        let mut items = "MESSAGES UNSEEN UIDNEXT UIDVALIDITY".to_owned();
+        for (offered, item) in [("STATUS=SIZE", " SIZE"), ("CONDSTORE", " HIGHESTMODSEQ"), ("OBJECTID", " MAILBOXID")] {
+            if capabilities.offers(offered) {
+                items.push_str(item);
+            }
+        }
+        let counts = |name: &str| Ok(self.line("STATUS").mailbox(name)?.word(&format!("({items})")));
+        if words.is_empty() {
+            return Ok(Self::send([counts(self.selected()?)?], View::Counts));
+        }
+        let is_pattern = |word: &&Word| word.text.contains(['*', '%']);
+        let listed = |word: &Word| self.line("LIST \"\"").pattern(&word.text);
+        if !capabilities.offers("LIST-STATUS") && words.iter().any(|word| is_pattern(&word)) {
+            let (patterns, names): (Vec<&Word>, Vec<&Word>) = words.iter().partition(is_pattern);
+            let patterns = patterns.into_iter().map(listed).collect::<Result<_, _>>()?;
+            let lines = names.into_iter().map(|word| counts(&word.text)).collect::<Result<_, PlanError>>()?;
+            return Ok(Plan::EachListed { lines, patterns, items });
+        }
+        // RFC 5819.
+        let lines = words.iter().map(|word| match is_pattern(&word) {
+            true => Ok(listed(word)?.word(&format!("RETURN (STATUS ({items}))"))),
+            false => counts(&word.text),
+        });
+        Ok(Self::send(lines.collect::<Result<Vec<_>, PlanError>>()?, View::Counts))
+    }
+
     pub(super) fn about(&self, name: &str, words: &[Word]) -> Result<Plan, PlanError> {
         let mailbox = words.first().map_or(self.context.selected.unwrap_or("INBOX"), |word| word.text.as_str());
         let of = |command: &str| self.line(command).mailbox(mailbox);

@@ -20,6 +20,25 @@ impl Planner<'_> {
         }
     }
 
+    /// What is done with the selected mailbox as a whole.
+    pub(super) fn at_once(&self, name: &str, words: &[Word]) -> Result<Plan, PlanError> {
+        let mailbox = self.selected()?;
+        let capabilities = self.context.capabilities;
+        match (name, words) {
+            // RFC 9051 appendix E: the second revision has NOOP alone.
+            ("check", []) if capabilities.is_rev2() && !capabilities.has("IMAP4rev1") => {
+                Err(PlanError::NotOffered("CHECK, for which IMAP4rev2 has NOOP: say noop"))
+            }
+            ("check", []) => Ok(Self::send([self.line("CHECK")], View::News)),
+            ("close", []) if capabilities.offers("UNSELECT") => Ok(Self::send([self.line("UNSELECT")], View::Nothing)),
+            // RFC 3501 section 6.4.2: CLOSE removes nothing from what is open to be read only.
+            ("close", []) if self.context.examined => Ok(Self::send([self.line("CLOSE")], View::Nothing)),
+            ("close", []) => Ok(Self::send([self.line("EXAMINE").mailbox(mailbox)?, self.line("CLOSE")], View::Nothing)),
+            ("close", [option]) if option.is("--expunge") => Ok(Self::send([self.line("CLOSE")], View::Nothing)),
+            _ => self.usage(),
+        }
+    }
+
     /// `enable = "ENABLE" 1*(SP capability)` (RFC 5161)
     fn enable(&self, words: &[Word]) -> Result<Plan, PlanError> {
         self.offered("ENABLE")?;
@@ -76,7 +95,7 @@ impl Planner<'_> {
             [since, set] => (since, set.clone()),
             _ => return self.usage(),
         };
-        self.offered("CONDSTORE").or_else(|_| self.offered("QRESYNC"))?;
+        self.offered("CONDSTORE")?;
         let since = mod_seq(since)?;
         let set = self.set(&set)?;
         let vanished = if self.context.qresync { " VANISHED" } else { "" };

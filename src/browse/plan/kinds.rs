@@ -43,6 +43,8 @@ pub enum View {
     Raw,
     Mailboxes,
     Tree,
+    /// The same for ourselves: held until all of them are known.
+    Held,
     /// Mailbox and what STATUS says.
     Counts,
     /// UIDs, which `$` stands for afterwards.
@@ -119,6 +121,12 @@ pub enum Plan {
         view: View,
         /// The messages that they name.
         asked: Option<(Asked, Proof)>,
+    },
+    /// Counts of some mailboxes, and of those that patterns match, one by one.
+    EachListed {
+        lines: Vec<Line>,
+        patterns: Vec<Line>,
+        items: String,
     },
     Read {
         uid: u32,

@@ -1,6 +1,7 @@
 //! Typed commands and what they send.
 
 use super::*;
+use crate::browse::criteria::CriteriaError;
 use crate::browse::line::Encoding;
 use crate::browse::watch::Watch;
 use crate::protocol::imap::capabilities::Capabilities;
@@ -68,6 +69,11 @@ fn commands_send_their_lines() {
         ("meta Work /private/comment 'a b'", &["SETMETADATA Work (/private/comment \"a b\")"]),
         ("meta Work /private/comment ''", &["SETMETADATA Work (/private/comment NIL)"]),
         ("close", &["UNSELECT"]),
+        ("close --expunge", &["CLOSE"]),
+        ("check", &["CHECK"]),
+        ("flag --only 5 seen Work", &["UID STORE 5 FLAGS (\\Seen Work)"]),
+        ("flag --only 5", &["UID STORE 5 FLAGS ()"]),
+        ("search --count", &["UID SEARCH RETURN (COUNT) ALL"]),
         ("raw  UID FETCH 1 \"x", &["UID FETCH 1 \"x"]),
         (".noop", &["noop"]),
         ("raw APPEND x {<a.eml}", &["APPEND x {<a.eml}"]),
@@ -83,9 +89,43 @@ fn what_is_not_offered_has_its_stand_in_or_is_told() {
     assert_eq!(sent("move 5 T", "IMAP4rev1 UIDPLUS"), ["UID COPY 5 T", "UID STORE 5 +FLAGS.SILENT (\\Deleted)", "UID EXPUNGE 5"]);
     assert_eq!(sent("search", "IMAP4rev1"), ["UID SEARCH ALL"]);
     assert_eq!(sent("ls -s", "IMAP4rev1"), ["LSUB \"\" \"*\""]);
-    for typed in ["move 5 T", "sort date", "thread", "expunge 5", "close", "quota", "acl", "meta", "id", "mkdir a drafts"] {
+    assert_eq!(sent("search --count", "IMAP4rev1"), ["UID SEARCH ALL"]);
+    assert_eq!(sent("close", "IMAP4rev1"), ["EXAMINE INBOX", "CLOSE"]);
+    assert_eq!(sent("status * a", "LIST-STATUS").len(), 2);
+    assert!(
+        matches!(planned("status * a", "IMAP4rev1", None), Ok(Plan::EachListed { lines, patterns, .. }) if (lines.len(), patterns.len()) == (1, 1))
+    );
+    for typed in [
+        "move 5 T",
+        "sort date",
+        "thread",
+        "expunge 5",
+        "quota",
+        "acl",
+        "meta",
+        "id",
+        "mkdir a drafts",
+        "search --save all",
+        "fetch 1 preview",
+        "fetch 1 BINARY[1]",
+        "changes 1",
+        "flag --only --unchanged-since 1 5",
+    ] {
         assert!(matches!(planned(typed, "IMAP4rev1", Some("a")), Err(PlanError::NotOffered(_))), "{typed}");
     }
+    assert!(matches!(planned("check", "IMAP4rev2", Some("a")), Err(PlanError::NotOffered(_))));
+    for query in ["search older 1d", "search not (modseq 1)", "sort date savedsince today", "search emailid M1"] {
+        let refused = planned(query, "IMAP4rev1 SORT", Some("a"));
+        assert!(matches!(refused, Err(PlanError::Criteria(CriteriaError::NotOffered(..)))), "{query}: {refused:?}");
+    }
+    assert_eq!(sent("search younger 1d modseq 1", "WITHIN QRESYNC"), ["UID SEARCH YOUNGER 86400 MODSEQ 1"]);
+}
+
+/// A name with a wildcard in it is one mailbox where it is selected.
+#[test]
+fn the_selected_mailbox_is_no_pattern() {
+    let line = "STATUS \"a*b\" (MESSAGES UNSEEN UIDNEXT UIDVALIDITY)";
+    assert!(matches!(planned("status", "LIST-STATUS", Some("a*b")), Ok(Plan::Send { lines, .. }) if lines[0].shown() == line));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::output::Facts;
 use super::shell::{Shell, Stop, tell_void};
 use super::{append, export, help, reading, rows, tree};
 use crate::browse::asked::{Asked, Numbers};
+use crate::browse::criteria::CriteriaError;
 use crate::browse::line::Line;
 use crate::browse::plan::kinds::{Context, Plan, PlanError, Proof, View};
 use crate::browse::plan::plan;
@@ -68,6 +69,7 @@ impl Shell<'_> {
             Plan::Capabilities => self.capabilities(lead),
             Plan::Select { line, name, uid_validity } => self.select(lead, line, name, uid_validity),
             Plan::Send { lines, view, asked } => self.send_all(lead, lines, &view, asked.as_ref()),
+            Plan::EachListed { lines, patterns, items } => self.count_each(lead, lines, patterns, &items),
             Plan::Read { uid, part, take } => reading::read(self, lead, uid, part.as_deref(), &take),
             Plan::Export { asked, store, path } => export::export(self, lead, &asked, store, &path),
             Plan::Watch(watch) => self.watch(lead, watch),
@@ -79,6 +81,10 @@ impl Shell<'_> {
         let lines = match plan {
             Plan::Send { lines, .. } => lines.iter().map(Line::shown).collect(),
             Plan::Select { line, .. } => vec![line.shown()],
+            Plan::EachListed { lines, patterns, items } => {
+                let each = format!("STATUS MAILBOX ({items})");
+                lines.iter().chain(patterns).map(Line::shown).chain([each]).collect()
+            }
             Plan::Watch(watch) => watch.lines(lead.encoding, self.mailbox.as_deref(), &lead.capabilities),
             Plan::Append { from, mailbox } => append::lines(lead, from, mailbox),
             other => reading::lines(other),
@@ -202,6 +208,10 @@ impl Shell<'_> {
         if matches!(view, View::Saved | View::SavedCount) && worst == Status::Done {
             self.found = Some(Set::Saved);
         }
+        // RFC 4731 would have counted them at the server.
+        if *view == View::Count && worst == Status::Done && !lead.capabilities.offers("ESEARCH") {
+            self.out.row(&Facts::default().fact("count", heard.found_count))?;
+        }
         if *view == View::Tree && !stopped {
             tree::show(&mut self.out, &heard.mailboxes, lead.encoding)?;
         }
@@ -216,6 +226,28 @@ impl Shell<'_> {
             Some((asked, proof)) if worst == Status::Done => self.account(lead, asked, *proof, heard),
             _ => Ok(worst),
         }
+    }
+
+    /// What LIST-STATUS (RFC 5819) saves.
+    fn count_each(&mut self, lead: &mut Lead, mut lines: Vec<Line>, patterns: Vec<Line>, items: &str) -> Result<Status, Stop> {
+        let mut listed = Vec::new();
+        let mut worst = Status::Done;
+        for pattern in patterns {
+            match self.send(lead, pattern, &View::Held, &mut |hearing| append(&mut listed, &mut hearing.mailboxes))? {
+                Some((done, status)) if done.status.kind == StatusKind::Ok => worst = together(&[worst, status]),
+                other => return Ok(other.map_or(Status::NoInput, |(_, status)| status)),
+            }
+        }
+        for name in
+            listed.iter().filter(|listed| listed.is_selectable()).filter_map(|one| rows::readable(&one.mailbox, lead.encoding))
+        {
+            // What came from the server has no NUL, which alone is refused.
+            if let Ok(line) = Line::new("STATUS", lead.encoding).mailbox(&name) {
+                lines.push(line.word(&format!("({items})")));
+            }
+        }
+        let status = self.send_all(lead, lines, &View::Counts, None)?;
+        Ok(if worst == Status::Done { status } else { worst })
     }
 
     /// Tells which of the messages that were asked for there are not. [`Status::NoInput`]: none of them.
@@ -257,6 +289,7 @@ impl Shell<'_> {
 #[derive(Default)]
 struct Answers {
     found: SequenceSet,
+    found_count: usize,
     mailboxes: Vec<Listed>,
     came: Numbers,
     removed: bool,
@@ -266,6 +299,7 @@ struct Answers {
 impl Answers {
     fn take(&mut self, hearing: &mut Hearing<'_>) {
         append(&mut self.found.0, &mut hearing.found.0);
+        self.found_count += hearing.found_count;
         append(&mut self.mailboxes, &mut hearing.mailboxes);
         if !hearing.came.is_empty() {
             self.came = std::mem::take(&mut hearing.came);
@@ -327,7 +361,7 @@ fn together(statuses: &[Status]) -> Status {
 
 fn status_of(error: &PlanError) -> Status {
     match error {
-        PlanError::NotOffered(_) => Status::Refused,
+        PlanError::NotOffered(_) | PlanError::Criteria(CriteriaError::NotOffered(..)) => Status::Refused,
         PlanError::FoundNothing => Status::NoInput,
         PlanError::ReadOnly(_) | PlanError::Examined(_) => Status::Permission,
         _ => Status::Usage,

@@ -51,7 +51,7 @@ pub struct Hearing<'a> {
     pub quiet: bool,
     /// UIDs that were found, as they came, and how many.
     pub found: SequenceSet,
-    found_count: usize,
+    pub found_count: usize,
     pub mailboxes: Vec<Listed>,
     /// Octets that they take.
     held: usize,
@@ -143,13 +143,17 @@ impl<'a> Hearing<'a> {
         self.doubt_name(&received.response, encoding);
         match (&received.response, self.view) {
             (Response::List(listed) | Response::Lsub(listed), View::Mailboxes) => self.row(&rows::listed(listed, encoding)),
-            (Response::List(listed) | Response::Lsub(listed), View::Tree) => {
+            (Response::List(listed) | Response::Lsub(listed), View::Tree | View::Held) => {
                 self.hold(listed);
                 Ok(())
             }
             (Response::MailboxStatus(mailbox, items), View::Counts) => self.row(&rows::counts(mailbox, items, encoding)),
             (Response::Search(found) | Response::Sort(found), View::Found | View::Present) => {
                 self.numbers(found.numbers.iter().copied())
+            }
+            (Response::Search(found), View::Count) => {
+                self.found_count += found.numbers.len();
+                Ok(())
             }
             (Response::Esearch(found), View::Found | View::Present) => match &found.all {
                 // A range may name four thousand million: the server has not shown that it has as many.
@@ -383,7 +387,7 @@ fn is_news(response: &Response, view: &View) -> bool {
     match response {
         Response::Exists(_) | Response::Expunge(_) | Response::Vanished { .. } | Response::Fetch(_) => *view != View::Selected,
         Response::MailboxStatus(..) => *view != View::Counts,
-        Response::List(_) => !matches!(view, View::Mailboxes | View::Tree),
+        Response::List(_) => !matches!(view, View::Mailboxes | View::Tree | View::Held),
         _ => false,
     }
 }

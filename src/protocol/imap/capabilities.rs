@@ -59,7 +59,9 @@ impl Capabilities {
             "STATUS=SIZE",
         ];
         let is_gone = self.gone.iter().any(|gone| gone.eq_ignore_ascii_case(name));
-        self.has(name) || (self.is_rev2() && !is_gone && IN_REV2.iter().any(|part| part.eq_ignore_ascii_case(name)))
+        // RFC 7162 section 3.2.3.
+        let implied = name.eq_ignore_ascii_case("CONDSTORE") && self.has("QRESYNC") && !is_gone;
+        implied || self.has(name) || (self.is_rev2() && !is_gone && IN_REV2.iter().any(|part| part.eq_ignore_ascii_case(name)))
     }
 
     /// Octets of a literal that goes without being asked for (RFC 7888).
@@ -95,5 +97,6 @@ mod tests {
     #[test]
     fn rev2_holds_extensions() {
         assert!(of("IMAP4rev2", &[]).offers("move") && !of("IMAP4rev2", &[]).offers("SORT"));
+        assert!(of("QRESYNC", &[]).offers("CONDSTORE") && !of("QRESYNC", &["CONDSTORE"]).offers("CONDSTORE"));
     }
 }

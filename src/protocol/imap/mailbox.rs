@@ -51,6 +51,11 @@ impl Listed {
     pub fn has(&self, attribute: &str) -> bool {
         self.attributes.iter().any(|has| has.eq_ignore_ascii_case(attribute))
     }
+
+    /// It is a mailbox, and not only a level above others.
+    pub fn is_selectable(&self) -> bool {
+        !self.has("\\Noselect") && !self.has("\\NonExistent")
+    }
 }
 
 /// What STATUS says of a mailbox (RFC 9051 section 6.3.11 and extensions).
