@@ -186,16 +186,11 @@ fn ctrl_c_ends_what_is_shown_and_stored_the_first_time() {
 fn ctrl_c_breaks_off_a_message_that_is_typed() {
     let (_dir, mut terminal, mut server) = at_prompt();
     terminal.press("append - Drafts\r");
-    terminal.until("append - Drafts");
-    // Lines are read by another hand from here on.
-    std::thread::sleep(std::time::Duration::from_millis(500));
-    terminal.press("Subject: never\r\rabc\r");
-    terminal.until("abc");
+    terminal.until("Ctrl-C breaks it off");
+    terminal.press("Subject: never\r\rrm 1:*\r");
+    terminal.until("rm");
     terminal.interrupt();
     terminal.until("broken off: nothing is appended");
-    terminal.until("bob@127.0.0.1> ");
-    // And by the first hand again: what is typed while the terminal changes may be lost.
-    std::thread::sleep(std::time::Duration::from_millis(500));
     terminal.press("noop\r");
     server.hears("a3 NOOP");
     server.says("* 8 EXISTS\na3 OK x");
@@ -210,6 +205,34 @@ fn ctrl_c_breaks_off_a_message_that_is_typed() {
     server.says("a4 OK x");
     terminal.until("bob@127.0.0.1> ");
     quit(terminal, server, 5);
+}
+
+/// All that is typed while a command runs counts, and so does a message that follows its command.
+#[test]
+fn lines_that_are_typed_ahead_are_commands_in_their_turn() {
+    let (_dir, mut terminal, mut server) = at_prompt();
+    terminal.press("ls\r");
+    server.hears("a3 LIST \"\" \"*\"");
+    terminal.press("noop\rls x\rappend - Drafts\rA: b\r\rc\r\x04sel");
+    // Once the terminal has them.
+    terminal.until("c\r\n");
+    server.says("a3 OK x");
+    server.hears("a4 NOOP");
+    server.says("a4 OK x");
+    server.hears("a5 LIST \"\" \"x\"");
+    server.says("a5 OK x");
+    server.hears("a6 APPEND Drafts {11}");
+    server.says("+ go");
+    ["A: b", "", "c", ""].iter().for_each(|line| server.hears(line));
+    server.says("a6 OK x");
+    // What is no line yet can be edited.
+    terminal.until("bob@127.0.0.1> \r");
+    terminal.until("sel");
+    terminal.press("\t dr\t\r");
+    server.hears("a7 SELECT Drafts");
+    server.says("a7 OK x");
+    terminal.until("/Drafts rw> ");
+    quit(terminal, server, 8);
 }
 
 /// Who broke an answer off misses none of it, and `$` stays what it was.

@@ -1,6 +1,8 @@
 //! Lines that somebody types: on a terminal with editing, history and completion, else from stdin as it stands.
 
-use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
+use crate::bytes::escape::visible;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use rustyline::completion::{Completer, Pair};
 use rustyline::config::Configurer;
 use rustyline::error::ReadlineError;
@@ -11,6 +13,7 @@ use rustyline::validate::Validator;
 use rustyline::{Config, Context, Editor, ExternalPrinter, Helper};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,8 +37,16 @@ pub enum Typed {
 
 /// Where lines come from.
 pub enum Input {
-    Terminal(Box<Editor<Words, FileHistory>>, Option<PathBuf>),
+    Terminal(Box<Keyboard>),
     Plain(io::BufReader<io::Stdin>),
+}
+
+/// Somebody who types, perhaps before anybody asks.
+pub struct Keyboard {
+    editor: Editor<Words, FileHistory>,
+    history: Option<PathBuf>,
+    /// What came before it was asked for.
+    ahead: Vec<u8>,
 }
 
 /// Prints lines beside what is being typed. Clones print to the same place.
@@ -76,7 +87,8 @@ impl Input {
         }
         let mut printer = editor.create_external_printer().map_err(io::Error::other)?;
         let print = move |line: &str| drop(printer.print(format!("{line}\n")));
-        Ok((Input::Terminal(Box::new(editor), history), Printer(Arc::new(Mutex::new(print))), restore))
+        let keyboard = Keyboard { editor, history, ahead: Vec::new() };
+        Ok((Input::Terminal(Box::new(keyboard)), Printer(Arc::new(Mutex::new(print))), restore))
     }
 
     pub fn is_terminal(&self) -> bool {
@@ -86,23 +98,61 @@ impl Input {
     /// The next line; waits for it.
     pub fn line(&mut self, prompt: &str) -> Typed {
         match self {
-            Input::Terminal(editor, _) => match editor.readline(prompt) {
-                Ok(line) => Typed::Line(line.into_bytes()),
-                Err(ReadlineError::Eof) => Typed::End,
-                Err(ReadlineError::Interrupted) => Typed::Interrupted,
-                Err(error) => Typed::Failed(error.to_string()),
-            },
+            Input::Terminal(keyboard) => keyboard.line(prompt),
             Input::Plain(stdin) => plain(stdin),
         }
     }
 
     /// Puts a line into the history. Secrets must not come here.
     pub fn remember(&mut self, line: &str) {
-        let Input::Terminal(editor, history) = self else { return };
+        let Input::Terminal(keyboard) = self else { return };
         // A history that cannot be kept is no reason to fail.
-        let _ = editor.add_history_entry(line);
-        if let Some(path) = history {
-            let _ = editor.append_history(path);
+        let _ = keyboard.editor.add_history_entry(line);
+        if let Some(path) = &keyboard.history {
+            let _ = keyboard.editor.append_history(path);
+        }
+    }
+}
+
+impl Keyboard {
+    fn line(&mut self, prompt: &str) -> Typed {
+        if let Some(typed) = self.typed_ahead() {
+            if let Typed::Line(line) = &typed {
+                let _ = writeln!(io::stdout(), "{prompt}{}", visible(line));
+            }
+            return typed;
+        }
+        let begun: String = String::from_utf8_lossy(&std::mem::take(&mut self.ahead)).replace(char::is_control, "");
+        match self.editor.readline_with_initial(prompt, (&begun, "")) {
+            Ok(line) => Typed::Line(line.into_bytes()),
+            Err(ReadlineError::Eof) => Typed::End,
+            Err(ReadlineError::Interrupted) => Typed::Interrupted,
+            Err(error) => Typed::Failed(error.to_string()),
+        }
+    }
+
+    /// The first line that was typed before now. The terminal gives one at a time; the editor would take all there are, and drop what stands
+    /// behind the first.
+    fn typed_ahead(&mut self) -> Option<Typed> {
+        let stdin = io::stdin();
+        let gives_lines = tcgetattr(&stdin).is_ok_and(|set| set.local_flags.contains(LocalFlags::ICANON));
+        loop {
+            // What was typed while the terminal changed hands ends in CR.
+            if let Some(end) = self.ahead.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
+                let mut line: Vec<u8> = self.ahead.drain(..=end).collect();
+                line.pop();
+                return Some(Typed::Line(line));
+            }
+            let mut piece = [0; 4096];
+            let is_more = || matches!(poll(&mut [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO), Ok(1..));
+            if !gives_lines || self.ahead.len() as u64 > MAX_LINE || !is_more() {
+                return None;
+            }
+            match nix::unistd::read(&stdin, &mut piece) {
+                Ok(0) if self.ahead.is_empty() => return Some(Typed::End),
+                Ok(0) | Err(_) => return None,
+                Ok(n) => self.ahead.extend_from_slice(&piece[..n]),
+            }
         }
     }
 }

@@ -47,8 +47,8 @@ COMPOSING
   commas. Nothing is added that was not asked for but Date and Message-ID; --header 'Date: ...' and --header 'Message-ID: ...'
   replace these. A line end or NUL in a value, name, type or ID is refused.
 
-  HTML without a text gets one made of it. --related auto takes files that the page shows by src, not by srcset, below its own directory only, and
-  says which it left.
+  HTML without a text gets one made of it. --related auto takes files that the page shows (src, srcset, poster, background, url() in styles) below its own
+  directory only, and says which it left.
   --reply and --forward take From, Subject, Message-ID and References of that message; recipients and a subject that are given count
   instead. --digest wants messages only (-a).
 
@@ -86,8 +86,8 @@ TAKING APART
   paragraphs of format=flowed joined, its last line ended. -H decodes encoded words where RFC 2047 lets them stand; what they name is quoted where it
   would be an address, a comment or a comma else. -O writes bytes, in their character set. On a terminal, both escape what could drive it.
 
-  --check prints a line for each breach of an RFC, with the place of what is at fault in octets from the start of the message; --json has offset, part,
-  clause and text:
+  --check prints a line for each breach of an RFC, with the place of what is at fault in octets from the start of the message; what is only
+  too much for it to look at has no clause; --json has offset, part, clause and text:
     OFFSET PART CLAUSE TEXT
 
   --report prints a line for each recipient of a delivery report (DSN) or disposition notification (MDN); --json has part, kind,

@@ -52,7 +52,7 @@ fn sizes_and_places_behind_four_gibibytes_are_right() {
     assert_eq!(run_fed(&["-O", "2"]).1, "second");
     let place = BEFORE.len() as u64 + LINES * 77 + AFTER.find('\0').unwrap() as u64;
     let (_, findings, _) = run_fed(&["--check"]);
-    assert!(findings.contains(&format!("\n{place}\tTEXT\tRFC 5322 2.3\ta NUL\n")), "{place}: {findings}");
+    assert!(findings.contains(&format!("\n{place}\tTEXT\tRFC 5322 2.1\ta NUL\n")), "{place}: {findings}");
     let (length, zeros, peak) = run_fed(&["-O", "1"]);
     assert_eq!((length, zeros.trim_matches('\0')), (size, ""));
     assert!(peak > 0 && peak < 16 << 20, "{peak} octets of memory");

@@ -104,7 +104,7 @@ fn a_field_is_found_however_late_it_comes() {
     let before = format!("Content-Type: text/html\n{fields}{}\n", "Content-Disposition: x\n");
     assert_eq!(run(&folder(), &["--list"], before).done(), b"1\ttext/html\t0\t-\t-\t-\t-\theader-too-long\n");
     let ran = run(&folder(), &["--check"], format!("{fields}From: a@b.test\n\n"));
-    let told = "0\t1\tRFC 5322 2.1.1\tthe header is longer than 1 MiB; the rest was not looked at\n";
+    let told = "0\t1\t-\tthe header is longer than 1 MiB; the rest was not looked at\n";
     assert_eq!((ran.status, String::from_utf8(ran.out).unwrap().as_str()), (65, told));
     let half = format!("From: \"{}\" <a@b.test>\n\n", "a".repeat(1 << 21));
     let ran = run(&folder(), &["--check"], half);

@@ -66,6 +66,9 @@ fn append_all(shell: &mut Shell<'_>, lead: &mut Lead, from: &From, mailbox: &str
     let letter = match from {
         From::Stdin => {
             let mut typed = Typed { interrupted: shell.interrupted.as_deref() };
+            if shell.interrupted.is_some() {
+                say("imap-shell: the message, up to a line of Ctrl-D alone; Ctrl-C breaks it off");
+            }
             // A signal ends a script that waits here as one that waits for its next line.
             shell.signals.while_reading(|| letter(None, &mut typed, String::new(), None))
         }

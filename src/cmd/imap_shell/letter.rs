@@ -7,6 +7,7 @@ use crate::disk::scratch::Scratch;
 use crate::mail::header::from_line;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::termios::{FlushArg, tcflush};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -46,11 +47,18 @@ impl Read for Typed<'_> {
         let Some(interrupted) = self.interrupted else { return stdin.read(buf) };
         loop {
             if interrupted.load(Ordering::Relaxed) {
+                // What else was typed of it must not be taken for commands.
+                let _ = tcflush(&stdin, FlushArg::TCIFLUSH);
                 return Err(io::Error::other("broken off: nothing is appended"));
             }
             match poll(&mut [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)], PollTimeout::from(LOOK)) {
                 Ok(0) | Err(Errno::EINTR) => {}
-                Ok(_) => return stdin.read(buf),
+                Ok(_) => {
+                    let n = stdin.read(buf)?;
+                    // What was typed while the terminal changed hands ends in CR.
+                    buf[..n].iter_mut().filter(|byte| **byte == b'\r').for_each(|byte| *byte = b'\n');
+                    return Ok(n);
+                }
                 Err(error) => return Err(error.into()),
             }
         }

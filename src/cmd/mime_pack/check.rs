@@ -18,15 +18,16 @@ const MOST: usize = 1024 * 1024;
 #[derive(Debug, Serialize)]
 struct FindingRow {
     offset: u64,
-    part: String,
-    clause: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clause: Option<&'static str>,
     text: String,
 }
 
 impl Row for FindingRow {
     fn columns(&self) -> Vec<Option<String>> {
-        let part = Some(self.part.clone()).filter(|part| part != "-");
-        vec![Some(self.offset.to_string()), part, Some(self.clause.to_owned()), Some(self.text.clone())]
+        vec![Some(self.offset.to_string()), self.part.clone(), self.clause.map(str::to_owned), Some(self.text.clone())]
     }
 }
 
@@ -40,7 +41,8 @@ pub fn check(json: bool) -> Result<Status, Failure> {
     let mut tell = |findings: Vec<Finding>, skipped: u64| {
         findings.into_iter().try_for_each(|Finding { offset, section, clause, what }| {
             is_clean = false;
-            rows.add(&FindingRow { offset: offset + skipped, part: section, clause, text: what })
+            let (part, clause) = (Some(section).filter(|part| part != "-"), Some(clause).filter(|clause| *clause != "-"));
+            rows.add(&FindingRow { offset: offset + skipped, part, clause, text: what })
         })
     };
     each_chunk(|chunk| {

@@ -101,7 +101,13 @@ impl Visitor for Look {
         if run == Run::Header {
             self.header_at.get_or_insert(self.offset);
         }
-        self.lines(bytes);
+        let leaf = self.open.last().and_then(|open| open.leaf.as_ref()).filter(|_| run == Run::Content);
+        if leaf.is_some_and(|leaf| leaf.encoding == Encoding::Binary) {
+            // It has no lines (RFC 2045 section 2.9).
+            (self.lines.column, self.lines.after_cr) = (0, false);
+        } else {
+            self.lines(run, bytes);
+        }
         if run == Run::Content {
             self.content(bytes);
         }
@@ -164,7 +170,7 @@ impl Look {
         self.findings.extend(self.found.drain(..).map(of_part));
     }
 
-    fn lines(&mut self, bytes: &[u8]) {
+    fn lines(&mut self, run: Run, bytes: &[u8]) {
         let mut found = Vec::new();
         let lines = &mut self.lines;
         let mut tell = |which: usize, told: &mut [u32; 3], at: u64| {
@@ -196,10 +202,11 @@ impl Look {
         if let Some(last) = bytes.last() {
             lines.after_cr = *last == b'\r';
         }
+        let lone = if run == Run::Header { "RFC 5322 2.2" } else { "RFC 5322 2.3" };
         for (which, at) in found {
             let (clause, what) = [
-                ("RFC 5322 2.3", "a carriage return without a line feed"),
-                ("RFC 5322 2.3", "a NUL"),
+                (lone, "a carriage return without a line feed"),
+                ("RFC 5322 2.1", "a NUL"),
                 ("RFC 5322 2.1.1", "a line of more than 998 octets"),
             ][which];
             self.found.push((at, clause, what.to_owned()));

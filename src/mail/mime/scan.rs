@@ -368,7 +368,8 @@ impl Scanner {
             return Kind::Leaf;
         }
         let encoded = !head.encoding.is_identity();
-        if encoded {
+        // RFC 6532 section 3.7 permits it for these.
+        if encoded && head.media != "message/global" {
             head.flag(Flag::EncodedContainer);
         }
         if self.stack.len() >= self.limits.depth {

@@ -217,7 +217,7 @@ enum Watch {
 
 const BASE64: [&str; 3] =
     ["characters in base64 that do not belong there", "base64 behind its padding", "base64 that ends within an octet"];
-const UUENCODE: (&str, &str) = ("RFC 2045 6.3", "uuencode that is no whole file");
+const UUENCODE: (&str, &str) = ("POSIX uuencode", "uuencode that is no whole file");
 
 impl Watch {
     fn push(&mut self, bytes: &[u8], offset: u64, found: &mut Vec<Found>) {

@@ -7,6 +7,7 @@ pub struct Finding {
     /// missing at the end of a part, that.
     pub offset: u64,
     pub section: String,
+    /// `-` for a limit of ours, which no RFC has.
     pub clause: &'static str,
     pub what: String,
 }

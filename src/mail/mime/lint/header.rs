@@ -59,7 +59,13 @@ impl Header<'_> {
                 Flag::UnknownEncoding | Flag::EncodedContainer => places.encoding,
                 _ => None,
             };
-            self.flag(place.unwrap_or(0), *flag);
+            match flag {
+                // For messages within, RFC 6532 section 3.5 lifts what RFC 2045 section 6.4 says of them.
+                Flag::EncodedContainer if !head.is_multipart() => {
+                    self.tell(place.unwrap_or(0), "RFC 2046 5.2.1", "a message in base64 or quoted-printable");
+                }
+                _ => self.flag(place.unwrap_or(0), *flag),
+            }
         }
     }
 
@@ -100,7 +106,12 @@ impl Header<'_> {
                     let name = String::from_utf8_lossy(field.name).to_ascii_lowercase();
                     let once = ONCE_IN_PART.contains(&name.as_str()) || (is_root && ONCE.contains(&name.as_str()));
                     if once && !seen.insert(name.clone()) {
-                        self.tell(within, if is_root { "RFC 5322 3.6" } else { "RFC 2045 3" }, format!("a second {name}"));
+                        let clause = match name.as_str() {
+                            "content-disposition" => "RFC 2183 2",
+                            name if ONCE_IN_PART.contains(&name) => "RFC 2045 3",
+                            _ => "RFC 5322 3.6",
+                        };
+                        self.tell(within, clause, format!("a second {name}"));
                     }
                     match name.as_str() {
                         "content-type" => drop(places.media.get_or_insert(within)),
@@ -198,7 +209,8 @@ impl Header<'_> {
         match name {
             "date" | "resent-date" => self.date(within, name, value),
             "message-id" | "resent-message-id" if !is_msg_id(value) => {
-                self.tell(within, "RFC 5322 3.6.4", format!("{name} is no <left@right>"));
+                let clause = if name == "message-id" { "RFC 5322 3.6.4" } else { "RFC 5322 3.6.6" };
+                self.tell(within, clause, format!("{name} is no <left@right>"));
             }
             "in-reply-to" | "references" if !is_msg_ids(value) => {
                 self.tell(within, "RFC 5322 3.6.4", format!("{name} has something else than <left@right>"));
@@ -370,20 +382,20 @@ fn explained(flag: Flag) -> (&'static str, &'static str) {
     match flag {
         Flag::Unterminated => ("RFC 2046 5.1.1", "the closing delimiter is missing"),
         Flag::BadHeaderLine => ("RFC 5322 2.2", "the header has a line that is no field"),
-        Flag::HeaderTooLong => ("RFC 5322 2.1.1", "the header is longer than 1 MiB; the rest was not looked at"),
+        Flag::HeaderTooLong => ("-", "the header is longer than 1 MiB; the rest was not looked at"),
         Flag::BadContentType => ("RFC 2045 5.1", "Content-Type is no type"),
         Flag::NoBoundary => ("RFC 2046 5.1.1", "a multipart without a boundary"),
         Flag::NoParts => ("RFC 2046 5.1.1", "a multipart without a part"),
         Flag::UnknownEncoding => ("RFC 2045 6.1", "an unknown transfer encoding"),
-        Flag::EncodedContainer => ("RFC 2045 6.4", "a multipart or message in base64 or quoted-printable"),
-        Flag::TooDeep => ("RFC 2046 5.1", "nested deeper than 64 levels; not looked into"),
-        Flag::TooManyParts => ("RFC 2046 5.1", "more than 10 million parts; not looked into"),
+        Flag::EncodedContainer => ("RFC 2045 6.4", "a multipart in base64 or quoted-printable"),
+        Flag::TooDeep => ("-", "nested deeper than 64 levels; not looked into"),
+        Flag::TooManyParts => ("-", "more than 10 million parts; not looked into"),
         Flag::Base64Junk => ("RFC 2045 6.8", "characters in base64 that do not belong there"),
         Flag::Base64AfterEnd => ("RFC 2045 6.8", "base64 behind its padding"),
         Flag::Base64Cut => ("RFC 2045 6.8", "base64 that ends within an octet"),
         Flag::BadQuotedPrintable => ("RFC 2045 6.7(1)", "an = in quoted-printable that starts no escape"),
-        Flag::BadUuencode => ("RFC 2045 6.3", "uuencode that is no whole file"),
-        Flag::UnknownCharset => ("RFC 2045 5.1", "an unknown character set"),
+        Flag::BadUuencode => ("POSIX uuencode", "uuencode that is no whole file"),
+        Flag::UnknownCharset => ("RFC 2046 4.1.2", "an unknown character set"),
     }
 }
 
