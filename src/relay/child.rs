@@ -3,18 +3,21 @@
 
 use crate::bytes::newline::ToLf;
 use crate::net::inherited;
+use crate::net::wire::poll_until;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{Gid, Pid, Uid};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{self, Command, ExitStatus, Stdio};
+use std::process::{self, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How much of what a program says on stderr is read.
 const SAID_LIMIT: u64 = 4096;
@@ -25,8 +28,10 @@ const SELDOM: Duration = Duration::from_millis(10);
 const BY_ITSELF: Duration = Duration::from_secs(1);
 /// How long it may then take to end once it was told to.
 const GRACE: Duration = Duration::from_secs(1);
-/// How long stderr may stay open once the program and its group are gone.
+/// How long stderr may stay open, or stdin take nothing, once the program and its group are gone.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How often it is looked whether they are, while stdin takes nothing.
+const ROOM_LOOK: Duration = Duration::from_millis(100);
 const CHUNK: usize = 32 * 1024;
 
 /// Whom a child becomes. Never root.
@@ -91,10 +96,22 @@ impl Child<'_> {
             Err(error) => return Ok(Ending::NotStarted(error)),
         };
         let said = listen(child.stderr.take());
-        let mut stdin = child.stdin.take();
         let (word, words) = mpsc::channel();
+        let gone = AtomicBool::new(false);
+        if let Some(Err(error)) = child.stdin.as_ref().map(never_block) {
+            // Killed before its stdin ends: that would look like the end of the message.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Ok(Ending::NotStarted(error));
+        }
+        let mut stdin = child.stdin.take().map(|pipe| Pipe { pipe, gone: &gone });
         let (fed, ending) = std::thread::scope(|scope| {
-            let watcher = scope.spawn(move || self.watch(child, &words));
+            let watcher = scope.spawn(|| {
+                let words = words;
+                let watched = self.watch(child, &words);
+                gone.store(true, Ordering::SeqCst);
+                watched
+            });
             let fed = stdin.as_mut().map_or(Ok(Fed::Enough), |stdin| feed(stdin, prefix, body, self.line_ends));
             if let Ok(Fed::Unreadable(_)) = fed {
                 let _ = word.send(Word::Kill);
@@ -205,6 +222,44 @@ enum Watched {
 enum Word {
     Fed,
     Kill,
+}
+
+/// A program's stdin. What it started may hold it open and read nothing, in a session of its own: once the program is gone, that is not waited for.
+struct Pipe<'a> {
+    pipe: ChildStdin,
+    gone: &'a AtomicBool,
+}
+
+/// The flag belongs to our end of the pipe, which nobody else has.
+fn never_block(pipe: &ChildStdin) -> io::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(pipe, FcntlArg::F_GETFL)?);
+    fcntl(pipe, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
+}
+
+/// Waits for room.
+impl Write for Pipe<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut left = PATIENCE;
+        loop {
+            match self.pipe.write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => return written,
+            }
+            if left.is_zero() {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            if self.gone.load(Ordering::SeqCst) {
+                left = left.saturating_sub(ROOM_LOOK);
+            }
+            let until = Some(Instant::now() + ROOM_LOOK);
+            poll_until(&mut [PollFd::new(self.pipe.as_fd(), PollFlags::POLLOUT)], until)?;
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A program that closes its stdin early has seen enough: its status tells.

@@ -6,6 +6,7 @@ use crate::support::world::Server;
 use crate::{HELLO, Site, silent, wait_for};
 use nix::sys::signal::Signal;
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -188,4 +189,19 @@ fn a_program_is_ended_with_it_unless_it_ends_by_itself() {
         assert!(nix::sys::signal::kill(nix::unistd::Pid::from_raw(program), None).is_err(), "{script}: it goes on");
         assert_eq!(site.states(), want, "{script}");
     }
+}
+
+/// It would hold the message, and the pass, for as long as it lives.
+#[test]
+fn what_a_program_leaves_behind_with_its_stdin_is_not_waited_for() {
+    let site = Site::new();
+    let (pid, script) = (site.dir.path().join("mail/pid"), site.dir.path().join("mail/script"));
+    std::fs::write(&script, format!("#!/bin/sh\necho $$ > {}\nexec sleep 600\n", pid.display())).unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    site.config(&format!("[[route]]\nmatch = \"pipe.test\"\nto = \"pipe:setsid -f {}\"\n", script.display()));
+    site.accept_body("alice@crepes.test", &["bob@pipe.test"], &[HELLO, &b"x\r\n".repeat(200_000)].concat());
+    let ended = soon(site.start(&[]));
+    let left = nix::unistd::Pid::from_raw(std::fs::read_to_string(&pid).unwrap().trim().parse().unwrap());
+    nix::sys::signal::kill(left, Signal::SIGKILL).unwrap();
+    assert_eq!((ended.status.code(), site.states().len()), (Some(0), 0), "{}", site.log());
 }
