@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use support::dns::Dns;
-use support::process::{Listener, PATIENCE, Process, Ran, run, tool};
+use support::process::{Listener, PATIENCE, Process, Ran, heeding, run, tool};
 
 /// Names a directory for the network's files.
 const PLACE: &str = "POSTROAD_TEST_NET";
@@ -31,6 +31,7 @@ null.test MX 0 .
 mx.crepes.test A 127.0.0.1
 hamburger.test MX 10 mx.hamburger.test
 mx.hamburger.test A 127.0.0.2
+silent.test ANY SILENT
 ";
 
 #[test]
@@ -50,7 +51,7 @@ fn mail_goes_by_mx_from_a_host_of_its_own() {
 #[test]
 fn in_the_network() {
     let Some(place) = std::env::var_os(PLACE).map(PathBuf::from) else { return };
-    let _dns = Dns::serve_at("127.0.0.1:53".parse().unwrap(), ZONE);
+    let dns = Dns::serve_at("127.0.0.1:53".parse().unwrap(), ZONE);
     let log = place.join("listen.log");
     let ports = ["--listen", "127.0.0.1:25", "--listen", "127.0.0.2:25", "--hostname", "mx.test", "--discard"];
     let _listener = Listener::start(&ports, &log);
@@ -58,6 +59,7 @@ fn in_the_network() {
     destinations_share_sessions_a_window_at_a_time(&log);
     a_domain_s_hosts_are_looked_at();
     the_system_log_gets_a_line_in_msmtp_s_keys();
+    a_signal_ends_waits_for_names(&place, &dns);
     a_lookup_that_nobody_answers_is_broken_off(&place);
 }
 
@@ -161,4 +163,32 @@ fn the_system_log_gets_a_line_in_msmtp_s_keys() {
     assert!(line.contains(told) && line.contains(" errormsg='") && line.contains(" exitcode=1"), "{line}");
     socket.set_nonblocking(true).unwrap();
     assert!(socket.recv(&mut [0; 16]).is_err(), "one line a message");
+}
+
+/// Those of the system's resolver, which has the addresses of named servers, and those of MX lookups. No attempt is counted.
+fn a_signal_ends_waits_for_names(place: &Path, dns: &Dns) {
+    let config = place.join("config.toml");
+    let named = "[[route]]\nmatch = \"named.test\"\nto = \"smtp://silent.test:25\"\n";
+    std::fs::write(&config, format!("hostname = \"mx.crepes.test\"\n{named}")).unwrap();
+    for (recipient, question) in [("bob@named.test", "A silent.test udp"), ("bob@silent.test", "MX silent.test udp")] {
+        let spool = place.join(recipient).display().to_string();
+        let queued = run(tool("smtp-send").args(["--config", "/dev/null", "--enqueue", "--spool", &spool, recipient]), b"hi\n");
+        assert_eq!(queued.status, 0, "{queued:?}");
+        let mailq = |name: &str| {
+            let mut command = if name == "list" { tool("mailq-run") } else { heeding("mailq-run") };
+            command.args(["--config", config.to_str().unwrap(), "--spool", &spool, "--log", "none"]);
+            command
+        };
+        let mut process = Process::start(&mut mailq("pass"));
+        let began = Instant::now();
+        while !dns.asked().iter().any(|asked| asked == question) {
+            assert!(began.elapsed() < Duration::from_secs(20), "{question}: {:?}", dns.asked());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        process.terminate();
+        assert_eq!(process.wait().status.code(), Some(0));
+        let listed = run(mailq("list").arg("list"), b"").out;
+        let row: Vec<&str> = listed.trim_end().split('\t').collect();
+        assert_eq!((row[1], row[6], row[7], row[8]), ("due", recipient, "pending", "0"), "{listed}");
+    }
 }

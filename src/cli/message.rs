@@ -1,5 +1,5 @@
 //! The message on stdin, read twice in constant memory: once to learn its size and whether it is fit to be sent, then for each
-//! transaction. A stdin that cannot be read again is kept in an unlinked temporary file.
+//! transaction. A stdin that cannot be read again is kept: in memory while it is small, else in an unlinked temporary file.
 
 pub mod edit;
 
@@ -115,16 +115,16 @@ impl Message {
     /// Reads stdin. An mbox `From ` line is dropped, and with it `Bcc` unless `keep_bcc`. Nothing to read is status 66, a lone CR or
     /// an endless header 65.
     pub fn from_stdin(keep_bcc: bool) -> Result<Message, Failure> {
-        let (file, start) = seekable()?;
-        Message::read(Store::File(file), start, keep_bcc)?.ok_or_else(|| Failure::text(Status::NoInput, "no message on stdin"))
+        let (store, start) = readable_again()?;
+        Message::read(store, start, keep_bcc)?.ok_or_else(|| Failure::text(Status::NoInput, "no message on stdin"))
     }
 
     /// As people and programs give it to a mail program on stdin: a line with a dot alone ends it unless `ignore_dots`. None: nothing was
     /// given.
     pub fn submitted(ignore_dots: bool) -> Result<Option<Message>, Failure> {
         if ignore_dots {
-            let (file, start) = seekable()?;
-            return Message::read(Store::File(file), start, false);
+            let (store, start) = readable_again()?;
+            return Message::read(store, start, false);
         }
         let (store, _) =
             until_dot(&mut io::stdin().lock()).context("cannot read the message from stdin").or_status(Status::Io)?;
@@ -244,8 +244,8 @@ fn until_dot(from: &mut dyn Read) -> io::Result<(Store, u64)> {
     }
 }
 
-/// A seekable file and the place where the message begins: stdin, or what it was copied to.
-fn seekable() -> Result<(File, u64), Failure> {
+/// Stdin, and the place where the message begins; where it cannot be read again, what it was copied to.
+fn readable_again() -> Result<(Store, u64), Failure> {
     let unreadable = |error: io::Error| Failure::new(Status::Io, Error::new(error).context("cannot read the message from stdin"));
     let unkept = |error: io::Error| {
         let place = std::env::temp_dir();
@@ -255,14 +255,13 @@ fn seekable() -> Result<(File, u64), Failure> {
     let mut stdin = File::from(io::stdin().as_fd().try_clone_to_owned().map_err(unreadable)?);
     if stdin.metadata().map_err(unreadable)?.is_file() {
         let start = stdin.stream_position().map_err(unreadable)?;
-        return Ok((stdin, start));
+        return Ok((Store::File(stdin), start));
     }
-    let mut scratch = Scratch::new().map_err(unkept)?;
-    let mut buf = vec![0; BUFFER];
+    let (mut spill, mut buf) = (Spill::default(), vec![0; BUFFER]);
     loop {
         match stdin.read(&mut buf) {
-            Ok(0) => return Ok((scratch.into_file().map_err(unkept)?, 0)),
-            Ok(n) => scratch.write_all(&buf[..n]).map_err(unkept)?,
+            Ok(0) => return Ok((spill.into_store().map_err(unkept)?.0, 0)),
+            Ok(n) => spill.write(&buf[..n]).map_err(unkept)?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(unreadable(error)),
         }

@@ -2,13 +2,14 @@
 
 use crate::bytes::escape::visible;
 use crate::net::inherited;
+use crate::net::wire::reason;
 use nix::sys::stat::fstat;
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 
 /// Writing to stdout failed. A type of its own, so that a closed pipe behind stdout is never mistaken for a lost connection.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write to stdout: {0}")]
+#[error("cannot write to stdout: {}", reason(.0))]
 pub struct StdoutError(io::Error);
 
 impl StdoutError {
