@@ -3,9 +3,8 @@
 
 use crate::bytes::newline::ToLf;
 use crate::net::inherited;
-use crate::net::wire::poll_until;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::{Gid, Pid, Uid};
@@ -17,7 +16,7 @@ use std::path::Path;
 use std::process::{self, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How much of what a program says on stderr is read.
 const SAID_LIMIT: u64 = 4096;
@@ -252,8 +251,9 @@ impl Write for Pipe<'_> {
             if self.gone.load(Ordering::SeqCst) {
                 left = left.saturating_sub(ROOM_LOOK);
             }
-            let until = Some(Instant::now() + ROOM_LOOK);
-            poll_until(&mut [PollFd::new(self.pipe.as_fd(), PollFlags::POLLOUT)], until)?;
+            // An interrupted wait is one that ended early.
+            let room = PollTimeout::try_from(ROOM_LOOK).unwrap_or(PollTimeout::ZERO);
+            let _ = poll(&mut [PollFd::new(self.pipe.as_fd(), PollFlags::POLLOUT)], room);
         }
     }
 
