@@ -101,6 +101,11 @@ fn imap_shell_uses_all_that_courier_has() {
     dialect.logs_in(&["PLAIN"]);
     dialect.changes(sent.len(), "INBOX.Entwürfe", "INBOX.a.b c");
     dialect.appends_and_exports(&sent, "INBOX.Archive");
+    // It has no LIST-STATUS, ESEARCH and UNSELECT.
+    let rows = dialect.rows("INBOX", &["capabilities", "status INBOX*", "search --count", "close"]);
+    assert!(rows.iter().any(|row| row.starts_with(&format!("INBOX.Archive\t{}\t", sent.len()))), "{rows:?}");
+    assert_eq!(rows.last().unwrap(), &(sent.len() - 2).to_string());
+    assert!(rows.iter().all(|row| !row.contains("not known here")), "{rows:?}");
     let refused = dialect.shell(&format!("imaps://alice@{}/Gone", dialect.imaps), &["-c", "noop"]);
     assert_eq!(refused.status, 69, "{}", refused.err);
 }

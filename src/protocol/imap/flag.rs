@@ -1,6 +1,7 @@
 //! Flags of messages.
 
 use super::scan::{Parsed, Scanner};
+use crate::bytes::escape::visible;
 use std::fmt;
 
 /// `flag` and `flag-perm` (RFC 9051 section 9). System flags compare in any case, and so do keywords (RFC 9051 section 2.3.2).
@@ -51,7 +52,7 @@ fn proper(text: &str) -> String {
     found.map_or_else(|| text.to_owned(), |name| (*name).to_owned())
 }
 
-/// `flag-perm = flag / "\*"`, and what servers send beside: a keyword with `]` in it, 8-bit octets.
+/// `flag-perm = flag / "\*"`, and what servers send beside: a keyword with `]` in it, 8-bit octets, which are `\xe9` where they are no UTF-8.
 pub fn flag_perm(s: &mut Scanner<'_>) -> Parsed<Flag> {
     let from = s.at();
     s.eat(b'\\');
@@ -60,7 +61,8 @@ pub fn flag_perm(s: &mut Scanner<'_>) -> Parsed<Flag> {
     }
     let len = s.since(from).len();
     s.spend_text(len)?;
-    Ok(Flag(proper(&String::from_utf8_lossy(s.since(from)))))
+    let octets = s.since(from);
+    Ok(Flag(std::str::from_utf8(octets).map_or_else(|_| visible(octets), proper)))
 }
 
 /// `flag-list = "(" [flag *(SP flag)] ")"`
@@ -78,6 +80,9 @@ mod tests {
         let shown: Vec<&str> = flags.iter().map(Flag::as_str).collect();
         assert_eq!(shown, ["\\Seen", "\\drafts", "$Forwarded", "NonJunk", "\\*", "a]b"]);
         assert!(flags[0].is(Flag::SEEN) && flags[2] == Flag::new("$forwarded").unwrap());
+        let flags = flag_list(&mut Scanner::new(b"(\\caf\xe9 caf\xe8 Entw\xc3\xbcrfe)", &[])).unwrap();
+        let shown: Vec<&str> = flags.iter().map(Flag::as_str).collect();
+        assert_eq!(shown, ["\\caf\\xe9", "caf\\xe8", "Entwürfe"], "no two keywords look alike");
         assert_eq!(flag_list(&mut Scanner::new(b"()", &[])), Ok(Vec::new()));
         for text in ["(\\)", "(", "(a"] {
             assert!(flag_list(&mut Scanner::new(text.as_bytes(), &[])).is_err(), "{text}");
