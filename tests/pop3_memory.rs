@@ -26,6 +26,9 @@ const SIZE: u64 = if cfg!(feature = "interop") { 256 * MIB } else { 12 * MIB };
 const MANY: u64 = if cfg!(feature = "interop") { 1_000_000 } else { 200_000 };
 /// For each of them, for its size, in octets.
 const EACH: u64 = 16;
+/// Messages of the mailbox that was fetched before, and what each may take, its record in the journal included.
+const KNOWN: u64 = if cfg!(feature = "interop") { 1_000_000 } else { 50_000 };
+const EACH_KNOWN: u64 = 700;
 const HEADER: &str = "From: <alice@crepes.test>\r\nSubject: large\r\n\r\n";
 
 /// Lines of all lengths up to 100, some of them with a dot or `From ` at their start; 64 KiB or a little more.
@@ -308,19 +311,24 @@ fn largest(dir: &Path) -> PathBuf {
     files.pop().unwrap().path()
 }
 
-/// A mailbox of many messages, to be listed.
-fn serve_many(client: &TcpStream) -> io::Result<()> {
+/// The unique-id of a message of many.
+fn uid(n: u64) -> String {
+    format!("{n:020}.{n:020}")
+}
+
+/// A mailbox of so many messages, to be listed.
+fn serve_many(client: &TcpStream, many: u64) -> io::Result<()> {
     let mut out = BufWriter::new(client);
     out.write_all(b"+OK\r\n")?;
     out.flush()?;
     for line in BufReader::new(client).lines() {
         let line = line?;
         match &*line {
-            "STAT" => write!(out, "+OK {MANY} {MANY}\r\n")?,
+            "STAT" => write!(out, "+OK {many} {many}\r\n")?,
             "LIST" | "UIDL" => {
                 out.write_all(b"+OK\r\n")?;
-                (1..=MANY).try_for_each(|n| {
-                    if line == "LIST" { write!(out, "{n} {n}\r\n") } else { write!(out, "{n} {n:020}.{n:020}\r\n") }
+                (1..=many).try_for_each(|n| {
+                    if line == "LIST" { write!(out, "{n} {n}\r\n") } else { write!(out, "{n} {}\r\n", uid(n)) }
                 })?;
                 out.write_all(b".\r\n")?;
             }
@@ -335,15 +343,39 @@ fn serve_many(client: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-#[test]
-fn many_messages_are_listed_in_little_memory() {
+fn place_of(many: u64) -> Place {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let place = Place::new(listener.local_addr().unwrap());
-    thread::spawn(move || listener.incoming().for_each(|client| client.and_then(|client| serve_many(&client)).unwrap()));
+    thread::spawn(move || listener.incoming().for_each(|client| client.and_then(|client| serve_many(&client, many)).unwrap()));
+    place
+}
+
+#[test]
+fn many_messages_are_listed_in_little_memory() {
+    let place = place_of(MANY);
     place.fetch(&["--list"], place.bound() + EACH * MANY);
     let mut rows = BufReader::new(File::open(place.at("out")).unwrap()).lines().map(Result::unwrap);
     for n in 1..=MANY {
-        assert_eq!(rows.next().unwrap(), format!("{n}\t{n}\t{n:020}.{n:020}"));
+        assert_eq!(rows.next().unwrap(), format!("{n}\t{n}\t{}", uid(n)));
+    }
+    assert_eq!(rows.next(), None);
+}
+
+/// Each is in the journal, and stays on the server.
+#[test]
+fn many_messages_that_are_known_take_little_memory_each() {
+    let place = place_of(KNOWN);
+    let mut journal = BufWriter::new(File::create(place.at("state")).unwrap());
+    journal.write_all(b"postroad-journal 1 0123456789abcdef\n").unwrap();
+    for n in 1..=KNOWN {
+        let record = format!("add {n} delivered {n} {n:032x} 1795404328 - ={} =", uid(n));
+        writeln!(journal, "{:08x} {record}", crc32c::crc32c(record.as_bytes())).unwrap();
+    }
+    journal.into_inner().unwrap().set_permissions(std::fs::Permissions::from_mode(0o600)).unwrap();
+    place.fetch(&["--mbox", "mbox", "--state", "state"], place.bound() + EACH_KNOWN * KNOWN);
+    let mut rows = BufReader::new(File::open(place.at("out")).unwrap()).lines().map(Result::unwrap);
+    for n in 1..=KNOWN {
+        assert_eq!(rows.next().unwrap(), format!("kept\t{n}\t{n}\t{}\tdelivered earlier", uid(n)));
     }
     assert_eq!(rows.next(), None);
 }
