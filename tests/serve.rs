@@ -71,13 +71,13 @@ fn child() {
                 let open = std::fs::read_dir("/proc/self/fd").unwrap().count() as u64;
                 setrlimit(Resource::RLIMIT_NOFILE, open + 9, open + 9).unwrap();
             }
-            listen(&listeners);
+            listen(listeners);
         }
     }
     assert!(inherited::take(1).is_err(), "what was taken is not given twice");
 }
 
-fn listen(listeners: &[Listener]) {
+fn listen(listeners: Vec<Listener>) {
     let (_stopper, mut stop) = mailbox().unwrap();
     serve(listeners, 100, &Hall, &mut stop, String::new, PATIENCE).unwrap();
 }

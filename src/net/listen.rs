@@ -106,23 +106,23 @@ pub trait Host<T>: Sync {
     fn complain(&self, what: &str);
 }
 
-/// Takes clients until `stop` rings, then tells each session `goodbye` and waits for them, at most `patience`.
+/// Takes clients until `stop` rings, then closes the listeners, tells each session `goodbye` and waits for them, at most `patience`.
 pub fn serve<T: Send>(
-    listeners: &[Listener],
+    listeners: Vec<Listener>,
     max_clients: usize,
     host: &dyn Host<T>,
     stop: &mut Mailbox<()>,
     goodbye: impl Fn() -> T,
     patience: Duration,
 ) -> io::Result<()> {
-    for listener in listeners {
+    for listener in &listeners {
         listener.socket.set_nonblocking(true)?;
     }
     let clients: Clients<T> = Clients::default();
     std::thread::scope(|scope| {
         // Without anybody who could stop it, the bell rings for ever.
         while !stop.stopped() && stop.look() != Found::Deserted {
-            for listener in wait(listeners, stop)? {
+            for listener in wait(&listeners, stop)? {
                 let Some(connection) = accept(listener, host) else { continue };
                 if clients.count() >= max_clients {
                     host.busy(connection);
@@ -153,6 +153,8 @@ pub fn serve<T: Send>(
                 }
             }
         }
+        // Whoever comes now goes to another host, where there is one, and does not wait for a greeting.
+        drop(listeners);
         clients.dismiss(goodbye, patience);
         Ok(())
     })
@@ -302,7 +304,7 @@ mod tests {
         let address = listener.address().unwrap();
         let (stopper, mut stop) = mailbox().unwrap();
         std::thread::scope(|scope| {
-            let serving = scope.spawn(move || serve(&[listener], 2, &Echo, &mut stop, || 0, Duration::from_secs(10)));
+            let serving = scope.spawn(move || serve(vec![listener], 2, &Echo, &mut stop, || 0, Duration::from_secs(10)));
             let (mut first, mut second) = (client(address), client(address));
             hears(&mut first, b"hello");
             hears(&mut second, b"hello");

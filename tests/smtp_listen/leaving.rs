@@ -103,3 +103,17 @@ fn a_command_that_does_not_end_is_ended() {
     let program = std::fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
     assert!(nix::sys::signal::kill(nix::unistd::Pid::from_raw(program), None).is_err(), "it goes on");
 }
+
+#[test]
+fn nobody_is_let_in_to_wait_for_a_greeting() {
+    let (mut process, address) = listen(&["--discard"]);
+    let mut client = client(address, &["EHLO a.test"]);
+    process.terminate();
+    let mut said = String::new();
+    client.read_line(&mut said).unwrap();
+    assert_eq!(said, GOODBYE);
+    let late = TcpStream::connect(address).map(drop).map_err(|error| error.kind());
+    assert_eq!(late, Err(std::io::ErrorKind::ConnectionRefused));
+    drop(client);
+    assert_eq!(process.wait().status.code(), Some(0));
+}

@@ -50,16 +50,16 @@ pub fn run(args: &Args, config: &Config) -> Result<Status, Failure> {
             on_signal(&leaving, move || sender.tell(ServerTell::Goodbye))?;
             host.serve(connection, mailbox);
         }
-        Start::Listeners(listeners) => serve(&listeners, &host, &leaving)?,
+        Start::Listeners(listeners) => serve(listeners, &host, &leaving)?,
     }
     Ok(Status::Done)
 }
 
-fn serve(listeners: &[Listener], host: &Host<'_>, leaving: &Arc<AtomicBool>) -> Result<(), Failure> {
+fn serve(listeners: Vec<Listener>, host: &Host<'_>, leaving: &Arc<AtomicBool>) -> Result<(), Failure> {
     let (stopper, mut stop) = mailbox::<()>().or_status(Status::Os)?;
     on_signal(leaving, move || stopper.stop())?;
     let to_stdout = matches!(host.settings.store, Store::Stdout);
-    for listener in listeners {
+    for listener in &listeners {
         if let Some(address) = listener.address() {
             announce(&address.to_string(), to_stdout)?;
         } else if let Some(path) = listener.path() {
