@@ -160,6 +160,32 @@ fn nothing_stays_of_what_was_not_committed_or_was_undone() {
     assert_eq!(files(&spool.root().join("new")), [""; 0]);
 }
 
+/// The kernel tells of a name that could not be written to those who have the directory open.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_spool_in_use_holds_the_directories_open_that_others_sync_too() {
+    let (_dir, spool) = spool();
+    let open: Vec<PathBuf> =
+        std::fs::read_dir("/proc/self/fd").unwrap().filter_map(|fd| fd.unwrap().path().read_link().ok()).collect();
+    for name in ["new", "staged"] {
+        let dir = spool.root().join(name).canonicalize().unwrap();
+        assert!(open.contains(&dir), "{name}");
+    }
+}
+
+/// Somebody put another directory in the place of the one that is held.
+#[test]
+fn a_message_goes_where_new_stands_now() {
+    let (_dir, spool) = spool();
+    let (new, old) = (spool.root().join("new"), spool.root().join("old"));
+    std::fs::rename(&new, &old).unwrap();
+    assert!(accept(&spool, &["bob@hamburger.test"]).is_err());
+    std::fs::create_dir(&new).unwrap();
+    let id = accept(&spool, &["bob@hamburger.test"]).unwrap();
+    assert_eq!(files(&new), [id.as_str()]);
+    assert!(files(&old).is_empty());
+}
+
 /// What became of a file put into `new/` with these bytes: delivered to its end, or not.
 fn is_delivered(spool: &Spool, entry: &Entry, bytes: &[u8], now: Timestamp) -> bool {
     std::fs::write(spool.path(entry), bytes).unwrap();
