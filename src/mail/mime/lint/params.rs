@@ -34,6 +34,7 @@ fn strict(value: &[u8]) -> Result<Vec<(String, Vec<u8>)>, &'static str> {
             return Err("a semicolon that no parameter follows");
         }
         let after = after.strip_prefix(b"=").ok_or("a parameter without a value")?.trim_ascii_start();
+        let is_quoted = after.first() == Some(&b'"');
         let (value, after) = match after.first() {
             Some(b'"') => quoted(&after[1..]).ok_or("a quoted string that is not closed")?,
             _ => (token(after).0.to_vec(), token(after).1),
@@ -41,7 +42,6 @@ fn strict(value: &[u8]) -> Result<Vec<(String, Vec<u8>)>, &'static str> {
         if name.is_empty() {
             return Err("a parameter without a name");
         }
-        let is_quoted = rest.contains(&b'"');
         let is_open = matches!(after.trim_ascii_start().first(), None | Some(b';'));
         if value.is_empty() && is_open && !is_quoted {
             return Err("a parameter without a value");
@@ -127,6 +127,7 @@ mod tests {
             ("text/plain; charset=\"utf-8", "not closed"),
             ("text/plain; charset=", "without a value"),
             ("text/plain; charset=; x=y", "without a value"),
+            ("text/plain; charset=; x=\"y\"", "without a value"),
             ("text/plain; x", "without a value"),
             ("text/plain; =x", "without a name"),
             ("text/plain;", "no parameter follows"),
