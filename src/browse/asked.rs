@@ -68,17 +68,19 @@ pub struct Asked {
     pub set: Set,
     /// Each of its numbers was found before, as those of `$`: none of them may be missing. Elsewhere a range stands for what is in it.
     each: bool,
+    /// Keys of SEARCH for messages that are not as the command should have made them.
+    pub unlike: Option<String>,
 }
 
 impl Asked {
     /// As somebody typed it.
     pub fn typed(set: Set) -> Asked {
-        Asked { set, each: false }
+        Asked { set, each: false, unlike: None }
     }
 
     /// As a search found it.
     pub fn found(set: Set) -> Asked {
-        Asked { set, each: true }
+        Asked { set, each: true, unlike: None }
     }
 
     fn ranges(&self) -> &[Range] {
@@ -92,6 +94,11 @@ impl Asked {
     pub fn includes(&self, uid: u32) -> bool {
         let has = |range: &Range| range.bounds().is_none_or(|(low, high)| (low..=high).contains(&uid));
         matches!(self.set, Set::Saved) || self.ranges().iter().any(has)
+    }
+
+    /// All of it, where it can be looked at and no row came: a range up to `*` as well.
+    pub fn unanswered(&self, came: &Numbers) -> Option<Set> {
+        (came.is_empty() && self.unlike.is_some() && !self.ranges().is_empty()).then(|| self.set.clone())
     }
 
     /// What was named and is not among those that came. A range up to `*` may be empty as its mailbox may be.
@@ -118,7 +125,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn missing(set: &str, each: bool, came: &[u32]) -> Option<String> {
-        let asked = Asked { set: set.parse().unwrap(), each };
+        let asked = Asked { set: set.parse().unwrap(), each, unlike: None };
         let mut numbers = Numbers::default();
         came.iter().for_each(|number| assert!(numbers.insert(*number) && !numbers.insert(*number)));
         asked.missing(&numbers).map(|set| set.to_string())

@@ -47,6 +47,24 @@ impl Flag {
         if is_atom(atom) { Ok(Flag(text.to_owned())) } else { Err(FlagError::Form(text.to_owned())) }
     }
 
+    /// The key of SEARCH for messages that have it, or lack it; none for a system flag that has no key.
+    pub fn key(&self, has: bool) -> Option<String> {
+        let un = if has { "" } else { "UN" };
+        match self.0.strip_prefix('\\').map(str::to_ascii_uppercase) {
+            None => Some(format!("{un}KEYWORD {}", self.0)),
+            Some(name) => {
+                ["SEEN", "ANSWERED", "FLAGGED", "DELETED", "DRAFT"].contains(&name.as_str()).then(|| format!("{un}{name}"))
+            }
+        }
+    }
+
+    /// Keys of SEARCH for messages that lack one of these, or still have one.
+    pub fn keys_unlike(flags: &[Flag], has: bool) -> Option<String> {
+        let keys: Vec<String> = flags.iter().map(|flag| flag.key(!has)).collect::<Option<_>>()?;
+        let (last, before) = keys.split_last()?;
+        Some(before.iter().map(|key| format!("OR {key} ")).chain([last.clone()]).collect())
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -88,6 +106,17 @@ mod tests {
         ] {
             assert_eq!(Flag::named(text).unwrap().as_str(), wire);
         }
+    }
+
+    #[test]
+    fn messages_that_are_not_as_they_should_be_are_searched_for() {
+        let unlike = |names: &[&str], has| {
+            let flags: Vec<Flag> = names.iter().map(|name| Flag::named(name).unwrap()).collect();
+            Flag::keys_unlike(&flags, has)
+        };
+        assert_eq!(unlike(&["seen"], true).unwrap(), "UNSEEN");
+        assert_eq!(unlike(&["seen", "junk", "Work"], false).unwrap(), "OR SEEN OR KEYWORD $Junk KEYWORD Work");
+        assert_eq!((unlike(&[], true), unlike(&["seen", "\\Own"], true)), (None, None));
     }
 
     #[test]

@@ -317,20 +317,21 @@ impl Planner<'_> {
             }
         }
         let [set, flags @ ..] = words else { return self.usage() };
-        let asked = self.set(set)?;
-        let flags = match (name, flags) {
-            ("rm" | "undelete", []) => "\\Deleted".to_owned(),
+        let mut asked = self.set(set)?;
+        let named: Vec<Flag> = match (name, flags) {
+            ("rm" | "undelete", []) => vec![Flag::named("deleted")?],
             ("flag" | "unflag", flags) if only || !flags.is_empty() => {
-                let named: Vec<Flag> = flags.iter().map(|word| Flag::named(&word.text)).collect::<Result<_, _>>()?;
-                named.iter().map(Flag::as_str).collect::<Vec<_>>().join(" ")
+                flags.iter().map(|word| Flag::named(&word.text)).collect::<Result<_, _>>()?
             }
             _ => return self.usage(),
         };
+        let flags = named.iter().map(Flag::as_str).collect::<Vec<_>>().join(" ");
         let how = match name {
             "flag" if only => "FLAGS",
             "flag" | "rm" => "+FLAGS",
             _ => "-FLAGS",
         };
+        asked.unlike = Flag::keys_unlike(&named, how != "-FLAGS");
         let mut line = self.line("UID STORE").word(&asked.set.to_string());
         if let Some(since) = since {
             // RFC 7162 section 3.1.3.

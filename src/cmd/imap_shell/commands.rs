@@ -253,7 +253,8 @@ impl Shell<'_> {
     /// Tells which of the messages that were asked for there are not. [`Status::NoInput`]: none of them.
     fn account(&mut self, lead: &mut Lead, asked: &Asked, proof: Proof, heard: Answers) -> Result<Status, Stop> {
         let mut came = heard.came;
-        let Some(missing) = asked.missing(&came) else { return Ok(Status::Done) };
+        let Some(missing) = asked.missing(&came).or_else(|| asked.unanswered(&came)) else { return Ok(Status::Done) };
+        let (mut there, had_rows) = (SequenceSet::default(), !came.is_empty());
         match proof {
             Proof::Rows | Proof::Before => {}
             // Without COPYUID nobody knows which they were.
@@ -262,7 +263,8 @@ impl Shell<'_> {
             Proof::Search => {
                 let line = Line::new("UID SEARCH UID", lead.encoding).word(&missing.to_string());
                 let mut take = |hearing: &mut Hearing<'_>| {
-                    hearing.found.0.iter().filter_map(|range| range.bounds()).for_each(|(low, high)| came.insert_all(low, high));
+                    there = std::mem::take(&mut hearing.found);
+                    there.0.iter().filter_map(|range| range.bounds()).for_each(|(low, high)| came.insert_all(low, high));
                 };
                 match self.send(lead, line, &View::Present, &mut take)? {
                     Some((_, Status::Done)) => {}
@@ -270,7 +272,30 @@ impl Shell<'_> {
                 }
             }
         }
-        Ok(missed(asked, &came))
+        let status = missed(asked, &came);
+        match &asked.unlike {
+            Some(keys) if !there.0.is_empty() => match self.unchanged(lead, &there, keys)? {
+                Some(Status::Permission) if had_rows || status != Status::Done => Ok(Status::Partly),
+                unchanged => Ok(unchanged.unwrap_or(status)),
+            },
+            _ => Ok(status),
+        }
+    }
+
+    /// RFC 9051 section 6.4.6: a server may say OK to a change of flags that it does not make, for want of rights (RFC 4314 section 4) or as PERMANENTFLAGS
+    /// says. Without a row they may have been so before.
+    fn unchanged(&mut self, lead: &mut Lead, there: &SequenceSet, keys: &str) -> Result<Option<Status>, Stop> {
+        let line = Line::new("UID SEARCH UID", lead.encoding).word(&there.to_string()).word(keys);
+        let mut left = SequenceSet::default();
+        let sent = self.send(lead, line, &View::Present, &mut |hearing| left = std::mem::take(&mut hearing.found))?;
+        match sent {
+            Some((_, Status::Done)) if left.0.is_empty() => Ok(None),
+            Some((_, Status::Done)) => {
+                say(&format!("imap-shell: {left}: the server does not make that change here"));
+                Ok(Some(if left == *there { Status::Permission } else { Status::Partly }))
+            }
+            other => Ok(Some(other.map_or(Status::NoInput, |(_, status)| status))),
+        }
     }
 
     /// A raw line may have opened another mailbox.
