@@ -47,7 +47,7 @@ fn message(out: &mut dyn Write) -> io::Result<()> {
 /// One session. NOOP is answered by a flood, CHECK by a length that nobody has.
 fn serve(client: &TcpStream, answers: &[&Answer]) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(256 * 1024, client);
-    out.write_all(b"* OK [CAPABILITY IMAP4rev1 THREAD=REFERENCES UIDPLUS] ready\r\n")?;
+    out.write_all(b"* OK [CAPABILITY IMAP4rev1 THREAD=REFERENCES UIDPLUS CONDSTORE] ready\r\n")?;
     out.flush()?;
     for line in BufReader::new(client).lines() {
         let line = line?;
@@ -59,7 +59,7 @@ fn serve(client: &TcpStream, answers: &[&Answer]) -> io::Result<()> {
             continue;
         }
         match command.split(' ').next().unwrap_or_default() {
-            "LOGIN" => write!(out, "{tag} OK [CAPABILITY IMAP4rev1 THREAD=REFERENCES UIDPLUS] in\r\n")?,
+            "LOGIN" => write!(out, "{tag} OK [CAPABILITY IMAP4rev1 THREAD=REFERENCES UIDPLUS CONDSTORE] in\r\n")?,
             "SELECT" => write!(out, "* 1 EXISTS\r\n{tag} OK x\r\n")?,
             "UID" => {
                 let date = "17-Jul-1996 02:44:25 -0700";
