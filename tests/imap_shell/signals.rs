@@ -13,8 +13,8 @@ struct Running {
     process: Process,
     group: nix::unistd::Pid,
     server: BufReader<TcpStream>,
-    /// Open: a script that comes from it has not ended.
-    _script: std::process::ChildStdin,
+    /// Open: a script that comes from it has not ended, and somebody may yet read what is shown.
+    _pipes: (std::process::ChildStdin, std::process::ChildStdout),
     _dir: tempfile::TempDir,
 }
 
@@ -28,10 +28,10 @@ fn start(words: &[&str]) -> Running {
     command.args(["--user", "bob", "--tls", "never", "--allow-plaintext-auth", "--tags", "a", "--login", "login"]);
     command.arg("--password-file").arg(&password).arg(format!("{}/INBOX", listener.local_addr().unwrap())).args(words);
     let mut process = Process::start(command.stdin(Stdio::piped()));
-    let (group, script, _) = process.pipes();
+    let (group, script, shown) = process.pipes();
     let (stream, _) = listener.accept().unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut running = Running { process, group, server: BufReader::new(stream), _script: script, _dir: dir };
+    let mut running = Running { process, group, server: BufReader::new(stream), _pipes: (script, shown), _dir: dir };
     running.says("* OK [CAPABILITY IMAP4rev1 IDLE] ready");
     running.hears("a1 LOGIN bob s3cret");
     running.says("a1 OK [CAPABILITY IMAP4rev1 IDLE] in");
@@ -109,6 +109,16 @@ fn a_script_that_waits_for_a_message_ends() {
     running.signal(Signal::SIGTERM);
     running.hears("a3 LOGOUT");
     running.says("* BYE\r\na3 OK x");
+    assert_eq!(running.end().0, 75);
+}
+
+/// It waits for a reader, which may never read on.
+#[test]
+fn rows_that_nobody_reads_hold_nothing_up() {
+    let mut running = start(&["-c", "ls"]);
+    running.hears("a3 LIST \"\" \"*\"");
+    (0..20_000).for_each(|n| running.says(&format!("* LIST () NIL name{n}")));
+    running.signal(Signal::SIGTERM);
     assert_eq!(running.end().0, 75);
 }
 

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// What a command that is under way may still take, and the LOGOUT behind it.
 const GRACE: Duration = Duration::from_secs(1);
+/// What is then left may still take, as to make safe what came: a terminal that is held, or a pipe that nobody reads, takes nothing for ever.
+const LAST: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(20);
 /// After which it is said that a server still sends what nobody wants to see.
 const LONG: Duration = Duration::from_secs(2);
@@ -217,10 +219,14 @@ impl Signals {
             }
             thread::sleep(GRACE);
             session.stop();
-            while !ours.state().reading {
+            let stopped = Instant::now();
+            while !ours.state().reading && stopped.elapsed() < LAST {
                 thread::sleep(LOOK);
             }
-            say("imap-shell: ended by a signal");
+            // Elsewhere stderr may be what is stuck.
+            if ours.state().reading {
+                say("imap-shell: ended by a signal");
+            }
             std::process::exit(Status::TryAgain as i32);
         });
     }
